@@ -1,0 +1,81 @@
+//! What a step tells its reader goes to standard output, a line an event.
+//!
+//! By default that is the bare message, as in the talk. `LOG_FORMAT=full` adds time, level, target and
+//! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses what is shown
+//! ([syntax](EnvFilter)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`.
+
+use std::env;
+use std::io::{self, ErrorKind, Write};
+use std::process;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{self, FormatFields};
+use tracing_subscriber::fmt::{MakeWriter, Subscriber};
+
+/// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
+/// what goes wrong; they need not tell the reader too.
+const DEFAULT_FILTER: &str = "error,shared=info,step=info,s3s=off,rustack=off";
+
+/// Sets up logging for this process. A second call changes nothing.
+pub fn init() {
+    let filter = EnvFilter::try_from_default_env();
+    let wrong_filter = filter.as_ref().err().filter(|_| env::var_os("RUST_LOG").is_some());
+    let wrong_filter = wrong_filter.map(ToString::to_string);
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let log = Subscriber::builder().with_env_filter(filter).with_writer(Stdout);
+
+    let chosen = env::var("LOG_FORMAT").unwrap_or_default();
+    let already_set = match chosen.as_str() {
+        "full" => tracing::subscriber::set_global_default(log.finish()),
+        "json" => tracing::subscriber::set_global_default(log.json().flatten_event(true).finish()),
+        _ => tracing::subscriber::set_global_default(
+            log.without_time()
+                .with_level(false)
+                .with_target(false)
+                .with_ansi(false)
+                .fmt_fields(only_the_message())
+                .finish(),
+        ),
+    };
+    if already_set.is_ok() {
+        if let Some(error) = wrong_filter {
+            tracing::error!("RUST_LOG is not used: {error}");
+        }
+        if !["", "full", "json"].contains(&chosen.as_str()) {
+            tracing::error!("LOG_FORMAT={chosen} is not used: it can be full or json");
+        }
+    }
+}
+
+fn only_the_message() -> impl for<'w> FormatFields<'w> {
+    format::debug_fn(|writer, field, value| match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        _ => Ok(()),
+    })
+}
+
+/// Standard output, whose reader may leave: `cargo run … | head` is to end like any other command.
+struct Stdout;
+
+impl MakeWriter<'_> for Stdout {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        // Each event is one call: lines of several threads do not mix.
+        let written = io::stdout().lock().write_all(buf);
+        if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            process::exit(0);
+        }
+        written.map(|()| buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a producer emitted and nobody has asked for yet.
+
+use std::collections::VecDeque;
+
+/// Which events a full buffer keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest: the oldest are discarded.
+    #[default]
+    Last,
+    /// The oldest: the newest are discarded.
+    First,
+}
+
+/// Events in the order in which they were emitted.
+pub(super) struct Buffer<T> {
+    events: VecDeque<T>,
+    size: usize,
+    keep: Keep,
+}
+
+impl<T> Buffer<T> {
+    /// An empty buffer for at most `size` events.
+    pub(super) fn new(size: usize, keep: Keep) -> Self {
+        Self { events: VecDeque::new(), size, keep }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Adds the newest events; returns how many had to be discarded.
+    pub(super) fn store(&mut self, events: impl IntoIterator<Item = T>) -> usize {
+        self.events.extend(events);
+        let discarded = self.events.len().saturating_sub(self.size);
+        match self.keep {
+            Keep::First => self.events.truncate(self.size),
+            Keep::Last => drop(self.events.drain(..discarded)),
+        }
+        discarded
+    }
+
+    /// Takes at most `count` events, the oldest first.
+    pub(super) fn take(&mut self, count: usize) -> Vec<T> {
+        self.events.drain(..count.min(self.events.len())).collect()
+    }
+}

@@ -1,0 +1,124 @@
+//! A producer's side of its subscriptions: who has asked for how much, and who is served next.
+
+use std::{mem, vec};
+
+use super::buffer::Buffer;
+use super::message::{Address, Exit, FromProducer, SubscriptionId};
+
+/// Sends each event to one consumer: to the one that has asked for the most.
+///
+/// The *demand dispatcher* of GenStage. It is greedy, not round-robin: the consumer with the largest
+/// pending demand gets all it asked for before the next one gets any. Ties are served in the order
+/// of subscription.
+pub(super) struct Dispatcher<T> {
+    /// In the order of subscription.
+    consumers: Vec<Subscriber<T>>,
+    buffer: Buffer<T>,
+    /// The producer was asked for this much by consumers that have gone since. It still owes it,
+    /// so the next asks are first taken off this, and only the rest is a new demand.
+    ///
+    /// GenStage keeps the same number but lowers it only by asks, so that events which arrive while
+    /// nobody is subscribed wait in the buffer for longer than they need to. Here an event that goes
+    /// to the buffer pays the debt too.
+    owed_to_gone: usize,
+}
+
+struct Subscriber<T> {
+    id: SubscriptionId,
+    /// Asked for, and not sent yet.
+    pending: usize,
+    consumer: Address<FromProducer<T>>,
+}
+
+impl<T> Dispatcher<T> {
+    pub(super) fn new(buffer: Buffer<T>) -> Self {
+        Self { consumers: Vec::new(), buffer, owed_to_gone: 0 }
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether anybody wants an event.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.consumers.iter().any(|consumer| consumer.pending > 0)
+    }
+
+    pub(super) fn has_consumers(&self) -> bool {
+        !self.consumers.is_empty()
+    }
+
+    pub(super) fn subscribe(&mut self, id: SubscriptionId, consumer: Address<FromProducer<T>>) {
+        self.consumers.push(Subscriber { id, pending: 0, consumer });
+    }
+
+    /// Ends a subscription, and says so to the consumer.
+    pub(super) fn cancel(&mut self, id: SubscriptionId) {
+        if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
+            let gone = self.consumers.remove(index);
+            self.owed_to_gone += gone.pending;
+            gone.consumer.post(FromProducer::Cancelled { id, exit: Exit::Normal });
+        }
+    }
+
+    /// A consumer asks for `count` more. What is buffered is sent at once, the oldest first; returns
+    /// how many the producer must be asked for.
+    ///
+    /// With 3 in the buffer and 2 owed to a consumer that has gone, an ask for 10 is met by the 3,
+    /// then by the 2 on their way: the producer is asked for 5.
+    pub(super) fn ask(&mut self, id: SubscriptionId, count: usize) -> usize {
+        let Some(consumer) = self.consumers.iter_mut().find(|consumer| consumer.id == id) else {
+            return 0;
+        };
+        consumer.pending += count;
+        let buffered = self.buffer.take(count);
+        let missing = count - buffered.len();
+        self.send(buffered);
+        let owed = missing.min(self.owed_to_gone);
+        self.owed_to_gone -= owed;
+        missing - owed
+    }
+
+    /// Sends events to those who asked for some, and buffers the rest. Returns how many the buffer
+    /// had to discard.
+    pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
+        let rest = self.send(events);
+        if rest.len() == 0 {
+            return 0;
+        }
+        self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
+        self.buffer.store(rest)
+    }
+
+    /// Sends events to those who asked for some; returns the events that nobody asked for.
+    fn send(&mut self, events: Vec<T>) -> vec::IntoIter<T> {
+        let mut rest = events.into_iter();
+        while rest.len() > 0 {
+            let Some(consumer) = self.hungriest() else { break };
+            let count = consumer.pending.min(rest.len());
+            consumer.pending -= count;
+            let events = if count == rest.len() {
+                // The usual case. Collecting a whole vector's iterator gives the vector back.
+                mem::take(&mut rest).collect()
+            } else {
+                rest.by_ref().take(count).collect()
+            };
+            consumer.consumer.post(FromProducer::Events { id: consumer.id, events });
+        }
+        rest
+    }
+
+    /// The consumer with the largest pending demand, the first of them if there are several.
+    fn hungriest(&mut self) -> Option<&mut Subscriber<T>> {
+        // `max_by_key` returns the last of equals, so look from the end.
+        let hungriest = self.consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);
+        hungriest.filter(|consumer| consumer.pending > 0)
+    }
+
+    /// The producer ends: so do all subscriptions.
+    pub(super) fn end(&mut self, exit: &Exit) {
+        for Subscriber { id, consumer, .. } in self.consumers.drain(..) {
+            consumer.post(FromProducer::Cancelled { id, exit: exit.clone() });
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What stages say to each other. Each stage has one mailbox, and this is all that can be in it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::subscription::Subscription;
+
+/// A message to a stage that is sent `In`, emits `Out`, and is told `Cast`.
+pub(super) enum Message<In, Out, Cast> {
+    FromProducer(FromProducer<In>),
+    FromConsumer(FromConsumer<Out>),
+    Cast(Cast),
+    /// Subscribe to a producer.
+    Subscribe(Subscription<In>),
+    /// Cancel that subscription.
+    Cancel(SubscriptionId),
+    CountBuffered(oneshot::Sender<usize>),
+    Stop,
+    /// Sent by a stopping stage to itself: whatever was in the mailbox before is handled by now.
+    Drained,
+}
+
+/// What a producer says to a consumer that has subscribed to it.
+pub(super) enum FromProducer<T> {
+    Events {
+        id: SubscriptionId,
+        events: Vec<T>,
+    },
+    /// The subscription is over. Nothing comes after this.
+    Cancelled {
+        id: SubscriptionId,
+        exit: Exit,
+    },
+}
+
+/// What a consumer says to the producer that it has subscribed to.
+pub(super) enum FromConsumer<T> {
+    Subscribe { id: SubscriptionId, consumer: Address<FromProducer<T>> },
+    Ask { id: SubscriptionId, count: usize },
+    Cancel { id: SubscriptionId },
+}
+
+/// Where a letter can be sent, whatever else the stage behind it understands: a consumer need not
+/// know what its producer can be cast, nor a producer what its consumers emit.
+pub(super) type Address<Letter> = Arc<dyn Post<Letter>>;
+
+pub(super) trait Post<Letter>: Send + Sync {
+    /// Puts the letter into the stage's mailbox. False if the stage is gone.
+    fn post(&self, letter: Letter) -> bool;
+}
+
+// The mailbox is unbounded, as an Erlang process's is. Demand bounds what stages put into it: there
+// is never more than what was asked for. Only a cast from outside can go beyond.
+impl<In, Out, Cast> Post<FromProducer<In>> for UnboundedSender<Message<In, Out, Cast>>
+where
+    In: Send,
+    Out: Send,
+    Cast: Send,
+{
+    fn post(&self, letter: FromProducer<In>) -> bool {
+        self.send(Message::FromProducer(letter)).is_ok()
+    }
+}
+
+impl<In, Out, Cast> Post<FromConsumer<Out>> for UnboundedSender<Message<In, Out, Cast>>
+where
+    In: Send,
+    Out: Send,
+    Cast: Send,
+{
+    fn post(&self, letter: FromConsumer<Out>) -> bool {
+        self.send(Message::FromConsumer(letter)).is_ok()
+    }
+}
+
+/// Names one subscription of one consumer to one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SubscriptionId(u64);
+
+impl SubscriptionId {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Why a stage stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to, or the stage before it ended normally.
+    Normal,
+    /// It panicked, with this message, or the stage before it did.
+    Crashed(Arc<str>),
+    /// It was [killed](super::Handle::kill), or the runtime was shut down.
+    Killed,
+    /// There is no such stage: it had stopped before it was subscribed to.
+    NoStage,
+}
+
+impl Exit {
+    /// Whether everything that had begun was also finished.
+    #[must_use]
+    pub fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("stopped"),
+            Self::Crashed(message) => write!(f, "crashed: {message}"),
+            Self::Killed => f.write_str("was killed"),
+            Self::NoStage => f.write_str("does not run"),
+        }
+    }
+}

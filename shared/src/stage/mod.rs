@@ -1,0 +1,177 @@
+//! Demand-driven stages: [GenStage]'s ideas as plain tokio tasks and channels.
+//!
+//! A **producer** has events, a **consumer** wants them, a **producer-consumer** stands between the
+//! two. Nothing is pushed: a consumer *asks* for as many events as it has room for, the producer
+//! sends at most that many, and so the slowest stage sets the pace of all (back-pressure).
+//!
+//! ```text
+//!            asks for 10              asks for 10
+//!       ┌──────────────────┐     ┌──────────────────┐
+//!       ▼                  │     ▼                  │
+//!  ┌──────────┐         ┌────────────────┐       ┌──────────┐
+//!  │ Producer │ ══════▶ │ProducerConsumer│ ════▶ │ Consumer │
+//!  └──────────┘ events  └────────────────┘ events└──────────┘
+//! ```
+//!
+//! Each stage is one task with one mailbox ([`message`]). The way of the data through the files:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`message`] | all that stages say to each other |
+//! | [`subscription`] | a consumer's side of a subscription: how much to ask for, and when |
+//! | [`dispatcher`] | a producer's side: who has asked for how much, and who is served next |
+//! | [`buffer`] | what a producer emitted and nobody has asked for yet |
+//! | [`worker`] | the task: takes a message from the mailbox, calls the stage, sends what comes of it |
+//! | [`handle`] | starts a stage, and speaks to it from outside |
+//! | [`supervisor`] | starts groups of stages again when they fail |
+//!
+//! # Example: A → B → C
+//!
+//! `A` counts, `B` doubles, `C` passes what it gets to a channel.
+//!
+//! ```
+//! use shared::stage::{self, Consumer, Producer, ProducerConsumer, SubscribeOptions};
+//! use std::convert::Infallible;
+//! use tokio::sync::mpsc::UnboundedSender;
+//!
+//! struct A(u64);
+//!
+//! impl Producer for A {
+//!     type Event = u64;
+//!     type Cast = Infallible;
+//!
+//!     // Exactly as many events as were asked for: none is left over, none is missing.
+//!     async fn handle_demand(&mut self, demand: usize) -> Vec<u64> {
+//!         let first = self.0;
+//!         self.0 += demand as u64;
+//!         (first..self.0).collect()
+//!     }
+//! }
+//!
+//! struct B;
+//!
+//! impl ProducerConsumer for B {
+//!     type Input = u64;
+//!     type Event = u64;
+//!
+//!     async fn handle_events(&mut self, events: Vec<u64>) -> Vec<u64> {
+//!         events.into_iter().map(|n| n * 2).collect()
+//!     }
+//! }
+//!
+//! struct C(UnboundedSender<Vec<u64>>);
+//!
+//! impl Consumer for C {
+//!     type Event = u64;
+//!
+//!     async fn handle_events(&mut self, events: Vec<u64>) {
+//!         let _ = self.0.send(events);
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (results, mut received) = tokio::sync::mpsc::unbounded_channel();
+//! let a = stage::named("A").start_producer(|_me| A(0));
+//! let b = stage::named("B").start_producer_consumer(B);
+//! let c = stage::named("C").start_consumer(C(results));
+//!
+//! // From the end to the start, so that everybody is listening when the first event comes.
+//! let three_at_a_time = SubscribeOptions::default().min_demand(0).max_demand(3);
+//! c.subscribe(&b, three_at_a_time)?;
+//! b.subscribe(&a, three_at_a_time)?;
+//!
+//! assert_eq!(received.recv().await, Some(vec![0, 2, 4]));
+//! assert_eq!(received.recv().await, Some(vec![6, 8, 10]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [GenStage]: https://hexdocs.pm/gen_stage
+
+use std::future::Future;
+
+mod buffer;
+mod dispatcher;
+mod handle;
+mod message;
+mod subscription;
+mod supervisor;
+mod worker;
+
+pub use buffer::Keep;
+pub use handle::{
+    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, StageRef, named,
+};
+pub use message::{Exit, SubscriptionId};
+pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
+pub use supervisor::{Supervisor, TooManyRestarts};
+
+/// A stage that has events: demand in, events out.
+///
+/// Start it with [`Options::start_producer`].
+pub trait Producer: Send + 'static {
+    /// What it emits.
+    type Event: Send + 'static;
+
+    /// What others tell it with [`Handle::cast`]. A producer that nobody talks to has
+    /// [`Infallible`](std::convert::Infallible) here: there is no such message.
+    type Cast: Send + 'static;
+
+    /// Consumers ask for `demand` more events (never 0). Returns what there is at once.
+    ///
+    /// A demand that cannot be met now is not repeated: the producer remembers it, and emits the
+    /// missing events later, from [`handle_cast`](Producer::handle_cast). Events beyond the demand
+    /// are buffered.
+    fn handle_demand(&mut self, demand: usize) -> impl Future<Output = Vec<Self::Event>> + Send;
+
+    /// Somebody cast `message` to this stage. Returns the events to emit.
+    ///
+    /// The default logs an error: a message that nobody handles is a mistake in the program.
+    fn handle_cast(
+        &mut self,
+        message: Self::Cast,
+    ) -> impl Future<Output = Vec<Self::Event>> + Send {
+        drop(message);
+        tracing::error!("a message was cast to a producer without handle_cast; it is lost");
+        async { Vec::new() }
+    }
+
+    /// The stage was told to [stop](Handle::stop): no demand will come any more. Returns the last
+    /// events. What was cast before this returns is still handled.
+    fn prepare_for_draining(&mut self) -> impl Future<Output = Vec<Self::Event>> + Send {
+        async { Vec::new() }
+    }
+}
+
+/// A stage between two others: events in, other events out.
+///
+/// It asks its producer for events as soon as it is subscribed, and handles them only while its own
+/// consumers want some. Start it with [`Options::start_producer_consumer`].
+pub trait ProducerConsumer: Send + 'static {
+    /// What it is sent.
+    type Input: Send + 'static;
+
+    /// What it emits.
+    type Event: Send + 'static;
+
+    /// Turns events into the events to emit: as many, fewer, or more.
+    fn handle_events(
+        &mut self,
+        events: Vec<Self::Input>,
+    ) -> impl Future<Output = Vec<Self::Event>> + Send;
+}
+
+/// A stage at the end: events in.
+///
+/// Start it with [`Options::start_consumer`].
+pub trait Consumer: Send + 'static {
+    /// What it is sent.
+    type Event: Send + 'static;
+
+    /// Handles at most `max_demand - min_demand` events. When it returns, more may be asked for.
+    fn handle_events(&mut self, events: Vec<Self::Event>) -> impl Future<Output = ()> + Send;
+}
+
+#[cfg(test)]
+mod rules;

@@ -1,0 +1,148 @@
+//! Starts groups of stages again when they fail.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{join_all, select_all};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::handle::StageRef;
+use super::message::Exit;
+
+/// More restarts than this, over all groups, within [`PERIOD`]: a restart does not help.
+const MAX_RESTARTS: usize = 3;
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// Runs groups of stages, each under a name, and starts a group again when one of its stages fails.
+///
+/// The stages of a group live and die together: when one fails, the others are killed, and all are
+/// started anew. The other groups do not notice (*one for one*). A group whose stages all ended
+/// normally is done (*transient*), and so is one whose producer is gone. When more than 3 restarts
+/// in 5 seconds were of no use, the supervisor gives up, as Elixir's does, and kills what it runs.
+///
+/// ```
+/// use shared::stage::{self, Consumer, Supervisor};
+///
+/// struct Printer;
+///
+/// impl Consumer for Printer {
+///     type Event = String;
+///     async fn handle_events(&mut self, events: Vec<String>) {
+///         println!("{events:?}");
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut printers = Supervisor::default();
+/// printers.start_group("Printer1", || {
+///     let printer = stage::named("Printer1").start_consumer(Printer);
+///     printer.stop(); // In earnest it would subscribe to a producer here.
+///     vec![printer.stage()]
+/// });
+/// assert!(printers.stopped().await.is_ok());
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Supervisor {
+    groups: JoinSet<()>,
+    shared: Arc<Shared>,
+}
+
+/// A supervisor gave up: its groups failed again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("gave up after {MAX_RESTARTS} restarts within {} s", PERIOD.as_secs())]
+pub struct TooManyRestarts;
+
+/// What the tasks of all groups know of each other.
+#[derive(Default)]
+struct Shared {
+    /// When the latest restarts were.
+    restarts: Mutex<VecDeque<Instant>>,
+    gave_up: CancellationToken,
+}
+
+impl Supervisor {
+    /// Starts a group by calling `start`, which starts its stages and returns them, and calls it
+    /// again when the group has failed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_group(
+        &mut self,
+        name: impl Into<String>,
+        start: impl FnMut() -> Vec<StageRef> + Send + 'static,
+    ) {
+        self.groups.spawn(supervise(name.into(), start, self.shared.clone()));
+    }
+
+    /// Waits until all groups are done.
+    ///
+    /// # Errors
+    ///
+    /// If it had to give up.
+    pub async fn stopped(mut self) -> Result<(), TooManyRestarts> {
+        while self.groups.join_next().await.is_some() {}
+        if self.shared.gave_up.is_cancelled() { Err(TooManyRestarts) } else { Ok(()) }
+    }
+}
+
+async fn supervise(name: String, mut start: impl FnMut() -> Vec<StageRef>, shared: Arc<Shared>) {
+    loop {
+        let stages = start();
+        let failure = tokio::select! {
+            failure = first_failure(&stages) => failure,
+            () = shared.gave_up.cancelled() => return kill(&stages).await,
+        };
+        kill(&stages).await;
+        match failure {
+            None | Some((_, Exit::NoStage)) => return,
+            Some((stage, exit)) if shared.may_restart() => {
+                warn!(group = %name, "restarting {name}: {stage} {exit}");
+            }
+            Some((stage, exit)) => {
+                error!(group = %name, "giving up: {stage} {exit} again, {MAX_RESTARTS} restarts were of no use");
+                return shared.gave_up.cancel();
+            }
+        }
+    }
+}
+
+/// Waits for the first stage to fail, and tells which one and why; `None` once all ended normally.
+async fn first_failure(stages: &[StageRef]) -> Option<(&str, Exit)> {
+    let mut running: Vec<_> = stages
+        .iter()
+        .map(|stage| Box::pin(async move { (stage.name(), stage.stopped().await) }))
+        .collect();
+    while !running.is_empty() {
+        let ((stage, exit), _, rest) = select_all(running).await;
+        if !exit.is_normal() {
+            return Some((stage, exit));
+        }
+        running = rest;
+    }
+    None
+}
+
+async fn kill(stages: &[StageRef]) {
+    stages.iter().for_each(StageRef::kill);
+    join_all(stages.iter().map(StageRef::stopped)).await;
+}
+
+impl Shared {
+    /// Whether one more restart is within the limit; if so, it counts.
+    fn may_restart(&self) -> bool {
+        let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        while restarts.front().is_some_and(|&at| now - at > PERIOD) {
+            restarts.pop_front();
+        }
+        restarts.push_back(now);
+        restarts.len() <= MAX_RESTARTS
+    }
+}

@@ -1,0 +1,310 @@
+//! The task of a stage: takes a message from the mailbox, calls the stage, sends what comes of it.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::dispatcher::Dispatcher;
+use super::message::{Exit, FromConsumer, FromProducer, Message, SubscriptionId};
+use super::subscription::Subscription;
+use super::{Consumer, Producer, ProducerConsumer};
+
+/// All three kinds of stage as one, so that there is one worker: a producer is never sent events,
+/// a consumer never emits any, and a message of an [`Infallible`] kind cannot be.
+pub(super) trait Stage: Send + 'static {
+    type In: Send + 'static;
+    type Out: Send + 'static;
+    type Cast: Send + 'static;
+
+    /// Whether events wait until somebody wants what will come of them.
+    const WAITS_FOR_DEMAND: bool = false;
+
+    fn demanded(&mut self, _count: usize) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    fn events(&mut self, _events: Vec<Self::In>) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    fn draining(&mut self) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+}
+
+pub(super) struct AProducer<P>(pub P);
+
+impl<P: Producer> Stage for AProducer<P> {
+    type In = Infallible;
+    type Out = P::Event;
+    type Cast = P::Cast;
+
+    fn demanded(&mut self, count: usize) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.handle_demand(count)
+    }
+
+    fn cast(&mut self, message: P::Cast) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.handle_cast(message)
+    }
+
+    fn draining(&mut self) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.prepare_for_draining()
+    }
+}
+
+pub(super) struct AProducerConsumer<B>(pub B);
+
+impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
+    type In = B::Input;
+    type Out = B::Event;
+    type Cast = Infallible;
+
+    const WAITS_FOR_DEMAND: bool = true;
+
+    fn events(&mut self, events: Vec<B::Input>) -> impl Future<Output = Vec<B::Event>> + Send {
+        self.0.handle_events(events)
+    }
+}
+
+pub(super) struct AConsumer<C>(pub C);
+
+impl<C: Consumer> Stage for AConsumer<C> {
+    type In = C::Event;
+    type Out = Infallible;
+    type Cast = Infallible;
+
+    async fn events(&mut self, events: Vec<C::Event>) -> Vec<Infallible> {
+        self.0.handle_events(events).await;
+        Vec::new()
+    }
+}
+
+/// What the mailbox of the stage `S` holds.
+pub(super) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
+
+pub(super) struct Worker<S: Stage> {
+    name: Arc<str>,
+    stage: S,
+    mailbox: UnboundedReceiver<MessageTo<S>>,
+    /// The other end of the mailbox.
+    me: UnboundedSender<MessageTo<S>>,
+    subscriptions: Vec<Subscription<S::In>>,
+    /// Messages full of events that wait until somebody wants what will come of them.
+    waiting: VecDeque<(SubscriptionId, Vec<S::In>)>,
+    dispatcher: Dispatcher<S::Out>,
+    /// Set when the stage is to end, to the reason why.
+    stopping: Option<Exit>,
+    /// Whether all that was in the mailbox when the stage was told to stop has been handled.
+    drained: bool,
+}
+
+impl<S: Stage> Worker<S> {
+    pub(super) fn new(
+        name: Arc<str>,
+        stage: S,
+        (me, mailbox): (UnboundedSender<MessageTo<S>>, UnboundedReceiver<MessageTo<S>>),
+        dispatcher: Dispatcher<S::Out>,
+    ) -> Self {
+        Self {
+            name,
+            stage,
+            mailbox,
+            me,
+            subscriptions: Vec::new(),
+            waiting: VecDeque::new(),
+            dispatcher,
+            stopping: None,
+            drained: false,
+        }
+    }
+
+    /// Runs the stage to its end: until it has stopped, has panicked, or is killed. Then its
+    /// producers and consumers are told.
+    pub(super) async fn run(mut self, killed: CancellationToken) -> Exit {
+        // What a panic leaves half done is the stage's own state, and that ends here.
+        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind();
+        let exit = tokio::select! {
+            end = end => end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic))),
+            () = killed.cancelled() => Exit::Killed,
+        };
+        if !exit.is_normal() {
+            error!(stage = %self.name, "{} {exit}", self.name);
+        }
+        let lost =
+            self.dispatcher.buffered() + self.waiting.iter().map(|(_, e)| e.len()).sum::<usize>();
+        if lost > 0 {
+            warn!(stage = %self.name, lost, "{} ended with {lost} undelivered events", self.name);
+        }
+        for subscription in &self.subscriptions {
+            subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
+        }
+        self.dispatcher.end(&exit);
+        exit
+    }
+
+    async fn handle_messages(&mut self) -> Exit {
+        loop {
+            // There is always a next message to wait for: this worker holds a sender itself.
+            if let Some(message) = self.mailbox.recv().await {
+                self.handle_message(message).await;
+            }
+            if let Some(exit) = self.ended() {
+                return exit;
+            }
+        }
+    }
+
+    async fn handle_message(&mut self, message: MessageTo<S>) {
+        match message {
+            Message::FromConsumer(FromConsumer::Ask { id, count }) => self.ask(id, count).await,
+            Message::FromProducer(FromProducer::Events { id, events }) => {
+                if S::WAITS_FOR_DEMAND {
+                    self.waiting.push_back((id, events));
+                    self.handle_waiting().await;
+                } else {
+                    self.handle_events(id, events).await;
+                }
+            }
+            Message::Cast(message) => {
+                let events = self.stage.cast(message).await;
+                self.emit(events);
+            }
+            Message::FromConsumer(FromConsumer::Subscribe { id, consumer }) => {
+                self.dispatcher.subscribe(id, consumer);
+            }
+            Message::FromConsumer(FromConsumer::Cancel { id }) => self.dispatcher.cancel(id),
+            Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
+                self.subscription_ended(id, exit).await;
+            }
+            Message::Subscribe(subscription) => self.subscribe(subscription).await,
+            Message::Cancel(id) => {
+                // The producer confirms it with `Cancelled`; what it has sent until then is handled.
+                if let Some(subscription) = self.subscriptions.iter().find(|s| s.id == id) {
+                    subscription.producer.post(FromConsumer::Cancel { id });
+                }
+            }
+            Message::CountBuffered(reply) => drop(reply.send(self.dispatcher.buffered())),
+            Message::Stop => self.stop(Exit::Normal).await,
+            Message::Drained => self.drained = true,
+        }
+    }
+
+    /// One of my consumers asks for `count` more events.
+    async fn ask(&mut self, id: SubscriptionId, count: usize) {
+        let missing = self.dispatcher.ask(id, count);
+        if S::WAITS_FOR_DEMAND {
+            self.handle_waiting().await;
+        } else if missing > 0 && self.stopping.is_none() {
+            let events = self.stage.demanded(missing).await;
+            self.emit(events);
+        }
+    }
+
+    /// Handles the events that wait, one whole message at a time, while what comes of them is wanted.
+    async fn handle_waiting(&mut self) {
+        while self.dispatcher.is_wanted() {
+            let Some((id, events)) = self.waiting.pop_front() else { break };
+            self.handle_events(id, events).await;
+        }
+    }
+
+    /// Hands the events of one message to the stage, in chunks that fit the subscription's demand:
+    /// with (max 1000, min 500), a message of 1000 is handled as 500, ask for 500, 500, ask for 500.
+    async fn handle_events(&mut self, id: SubscriptionId, events: Vec<S::In>) {
+        let Some(index) = self.subscriptions.iter().position(|s| s.id == id) else {
+            // Its producer ended while these were waiting: there is nobody left to ask for more.
+            let events = self.stage.events(events).await;
+            return self.emit(events);
+        };
+        let excess = self.subscriptions[index].excess(events.len());
+        if excess > 0 {
+            error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
+        }
+        let chunk = self.subscriptions[index].chunk();
+        for events in chunks(events, chunk) {
+            let handled = events.len();
+            let events = self.stage.events(events).await;
+            self.emit(events);
+            self.subscriptions[index].handled(handled);
+        }
+    }
+
+    fn emit(&mut self, events: Vec<S::Out>) {
+        let discarded = self.dispatcher.dispatch(events);
+        if discarded > 0 {
+            warn!(
+                stage = %self.name, discarded,
+                "GenStage producer {} has discarded {discarded} events from buffer", self.name
+            );
+        }
+    }
+
+    async fn subscribe(&mut self, mut subscription: Subscription<S::In>) {
+        let (id, consumer) = (subscription.id, Arc::new(self.me.clone()));
+        let is_there = subscription.producer.post(FromConsumer::Subscribe { id, consumer });
+        subscription.handled(0);
+        self.subscriptions.push(subscription);
+        if !is_there {
+            self.subscription_ended(id, Exit::NoStage).await;
+        }
+    }
+
+    async fn subscription_ended(&mut self, id: SubscriptionId, exit: Exit) {
+        if let Some(index) = self.subscriptions.iter().position(|s| s.id == id) {
+            let subscription = self.subscriptions.remove(index);
+            if subscription.ends_consumer(&exit) {
+                self.stop(exit).await;
+            }
+        }
+    }
+
+    async fn stop(&mut self, exit: Exit) {
+        if self.stopping.is_none() {
+            self.stopping = Some(exit);
+            let last = self.stage.draining().await;
+            self.emit(last);
+            // Behind whatever is in the mailbox now.
+            let _ = self.me.send(Message::Drained);
+        }
+    }
+
+    /// The reason to end, once all that had come in has gone out, or nobody is there to take it.
+    fn ended(&self) -> Option<Exit> {
+        let exit = self.stopping.as_ref()?;
+        let delivered = self.waiting.is_empty() && self.dispatcher.buffered() == 0;
+        let deliverable = self.dispatcher.has_consumers();
+        (self.drained && (delivered || !deliverable)).then(|| exit.clone())
+    }
+}
+
+/// Cuts events into chunks of at most `size`; what is no longer than that is passed on as it is.
+fn chunks<T>(events: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
+    let mut rest = events.into_iter();
+    std::iter::from_fn(move || match rest.len() {
+        0 => None,
+        len if len <= size => Some(std::mem::take(&mut rest).collect()),
+        _ => Some(rest.by_ref().take(size).collect()),
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {
+    if let Some(message) = panic.downcast_ref::<&str>() {
+        Arc::from(*message)
+    } else if let Some(message) = panic.downcast_ref::<String>() {
+        Arc::from(message.as_str())
+    } else {
+        Arc::from("it panicked")
+    }
+}

@@ -1,0 +1,39 @@
+//! Demand in, events out.
+
+use std::convert::Infallible;
+
+use shared::stage::{self, Producer, ProducerHandle};
+use tracing::info;
+
+use crate::server::{Event, Server};
+
+pub struct SqsProducer {
+    server: Server,
+    /// Asked for by the consumer, and not found yet.
+    pending: usize,
+}
+
+impl SqsProducer {
+    pub fn start(server: Server) -> ProducerHandle<Self> {
+        stage::named("SQS.Producer").start_producer(|_me| {
+            info!("Initalised SQS.Producer"); // sic
+            Self { server, pending: 0 }
+        })
+    }
+}
+
+impl Producer for SqsProducer {
+    type Event = Event;
+    type Cast = Infallible;
+
+    async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
+        info!("SQS.Producer handling demand of {demand}");
+        // 3 asked for and unmet, 10 more asked: ask for 13.
+        self.pending += demand;
+        info!("Asking for {} events", self.pending);
+        let events = self.server.pull(self.pending);
+        info!("Received {} events", events.len());
+        self.pending -= events.len();
+        events
+    }
+}

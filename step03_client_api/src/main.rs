@@ -1,0 +1,33 @@
+//! ```text
+//! cargo run -p step03_client_api
+//!
+//!     Server ──▶ Producer ══▶ Consumer
+//!       └─ task ────▲
+//! ```
+//!
+//! # Changed since step02
+//!
+//! - `producer.rs`: offers `enqueue`, and keeps to itself what the message looks like.
+//! - `server.rs`: calls `enqueue`. Whoever has events for the producer now has one way to say so.
+
+mod consumer;
+mod producer;
+mod server;
+
+use shared::stage::{InvalidDemand, SubscribeOptions};
+
+use consumer::SqsConsumer;
+use producer::SqsProducer;
+use server::Server;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), InvalidDemand> {
+    shared::init();
+
+    let producer = SqsProducer::start(Server::start());
+    let consumer = SqsConsumer::start();
+    consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
+
+    consumer.stopped().await;
+    Ok(())
+}

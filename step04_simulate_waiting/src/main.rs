@@ -1,0 +1,34 @@
+//! ```text
+//! cargo run -p step04_simulate_waiting
+//!
+//!     Server ──▶ Producer ══▶ Consumer
+//!       └─ loop ⟲ ──▲
+//! ```
+//!
+//! # Changed since step03
+//!
+//! - `server.rs`: the task is a loop. It finds nothing at first, then two events at a time, and runs
+//!   until it has found what was asked for. There is one loop at most: new demand terminates the
+//!   running one and starts another.
+
+mod consumer;
+mod producer;
+mod server;
+
+use shared::stage::{InvalidDemand, SubscribeOptions};
+
+use consumer::SqsConsumer;
+use producer::SqsProducer;
+use server::Server;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), InvalidDemand> {
+    shared::init();
+
+    let producer = SqsProducer::start(Server::start());
+    let consumer = SqsConsumer::start();
+    consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
+
+    consumer.stopped().await;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Demand in, events out: those that the server's task enqueues.
+
+use shared::stage::{self, Producer, ProducerHandle};
+use tracing::info;
+
+use crate::server::{Event, Server};
+
+pub struct SqsProducer {
+    server: Server,
+    /// This very stage: where the server is to send the events.
+    me: ProducerHandle<Self>,
+    /// Asked for by the consumer, and not found yet.
+    pending: usize,
+}
+
+/// What can be cast to the producer.
+pub enum Message {
+    Enqueue(Vec<Event>),
+}
+
+impl SqsProducer {
+    pub fn start(server: Server) -> ProducerHandle<Self> {
+        stage::named("SQS.Producer").start_producer(|me| {
+            info!("Initalised SQS.Producer"); // sic
+            Self { server, me: me.clone(), pending: 0 }
+        })
+    }
+
+    /// Hands `producer` events that were found for it.
+    pub fn enqueue(producer: &ProducerHandle<Self>, events: Vec<Event>) {
+        producer.cast(Message::Enqueue(events));
+    }
+}
+
+impl Producer for SqsProducer {
+    type Event = Event;
+    type Cast = Message;
+
+    async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
+        info!("SQS.Producer handling demand of {demand}");
+        // 3 asked for and unmet, 10 more asked: ask for 13.
+        self.pending += demand;
+        info!("Asking for {} events", self.pending);
+        self.server.pull(self.pending, &self.me);
+        let events = Vec::new();
+        info!("Received {} events", events.len());
+        events
+    }
+
+    async fn handle_cast(&mut self, message: Message) -> Vec<Event> {
+        let Message::Enqueue(events) = message;
+        info!("SQS.Producer got notified about {} new events", events.len());
+        self.pending -= events.len();
+        events
+    }
+}

@@ -1,0 +1,37 @@
+//! ```text
+//! cargo run -p step05_multiple_consumers
+//!
+//!     Server ──▶ Producer ══▶ Consumer ×3
+//!       └─ loop ⟲ ──▲
+//! ```
+//!
+//! # Changed since step04
+//!
+//! - `main.rs`: three consumers subscribe to the producer, each for 10 events.
+//! - `server.rs`, `consumer.rs`: say which task they are.
+
+mod consumer;
+mod producer;
+mod server;
+
+use shared::stage::{InvalidDemand, SubscribeOptions};
+
+use consumer::SqsConsumer;
+use producer::SqsProducer;
+use server::Server;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), InvalidDemand> {
+    shared::init();
+
+    let producer = SqsProducer::start(Server::start());
+    let consumers = [SqsConsumer::start(), SqsConsumer::start(), SqsConsumer::start()];
+    for consumer in &consumers {
+        consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
+    }
+
+    for consumer in &consumers {
+        consumer.stopped().await;
+    }
+    Ok(())
+}

@@ -1,5 +1,9 @@
 //! What the nine steps share: the demand-driven [`stage`]s, [`logging`], and SQS and S3.
 
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+pub mod local_aws;
 pub mod logging;
 pub mod stage;
 #[cfg(feature = "transcript")]
@@ -20,4 +24,37 @@ pub fn init() {
     if std::env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
         tokio::time::pause();
     }
+}
+
+/// Waits until the program is told to stop: by Ctrl-C, or by SIGTERM. Who says so a second time means
+/// at once: then the program exits, with code 130.
+///
+/// # Panics
+///
+/// If the operating system does not let a program listen for signals.
+#[cfg(feature = "aws")]
+pub async fn stop_signal() {
+    signal().await;
+    tracing::info!("Finishing what is begun. Ctrl-C again to leave at once");
+    tokio::spawn(async {
+        signal().await;
+        std::process::exit(130);
+    });
+}
+
+#[cfg(all(feature = "aws", unix))]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).expect("a program can listen for signals");
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(all(feature = "aws", not(unix)))]
+async fn signal() {
+    tokio::signal::ctrl_c().await.expect("a program can listen for Ctrl-C");
 }

@@ -1,1 +1,52 @@
-fn main() {}
+//! ```text
+//! cargo run -p step06_process_messages -- --visibility-timeout 10
+//!
+//!     SQS ◀── Server ──▶ Producer ══▶ Consumer
+//!               └─ loop ⟲ ──▲
+//! ```
+//!
+//! # Changed since step05
+//!
+//! - `server.rs`: the loop receives messages from SQS, and reads in them which objects were created
+//!   in S3. A loop that is terminated finishes the receive that is under way.
+//! - `producer.rs`: shares with the loop how much is pending, and stops it when the program is to end.
+//! - `consumer.rs`: shows where the objects are. It need not pretend to work any more.
+//! - `main.rs`: one consumer again, an SQS to connect to, and an orderly end.
+
+mod consumer;
+mod producer;
+mod server;
+
+use std::error::Error;
+
+use clap::Parser;
+use shared::aws::AwsArgs;
+use shared::stage::SubscribeOptions;
+
+use consumer::SqsConsumer;
+use producer::SqsProducer;
+use server::Server;
+
+/// Shows which files were put into S3, as SQS tells of them.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    shared::init();
+    let aws = Args::parse().aws.connect().await?;
+
+    let producer = SqsProducer::start(Server::start(aws.queue));
+    let consumer = SqsConsumer::start();
+    consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
+
+    tokio::select! {
+        // What the producer has is still delivered, and handled. Then the consumer stops too.
+        () = shared::stop_signal() => producer.stop(),
+        _ = consumer.stopped() => {}
+    }
+    Ok(consumer.stopped().await.ok()?)
+}

@@ -107,7 +107,21 @@ impl Exit {
     pub fn is_normal(&self) -> bool {
         *self == Self::Normal
     }
+
+    /// A normal end as `Ok`, any other as an error, for `main` to return.
+    ///
+    /// # Errors
+    ///
+    /// If the stage did not end normally.
+    pub fn ok(self) -> Result<(), StageFailed> {
+        if self.is_normal() { Ok(()) } else { Err(StageFailed(self)) }
+    }
 }
+
+/// A stage did not end normally.
+#[derive(Debug, thiserror::Error)]
+#[error("a stage {0}")]
+pub struct StageFailed(Exit);
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -103,7 +103,7 @@ pub use buffer::Keep;
 pub use handle::{
     ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, StageRef, named,
 };
-pub use message::{Exit, SubscriptionId};
+pub use message::{Exit, StageFailed, SubscriptionId};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{Supervisor, TooManyRestarts};
 

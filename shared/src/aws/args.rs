@@ -1,0 +1,124 @@
+//! The settings that steps 06–09 have in common.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, value_parser};
+use tracing::info;
+
+use super::Aws;
+use super::clients::{Clients, ConnectError};
+use super::queue::Queue;
+use crate::local_aws::LocalAws;
+
+const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
+    (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
+    files into your bucket with `aws s3 cp`: a step writes to nobody's bucket.\n";
+
+/// Which SQS and S3 to use, and how. To be flattened into a step's own arguments.
+///
+/// Nothing but a queue URL or an endpoint URL, given as a flag or in the environment, makes a step
+/// use a real SQS and S3. Otherwise it starts the embedded ones.
+#[derive(Args, Clone, Debug)]
+pub struct AwsArgs {
+    /// Files to put into the embedded S3, in place of the sample days
+    #[arg(value_name = "FILES", value_parser = file)]
+    files: Vec<PathBuf>,
+
+    /// The queue to read from, in place of the embedded one
+    #[arg(long, value_name = "URL", env = "SQS_QUEUE_URL", help_heading = "AWS")]
+    queue_url: Option<String>,
+
+    /// The queue to read from, if its URL is not given
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SQS_QUEUE_NAME",
+        default_value = "warehouse_raw_events",
+        help_heading = "AWS"
+    )]
+    queue_name: String,
+
+    /// Where SQS and S3 are, in place of the embedded ones
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", help_heading = "AWS")]
+    endpoint_url: Option<String>,
+
+    /// How long a receive waits for messages, from 0 to 20
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 2,
+        value_parser = value_parser!(u8).range(..=20),
+        help_heading = "AWS"
+    )]
+    wait: u8,
+
+    /// How long a received message stays hidden from others, from 0 to 43200
+    ///
+    /// By default that is up to the queue.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = value_parser!(i32).range(0..=43_200),
+        help_heading = "AWS"
+    )]
+    visibility_timeout: Option<i32>,
+}
+
+impl AwsArgs {
+    fn is_real(&self) -> bool {
+        self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
+    }
+
+    // An environment variable that is set to nothing is as good as not set.
+
+    fn given_queue_url(&self) -> Option<&str> {
+        self.queue_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    fn given_endpoint_url(&self) -> Option<&str> {
+        self.endpoint_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// Connects to the SQS and S3 that are asked for, or starts the embedded ones and fills them.
+    /// Says which in one line. Ends the program as a usage error does, with exit code 2, if it is to
+    /// put FILES into a real S3.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be reached, or there is no such queue.
+    pub async fn connect(&self) -> Result<Aws, ConnectError> {
+        if self.is_real() && !self.files.is_empty() {
+            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
+        }
+        let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
+        Ok(Aws { queue: aws.queue.with(self.wait, self.visibility_timeout), ..aws })
+    }
+
+    async fn real(&self) -> Result<Aws, ConnectError> {
+        let queue_url = self.given_queue_url();
+        let Clients { sqs, s3 } = Clients::real(self.given_endpoint_url(), queue_url).await?;
+        let queue = match queue_url {
+            Some(url) => Queue::at(sqs, url).await?,
+            None => Queue::named(sqs, &self.queue_name).await?,
+        };
+        info!("Using the queue {}", queue.url);
+        Ok(Aws { queue, s3 })
+    }
+
+    async fn embedded(&self) -> Result<Aws, ConnectError> {
+        let local = LocalAws::start(0, &self.queue_name).await?;
+        info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
+        local.fill(&self.files).await?;
+        Ok(local.aws().clone())
+    }
+}
+
+/// A file that can be read.
+fn file(path: &str) -> Result<PathBuf, String> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err("it is a folder; name files".to_owned()),
+        Ok(_) => std::fs::File::open(path).map(|_| path.into()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,156 @@
+//! The SDK's clients, set up.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
+
+use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
+
+/// A client for each service.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// For SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// For S3.
+    pub s3: aws_sdk_s3::Client,
+}
+
+/// There is no SQS and S3 to work with. The message says what to do.
+#[derive(thiserror::Error)]
+pub enum ConnectError {
+    /// No region is configured.
+    #[error("no AWS region is configured: set AWS_REGION, for instance to us-east-1")]
+    NoRegion,
+    /// No credentials are configured, or they cannot be had.
+    #[error(
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where there is an IAM role ({0})"
+    )]
+    NoCredentials(String),
+    /// There is no such queue.
+    #[error("there is no queue {queue} in this account and region: {hint}")]
+    NoQueue {
+        /// Its URL or its name.
+        queue: String,
+        /// Where to look.
+        hint: &'static str,
+    },
+    /// SQS does not answer, or refuses to.
+    #[error("SQS cannot be used for {queue}: {reason}")]
+    Sqs {
+        /// The queue's URL or name.
+        queue: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The embedded SQS and S3 cannot be used.
+    #[error(transparent)]
+    Embedded(#[from] LocalAwsError),
+}
+
+/// As `main` prints it.
+impl std::fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The longest that a receive may wait, and a little more.
+const SQS_TIMEOUT: Duration = Duration::from_secs(25);
+/// To the first byte of an answer. How long a download takes is not limited.
+const S3_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Clients {
+    /// Clients that are configured by the SDK's standard chain: environment, profile, IAM role.
+    pub(super) async fn real(
+        endpoint_url: Option<&str>,
+        queue_url: Option<&str>,
+    ) -> Result<Self, ConnectError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(url) = endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        let in_queue_url = queue_url.and_then(region_in);
+        let region = config.region().cloned().or_else(|| in_queue_url.map(Region::new));
+        let config = config.into_builder().region(region.ok_or(ConnectError::NoRegion)?).build();
+        match config.credentials_provider() {
+            None => return Err(ConnectError::NoCredentials("there is no provider".to_owned())),
+            Some(provider) => {
+                let credentials = provider.provide_credentials().await;
+                credentials.map_err(|error| ConnectError::NoCredentials(error.to_string()))?;
+            }
+        }
+        // A queue's URL is an address: a queue that is not at AWS is at the place that it names.
+        let sqs_endpoint =
+            queue_url.filter(|_| endpoint_url.is_none()).and_then(origin_outside_aws);
+        Ok(Self::new(&config, sqs_endpoint))
+    }
+
+    /// Clients to an embedded SQS and S3. Nothing that is configured in the environment matters.
+    pub(crate) fn local(endpoint_url: &str) -> Self {
+        let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(endpoint_url)
+            .region(Region::from_static(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        Self::new(&config, None)
+    }
+
+    fn new(config: &SdkConfig, sqs_endpoint: Option<&str>) -> Self {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
+        let mut sqs = aws_sdk_sqs::config::Builder::from(config)
+            .timeout_config(timeouts.clone().operation_attempt_timeout(SQS_TIMEOUT).build());
+        if let Some(endpoint) = sqs_endpoint {
+            sqs = sqs.endpoint_url(endpoint);
+        }
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .timeout_config(timeouts.read_timeout(S3_TIMEOUT).build())
+            // A bucket's name as part of the host's works at AWS, hardly anywhere else.
+            .force_path_style(config.endpoint_url().is_some());
+        Self {
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+        }
+    }
+}
+
+/// The region in `https://sqs.eu-west-1.amazonaws.com/123456789012/queue`.
+fn region_in(queue_url: &str) -> Option<String> {
+    let host = queue_url.strip_prefix("https://sqs.")?.split('/').next()?;
+    let (region, _) = host.split_once(".amazonaws.com")?;
+    Some(region.to_owned())
+}
+
+/// `http://localhost:4566` of `http://localhost:4566/000000000000/queue`, but nothing at AWS itself.
+fn origin_outside_aws(queue_url: &str) -> Option<&str> {
+    let host_at = queue_url.find("://")? + 3;
+    let host_len = queue_url[host_at..].find('/')?;
+    let origin = &queue_url[..host_at + host_len];
+    let host = &origin[host_at..];
+    let at_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+    (!at_aws).then_some(origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_url_at_aws_names_its_region() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/queue";
+        assert_eq!(region_in(url).as_deref(), Some("eu-west-1"));
+        assert_eq!(origin_outside_aws(url), None);
+    }
+
+    #[test]
+    fn a_queue_url_elsewhere_names_the_endpoint() {
+        let url = "http://localhost:4566/000000000000/queue";
+        assert_eq!(region_in(url), None);
+        assert_eq!(origin_outside_aws(url), Some("http://localhost:4566"));
+    }
+}

@@ -1,0 +1,599 @@
+//! The embedded S3: s3s speaks the protocol, this answers from the store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use md5::{Digest, Md5};
+use rustack_sqs_core::provider::RustackSqs;
+#[allow(clippy::wildcard_imports)] // Some sixty types of the S3 API.
+use s3s::dto::*;
+use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+
+use super::REGION;
+use super::notification::{self, Created};
+use super::store::{Bucket as StoredBucket, Object as StoredObject, Store, Upload, Version};
+
+pub(super) struct EmbeddedS3 {
+    store: Mutex<Store>,
+    queues: Arc<RustackSqs>,
+}
+
+/// An object to be stored, but for its content.
+struct NewObject {
+    by: &'static str,
+    bucket: BucketName,
+    key: ObjectKey,
+    content_type: Option<String>,
+    metadata: Option<Metadata>,
+}
+
+impl EmbeddedS3 {
+    pub(super) fn new(queues: Arc<RustackSqs>) -> Self {
+        Self { store: Mutex::default(), queues }
+    }
+
+    /// Never held over an `await`.
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an object, and tells the queues that are to know.
+    async fn create(
+        &self,
+        new: NewObject,
+        content: Bytes,
+        etag: String,
+    ) -> S3Result<(ETag, Option<String>)> {
+        let size = content.len();
+        let object = StoredObject {
+            content,
+            etag: etag.clone(),
+            modified: SystemTime::now(),
+            content_type: new.content_type,
+            metadata: new.metadata,
+        };
+        let (version_id, messages) = {
+            let mut store = self.store();
+            let version_id = store.new_version_id(&new.bucket);
+            let sequencer = store.new_id();
+            let created = Created {
+                by: new.by,
+                bucket: &new.bucket,
+                key: &new.key,
+                size,
+                etag: &etag,
+                version_id: version_id.as_deref(),
+                sequencer: &sequencer,
+            };
+            let bucket = bucket_mut(&mut store, &new.bucket)?;
+            let configurations = bucket.notifications.queue_configurations.iter().flatten();
+            let messages: Vec<_> = configurations
+                .filter(|configuration| created.concerns(configuration))
+                .map(|queue| {
+                    let id = queue.id.as_deref().unwrap_or_default();
+                    (queue.queue_arn.clone(), created.message(id))
+                })
+                .collect();
+            bucket.put(new.key.clone(), Version { id: version_id.clone(), object: Some(object) });
+            (version_id, messages)
+        };
+        for (queue_arn, message) in messages {
+            if let Err(error) = notification::send(&self.queues, &queue_arn, message).await {
+                tracing::error!("no notification of {}/{}: {error}", new.bucket, new.key);
+            }
+        }
+        Ok((ETag::Strong(etag), version_id))
+    }
+
+    fn find(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<(Option<String>, StoredObject)> {
+        let store = self.store();
+        let bucket = self::bucket(&store, bucket)?;
+        match bucket.version(key, version) {
+            Some(Version { id, object: Some(object) }) => Ok((id.clone(), object.clone())),
+            Some(Version { object: None, .. }) if version.is_some() => {
+                Err(s3_error!(MethodNotAllowed))
+            }
+            None if version.is_some() => Err(s3_error!(NoSuchVersion)),
+            _ => Err(s3_error!(NoSuchKey)),
+        }
+    }
+
+    fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<()> {
+        let mut store = self.store();
+        let marker = store.new_version_id(bucket);
+        let bucket = bucket_mut(&mut store, bucket)?;
+        if marker.is_some() && version.is_none() {
+            bucket.put(key.to_owned(), Version { id: marker, object: None });
+        } else {
+            bucket.remove(key, version);
+        }
+        Ok(())
+    }
+}
+
+fn bucket<'a>(store: &'a Store, name: &str) -> S3Result<&'a StoredBucket> {
+    store.buckets.get(name).ok_or_else(|| s3_error!(NoSuchBucket))
+}
+
+fn bucket_mut<'a>(store: &'a mut Store, name: &str) -> S3Result<&'a mut StoredBucket> {
+    store.buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket))
+}
+
+/// Reads a request's body to its end, and hashes it as S3 does for an `ETag`.
+async fn receive(body: Option<StreamingBlob>, length: Option<i64>) -> S3Result<(Bytes, String)> {
+    let length = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
+    let mut content = BytesMut::with_capacity(length);
+    let mut md5 = Md5::new();
+    if let Some(mut body) = body {
+        while let Some(chunk) = body
+            .try_next()
+            .await
+            .map_err(|e| S3Error::with_source(S3ErrorCode::IncompleteBody, e))?
+        {
+            md5.update(&chunk);
+            content.extend_from_slice(&chunk);
+        }
+    }
+    Ok((content.freeze(), hex(&md5.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn size(bytes: &[u8]) -> i64 {
+    i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+}
+
+fn matches(condition: &ETagCondition, etag: &str) -> bool {
+    match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(wanted) => wanted.value() == etag,
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for EmbeddedS3 {
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let location = Some(format!("/{}", request.input.bucket));
+        self.store().create_bucket(request.input.bucket);
+        Ok(S3Response::new(CreateBucketOutput { location }))
+    }
+
+    async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        let mut store = self.store();
+        if !bucket(&store, &request.input.bucket)?.is_empty() {
+            return Err(s3_error!(BucketNotEmpty));
+        }
+        store.buckets.remove(&request.input.bucket);
+        Ok(S3Response::new(DeleteBucketOutput::default()))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        bucket(&self.store(), &request.input.bucket)?;
+        let bucket_region = Some(REGION.to_owned());
+        Ok(S3Response::new(HeadBucketOutput { bucket_region, ..Default::default() }))
+    }
+
+    async fn list_buckets(
+        &self,
+        _request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let store = self.store();
+        let buckets = store.buckets.iter().map(|(name, bucket)| Bucket {
+            name: Some(name.clone()),
+            creation_date: Some(bucket.created.into()),
+            ..Default::default()
+        });
+        let buckets = Some(buckets.collect());
+        Ok(S3Response::new(ListBucketsOutput { buckets, ..Default::default() }))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        bucket(&self.store(), &request.input.bucket)?;
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        let versioned = bucket(&self.store(), &request.input.bucket)?.versioned;
+        let enabled = BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED);
+        let status = versioned.then_some(enabled);
+        Ok(S3Response::new(GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let status = request.input.versioning_configuration.status;
+        bucket_mut(&mut self.store(), &request.input.bucket)?.versioned =
+            status.is_some_and(|status| status.as_str() == BucketVersioningStatus::ENABLED);
+        Ok(S3Response::new(PutBucketVersioningOutput::default()))
+    }
+
+    async fn get_bucket_notification_configuration(
+        &self,
+        request: S3Request<GetBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
+        let notifications = bucket(&self.store(), &request.input.bucket)?.notifications.clone();
+        Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
+            queue_configurations: notifications.queue_configurations,
+            ..Default::default()
+        }))
+    }
+
+    async fn put_bucket_notification_configuration(
+        &self,
+        request: S3Request<PutBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
+        let PutBucketNotificationConfigurationInput {
+            bucket: name,
+            notification_configuration: mut notifications,
+            ..
+        } = request.input;
+        if notifications.topic_configurations.is_some()
+            || notifications.lambda_function_configurations.is_some()
+            || notifications.event_bridge_configuration.is_some()
+        {
+            return Err(s3_error!(NotImplemented, "only queues can be notified here"));
+        }
+        let request_id = {
+            let mut store = self.store();
+            bucket(&store, &name)?;
+            store.new_id()
+        };
+        for queue in notifications.queue_configurations.iter_mut().flatten() {
+            let test = notification::test_event(&name, &request_id).to_string();
+            queue.id.get_or_insert_with(|| request_id.clone());
+            notification::send(&self.queues, &queue.queue_arn, test).await.map_err(|error| {
+                s3_error!(
+                    InvalidArgument,
+                    "Unable to validate the following destination configurations: {}: {error}",
+                    queue.queue_arn
+                )
+            })?;
+        }
+        bucket_mut(&mut self.store(), &name)?.notifications = notifications;
+        Ok(S3Response::new(PutBucketNotificationConfigurationOutput {}))
+    }
+
+    async fn put_object(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let PutObjectInput { bucket, key, body, content_length, content_type, metadata, .. } =
+            request.input;
+        let (content, etag) = receive(body, content_length).await?;
+        let new = NewObject { by: "Put", bucket, key, content_type, metadata };
+        let (etag, version_id) = self.create(new, content, etag).await?;
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(etag), version_id, ..Default::default() }))
+    }
+
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        let CopyObjectInput {
+            bucket,
+            key,
+            copy_source,
+            content_type,
+            metadata,
+            metadata_directive,
+            ..
+        } = request.input;
+        let CopySource::Bucket { bucket: from_bucket, key: from_key, version_id } = copy_source
+        else {
+            return Err(s3_error!(NotImplemented, "there are no access points here"));
+        };
+        let (_, source) = self.find(&from_bucket, &from_key, version_id.as_deref())?;
+        let replace = metadata_directive.is_some_and(|directive| directive.as_str() == "REPLACE");
+        let (content_type, metadata) =
+            if replace { (content_type, metadata) } else { (source.content_type, source.metadata) };
+        let new = NewObject { by: "Copy", bucket, key, content_type, metadata };
+        let (etag, version_id) = self.create(new, source.content, source.etag).await?;
+        let copy_object_result = Some(CopyObjectResult {
+            e_tag: Some(etag),
+            last_modified: Some(SystemTime::now().into()),
+            ..Default::default()
+        });
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result,
+            version_id,
+            ..Default::default()
+        }))
+    }
+
+    async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let (version_id, object) =
+            self.find(&input.bucket, &input.key, input.version_id.as_deref())?;
+        if input.if_match.is_some_and(|condition| !matches(&condition, &object.etag)) {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        if input.if_none_match.is_some_and(|condition| matches(&condition, &object.etag)) {
+            return Err(S3ErrorCode::NotModified.into());
+        }
+        let whole = object.content.len();
+        let (content, content_range) = match input.range {
+            None => (object.content, None),
+            Some(range) => {
+                let range = range.check(whole as u64).map_err(|_| s3_error!(InvalidRange))?;
+                let content_range = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
+                let range = usize::try_from(range.start).unwrap_or(usize::MAX)
+                    ..usize::try_from(range.end).unwrap_or(usize::MAX);
+                (object.content.slice(range), Some(content_range))
+            }
+        };
+        Ok(S3Response::new(GetObjectOutput {
+            content_length: Some(size(&content)),
+            body: Some(Body::from(content).into()),
+            content_range,
+            accept_ranges: Some("bytes".to_owned()),
+            content_type: object.content_type,
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(object.modified.into()),
+            metadata: object.metadata,
+            version_id,
+            ..Default::default()
+        }))
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        let (version_id, object) =
+            self.find(&input.bucket, &input.key, input.version_id.as_deref())?;
+        Ok(S3Response::new(HeadObjectOutput {
+            content_length: Some(size(&object.content)),
+            accept_ranges: Some("bytes".to_owned()),
+            content_type: object.content_type,
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(object.modified.into()),
+            metadata: object.metadata,
+            version_id,
+            ..Default::default()
+        }))
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let DeleteObjectInput { bucket, key, version_id, .. } = request.input;
+        self.delete(&bucket, &key, version_id.as_deref())?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let DeleteObjectsInput { bucket, delete, .. } = request.input;
+        let mut deleted = Vec::new();
+        for ObjectIdentifier { key, version_id, .. } in delete.objects {
+            self.delete(&bucket, &key, version_id.as_deref())?;
+            deleted.push(DeletedObject { key: Some(key), version_id, ..Default::default() });
+        }
+        Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), ..Default::default() }))
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        let input = request.input;
+        let marker = input.marker.as_deref().unwrap_or_default();
+        let page = list(
+            &self.store(),
+            &input.bucket,
+            input.prefix.as_deref(),
+            input.delimiter.as_deref(),
+            marker,
+            input.max_keys,
+        )?;
+        Ok(S3Response::new(ListObjectsOutput {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            marker: input.marker,
+            max_keys: Some(page.max_keys),
+            is_truncated: Some(page.next.is_some()),
+            next_marker: page.next,
+            contents: Some(page.contents),
+            common_prefixes: Some(page.common_prefixes),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let marker = input.continuation_token.as_ref().or(input.start_after.as_ref());
+        let marker = marker.map(String::as_str).unwrap_or_default();
+        let page = list(
+            &self.store(),
+            &input.bucket,
+            input.prefix.as_deref(),
+            input.delimiter.as_deref(),
+            marker,
+            input.max_keys,
+        )?;
+        let count = page.contents.len() + page.common_prefixes.len();
+        Ok(S3Response::new(ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            start_after: input.start_after,
+            continuation_token: input.continuation_token,
+            max_keys: Some(page.max_keys),
+            key_count: i32::try_from(count).ok(),
+            is_truncated: Some(page.next.is_some()),
+            next_continuation_token: page.next,
+            contents: Some(page.contents),
+            common_prefixes: Some(page.common_prefixes),
+            ..Default::default()
+        }))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let CreateMultipartUploadInput { bucket: name, key, content_type, metadata, .. } =
+            request.input;
+        let mut store = self.store();
+        bucket(&store, &name)?;
+        let upload_id = store.new_id();
+        let (bucket, parts) = (name.clone(), BTreeMap::default());
+        let upload = Upload { bucket, key: key.clone(), content_type, metadata, parts };
+        store.uploads.insert(upload_id.clone(), upload);
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(name),
+            key: Some(key),
+            upload_id: Some(upload_id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let UploadPartInput { body, content_length, part_number, upload_id, .. } = request.input;
+        let (content, etag) = receive(body, content_length).await?;
+        let mut store = self.store();
+        let upload = store.uploads.get_mut(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        upload.parts.insert(part_number, (content, etag.clone()));
+        let output = UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let CompleteMultipartUploadInput { upload_id, multipart_upload, .. } = request.input;
+        let wanted = multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let (new, content, etag) = {
+            let mut store = self.store();
+            let upload = store.uploads.get(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+            let mut content = BytesMut::new();
+            let mut md5 = Md5::new();
+            for part in &wanted {
+                let number = part.part_number.unwrap_or_default();
+                let (bytes, etag) =
+                    upload.parts.get(&number).ok_or_else(|| s3_error!(InvalidPart))?;
+                content.extend_from_slice(bytes);
+                md5.update(etag);
+            }
+            let etag = format!("{}-{}", hex(&md5.finalize()), wanted.len());
+            let upload = store.uploads.remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+            let Upload { bucket, key, content_type, metadata, .. } = upload;
+            let by = "CompleteMultipartUpload";
+            (NewObject { by, bucket, key, content_type, metadata }, content.freeze(), etag)
+        };
+        let (bucket, key) = (Some(new.bucket.clone()), Some(new.key.clone()));
+        let (etag, version_id) = self.create(new, content, etag).await?;
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            bucket,
+            key,
+            e_tag: Some(etag),
+            version_id,
+            ..Default::default()
+        }))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.store().uploads.remove(&request.input.upload_id);
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+}
+
+/// One page of a listing.
+struct Page {
+    contents: Vec<Object>,
+    common_prefixes: Vec<CommonPrefix>,
+    max_keys: i32,
+    /// Where the next page begins, if there is one.
+    next: Option<String>,
+}
+
+fn list(
+    store: &Store,
+    name: &str,
+    prefix: Option<&str>,
+    delimiter: Option<&str>,
+    marker: &str,
+    max_keys: Option<i32>,
+) -> S3Result<Page> {
+    let max_keys = max_keys.unwrap_or(1000).clamp(0, 1000);
+    let mut page = Page { contents: Vec::new(), common_prefixes: Vec::new(), max_keys, next: None };
+    let prefix = prefix.unwrap_or_default();
+    let mut last = String::new();
+    for (key, object) in bucket(store, name)?.list(prefix, marker) {
+        let rest = &key[prefix.len()..];
+        let folder = delimiter.filter(|delimiter| !delimiter.is_empty()).and_then(|delimiter| {
+            Some(&key[..prefix.len() + rest.find(delimiter)? + delimiter.len()])
+        });
+        if folder.is_some_and(|folder| folder == last || marker.starts_with(folder)) {
+            continue;
+        }
+        if page.contents.len() + page.common_prefixes.len()
+            >= usize::try_from(max_keys).unwrap_or(0)
+        {
+            page.next = Some(last);
+            break;
+        }
+        folder.unwrap_or(key).clone_into(&mut last);
+        if let Some(folder) = folder {
+            page.common_prefixes.push(CommonPrefix { prefix: Some(folder.to_owned()) });
+        } else {
+            page.contents.push(Object {
+                key: Some(key.to_owned()),
+                size: Some(size(&object.content)),
+                e_tag: Some(ETag::Strong(object.etag.clone())),
+                last_modified: Some(object.modified.into()),
+                ..Default::default()
+            });
+        }
+    }
+    Ok(page)
+}

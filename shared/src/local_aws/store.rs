@@ -1,0 +1,116 @@
+//! What the embedded S3 holds: buckets, objects and their versions, in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use s3s::dto::{BucketName, NotificationConfiguration, ObjectKey};
+
+/// All buckets by name, and the multipart uploads that are under way.
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) buckets: BTreeMap<BucketName, Bucket>,
+    pub(super) uploads: HashMap<String, Upload>,
+    ids: u64,
+}
+
+pub(super) struct Bucket {
+    pub(super) created: SystemTime,
+    pub(super) versioned: bool,
+    pub(super) notifications: NotificationConfiguration,
+    /// Each key's versions, the latest last. An unversioned bucket keeps one.
+    objects: BTreeMap<ObjectKey, Vec<Version>>,
+}
+
+/// One version of an object.
+#[derive(Clone)]
+pub(super) struct Version {
+    /// `None` in a bucket that is not versioned.
+    pub(super) id: Option<String>,
+    /// `None` is a delete marker.
+    pub(super) object: Option<Object>,
+}
+
+#[derive(Clone)]
+pub(super) struct Object {
+    pub(super) content: Bytes,
+    pub(super) etag: String,
+    pub(super) modified: SystemTime,
+    pub(super) content_type: Option<String>,
+    pub(super) metadata: Option<HashMap<String, String>>,
+}
+
+pub(super) struct Upload {
+    pub(super) bucket: BucketName,
+    pub(super) key: ObjectKey,
+    pub(super) content_type: Option<String>,
+    pub(super) metadata: Option<HashMap<String, String>>,
+    /// Content and `ETag` by part number.
+    pub(super) parts: BTreeMap<i32, (Bytes, String)>,
+}
+
+impl Store {
+    /// An identifier that this store has not given before, greater than all it has given.
+    pub(super) fn new_id(&mut self) -> String {
+        self.ids += 1;
+        format!("{:016X}", self.ids)
+    }
+
+    pub(super) fn create_bucket(&mut self, name: BucketName) {
+        self.buckets.entry(name).or_insert_with(|| Bucket {
+            created: SystemTime::now(),
+            versioned: false,
+            notifications: NotificationConfiguration::default(),
+            objects: BTreeMap::new(),
+        });
+    }
+
+    pub(super) fn new_version_id(&mut self, bucket: &str) -> Option<String> {
+        let versioned = self.buckets.get(bucket).is_some_and(|bucket| bucket.versioned);
+        versioned.then(|| self.new_id())
+    }
+}
+
+impl Bucket {
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Adds a version, or replaces the object if the bucket is not versioned.
+    pub(super) fn put(&mut self, key: ObjectKey, version: Version) {
+        let versions = self.objects.entry(key).or_default();
+        versions.retain(|old| old.id != version.id);
+        versions.push(version);
+    }
+
+    /// A version, the latest by default.
+    pub(super) fn version(&self, key: &str, id: Option<&str>) -> Option<&Version> {
+        let versions = self.objects.get(key)?;
+        match id {
+            None => versions.last(),
+            Some(id) => versions.iter().find(|v| v.id.as_deref().unwrap_or("null") == id),
+        }
+    }
+
+    /// Removes one version, or the object of a bucket that is not versioned.
+    pub(super) fn remove(&mut self, key: &str, id: Option<&str>) {
+        if let Some(versions) = self.objects.get_mut(key) {
+            versions.retain(|version| version.id.as_deref() != id);
+            if versions.is_empty() {
+                self.objects.remove(key);
+            }
+        }
+    }
+
+    /// The objects after `marker` whose keys begin with `prefix`, in the order of their keys.
+    pub(super) fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        marker: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Object)> {
+        self.objects
+            .iter()
+            .filter(move |(key, _)| key.starts_with(prefix) && key.as_str() > marker)
+            .filter_map(|(key, versions)| Some((key.as_str(), versions.last()?.object.as_ref()?)))
+    }
+}

@@ -1,0 +1,116 @@
+//! Where the events come from: messages in an SQS queue, which tell of objects in S3.
+
+use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+use aws_sdk_sqs::types::Message;
+use shared::aws::notification::objects_in;
+use shared::aws::{Backoff, Queue, S3Object};
+use shared::stage::ProducerHandle;
+use tokio::task::{self, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::producer::{Pending, SqsProducer};
+
+/// One event: an object was created.
+pub type Event = S3Object;
+
+pub struct Server {
+    queue: Queue,
+    /// The loop that was started last.
+    looping: Option<Loop>,
+}
+
+struct Loop {
+    task: JoinHandle<()>,
+    terminate: CancellationToken,
+}
+
+impl Server {
+    pub fn start(queue: Queue) -> Self {
+        info!("Attempting to start SQS.Server");
+        info!("Initializing SQS.Server supervision tree");
+        Self { queue, looping: None }
+    }
+
+    /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
+    pub fn pull(&mut self, pending: &Pending, producer: &ProducerHandle<SqsProducer>) {
+        let running = self.looping.take().filter(|running| !running.task.is_finished());
+        info!("There are currently {} servers looping", running.iter().count());
+        if let Some(Loop { task, terminate }) = &running {
+            info!("Terminating server with pid #Task<{}>", task.id());
+            terminate.cancel();
+        }
+        info!("All servers terminated");
+        let terminate = CancellationToken::new();
+        let (queue, pending, producer) = (self.queue.clone(), pending.clone(), producer.clone());
+        let task = tokio::spawn(server_loop(running, queue, pending, producer, terminate.clone()));
+        info!("Started new server loop with pid #Task<{}>", task.id());
+        self.looping = Some(Loop { task, terminate });
+    }
+
+    /// Terminates the loop, and waits for its end.
+    pub async fn stop(&mut self) {
+        if let Some(Loop { task, terminate }) = self.looping.take() {
+            terminate.cancel();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Runs until nothing is pending.
+async fn server_loop(
+    previous: Option<Loop>,
+    queue: Queue,
+    pending: Pending,
+    producer: ProducerHandle<SqsProducer>,
+    terminate: CancellationToken,
+) {
+    // A receive that is under way must not be dropped: SQS would hide messages that nobody has. So
+    // the previous loop ends with its receive, and this one begins with what is pending after it.
+    if let Some(previous) = previous {
+        let _ = previous.task.await;
+    }
+    let mut backoff = Backoff::default();
+    for run in 0.. {
+        let missing = pending.count();
+        if missing == 0 || terminate.is_cancelled() {
+            return;
+        }
+        info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
+        let messages = match receive(&queue, missing).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                tokio::select! {
+                    () = backoff.failed("Receiving from SQS", DisplayErrorContext(error)) => continue,
+                    () = terminate.cancelled() => return,
+                }
+            }
+        };
+        backoff.succeeded("Receiving from SQS");
+        let events: Vec<Event> = messages.iter().filter_map(objects_in).flatten().collect();
+        if !events.is_empty() {
+            pending.found(events.len());
+            info!("Casting events to producer");
+            SqsProducer::enqueue(&producer, events);
+        }
+    }
+}
+
+/// Receives at most 10 messages, which is all that SQS gives at once. Waits if there is none, so
+/// that the loop need not.
+async fn receive(
+    queue: &Queue,
+    missing: usize,
+) -> Result<Vec<Message>, SdkError<ReceiveMessageError>> {
+    let received = queue
+        .client
+        .receive_message()
+        .queue_url(&queue.url)
+        .max_number_of_messages(i32::try_from(missing.min(10)).unwrap_or(10))
+        .wait_time_seconds(queue.wait)
+        .set_visibility_timeout(queue.visibility_timeout)
+        .send()
+        .await?;
+    Ok(received.messages.unwrap_or_default())
+}

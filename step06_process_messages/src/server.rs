@@ -1,10 +1,10 @@
 //! Where the events come from: messages in an SQS queue, which tell of objects in S3.
 
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::Message;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, S3Object};
+use shared::aws::{Backoff, Queue, S3Object, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,7 @@ async fn server_loop(
             Ok(messages) => messages,
             Err(error) => {
                 tokio::select! {
-                    () = backoff.failed("Receiving from SQS", DisplayErrorContext(error)) => continue,
+                    () = backoff.failed("Receiving from SQS", why(&error)) => continue,
                     () = terminate.cancelled() => return,
                 }
             }
@@ -93,6 +93,7 @@ async fn server_loop(
             pending.found(events.len());
             info!("Casting events to producer");
             SqsProducer::enqueue(&producer, events);
+            task::yield_now().await; // Whoever waited for the events goes first.
         }
     }
 }

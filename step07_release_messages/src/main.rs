@@ -1,1 +1,52 @@
-fn main() {}
+//! ```text
+//! cargo run -p step07_release_messages
+//!
+//!     SQS ◀── Server ──▶ Producer ══▶ Consumer
+//!      ▲        └─ loop ⟲ ──▲            │
+//!      └──────────── release ────────────┘
+//! ```
+//!
+//! # Changed since step06
+//!
+//! - `server.rs`: an event carries the message that told of it, and `release` deletes the messages
+//!   whose events are all done.
+//! - `consumer.rs`: releases the events that it has handled.
+//! - `main.rs`: gives the consumer the queue, which it needs for that.
+
+mod consumer;
+mod producer;
+mod server;
+
+use std::error::Error;
+
+use clap::Parser;
+use shared::aws::AwsArgs;
+use shared::stage::SubscribeOptions;
+
+use consumer::SqsConsumer;
+use producer::SqsProducer;
+use server::Server;
+
+/// Shows which files were put into S3, as SQS tells of them, once each.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    shared::init();
+    let aws = Args::parse().aws.connect().await?;
+
+    let producer = SqsProducer::start(Server::start(aws.queue.clone()));
+    let consumer = SqsConsumer::start(aws.queue);
+    consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
+
+    tokio::select! {
+        // What the producer has is still delivered, and handled. Then the consumer stops too.
+        () = shared::stop_signal() => producer.stop(),
+        _ = consumer.stopped() => {}
+    }
+    Ok(consumer.stopped().await.ok()?)
+}

@@ -6,6 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 
+use super::chain;
 use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
 
 /// A client for each service.
@@ -80,7 +81,7 @@ impl Clients {
             None => return Err(ConnectError::NoCredentials("there is no provider".to_owned())),
             Some(provider) => {
                 let credentials = provider.provide_credentials().await;
-                credentials.map_err(|error| ConnectError::NoCredentials(error.to_string()))?;
+                credentials.map_err(|error| ConnectError::NoCredentials(chain(&error)))?;
             }
         }
         // A queue's URL is an address: a queue that is not at AWS is at the place that it names.

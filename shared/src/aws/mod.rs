@@ -5,12 +5,15 @@ mod backoff;
 mod clients;
 pub mod notification;
 mod queue;
+mod why;
 
 pub use args::AwsArgs;
 pub use backoff::Backoff;
 pub use clients::{Clients, ConnectError};
 pub use notification::S3Object;
 pub use queue::Queue;
+pub(crate) use why::chain;
+pub use why::why;
 
 /// What a step works on.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! A queue, and what to do with messages that are not worked on.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::clients::ConnectError;
+use super::why;
 
 /// A queue, and how to receive from it.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl Queue {
             Err(error) if !is_denied(&error) => Err(connect_error(
                 url,
                 "look at the queue's URL (--queue-url or SQS_QUEUE_URL)",
-                error,
+                &error,
             )),
             // Who may not ask for a queue's attributes may be allowed to receive from it.
             _ => Ok(Self::new(client, url.to_owned())),
@@ -52,7 +53,7 @@ impl Queue {
             Ok(found) => Ok(Self::new(client, found.queue_url.unwrap_or_default())),
             Err(error) => {
                 let hint = "create it, or name another one (--queue-name or --queue-url)";
-                Err(connect_error(name, hint, error))
+                Err(connect_error(name, hint, &error))
             }
         }
     }
@@ -62,7 +63,7 @@ fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code().is_some_and(|code| code.starts_with("AccessDenied"))
 }
 
-fn connect_error<E>(queue: &str, hint: &'static str, error: SdkError<E>) -> ConnectError
+fn connect_error<E>(queue: &str, hint: &'static str, error: &SdkError<E>) -> ConnectError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -71,6 +72,6 @@ where
         Some(code) if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => {
             ConnectError::NoQueue { queue, hint }
         }
-        _ => ConnectError::Sqs { queue, reason: DisplayErrorContext(error).to_string() },
+        _ => ConnectError::Sqs { queue, reason: why(error) },
     }
 }

@@ -20,7 +20,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -37,7 +36,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::aws::{Aws, Clients, Queue};
+use crate::aws::{Aws, Clients, Queue, chain};
 
 /// The region that it claims to be.
 pub const REGION: &str = "us-east-1";
@@ -120,11 +119,9 @@ impl LocalAws {
             }
         }
         for (path, key) in files.iter().zip(keys(files)) {
-            let content =
-                ByteStream::from_path(path).await.map_err(|error| LocalAwsError::File {
-                    path: path.clone(),
-                    reason: DisplayErrorContext(error).to_string(),
-                })?;
+            let content = ByteStream::from_path(path).await.map_err(|error| {
+                LocalAwsError::File { path: path.clone(), reason: chain(&error) }
+            })?;
             self.put(&key, content).await?;
         }
         Ok(())
@@ -183,8 +180,9 @@ async fn set_up(clients: Clients, queue_name: &str) -> Result<Aws, LocalAwsError
     Ok(Aws { queue: Queue::new(sqs, url), s3 })
 }
 
+#[allow(clippy::needless_pass_by_value)] // As `map_err` has it.
 fn request_error(error: impl std::error::Error) -> LocalAwsError {
-    LocalAwsError::Request(DisplayErrorContext(error).to_string())
+    LocalAwsError::Request(chain(&error))
 }
 
 async fn serve(listener: TcpListener, router: Router) {

@@ -3,8 +3,12 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "aws")]
+pub mod contents;
+#[cfg(feature = "aws")]
 pub mod local_aws;
 pub mod logging;
+#[cfg(feature = "aws")]
+pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;

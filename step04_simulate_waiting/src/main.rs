@@ -8,8 +8,9 @@
 //! # Changed since step03
 //!
 //! - `server.rs`: the task is a loop. It finds nothing at first, then two events at a time, and runs
-//!   until it has found what was asked for. There is one loop at most: new demand terminates the
+//!   until it has found what was asked for. There is one loop at a time: new demand terminates the
 //!   running one and starts another.
+//! - `producer.rs`: what is pending is shared with the loop, which finds it bit by bit.
 
 mod consumer;
 mod producer;

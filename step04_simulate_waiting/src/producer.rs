@@ -1,4 +1,7 @@
-//! Demand in, events out: those that the server's task enqueues.
+//! Demand in, events out: those that the server's loop enqueues.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::stage::{self, Producer, ProducerHandle};
 use tracing::info;
@@ -9,8 +12,26 @@ pub struct SqsProducer {
     server: Server,
     /// This very stage: where the server is to send the events.
     me: ProducerHandle<Self>,
-    /// Asked for by the consumer, and not found yet.
-    pending: usize,
+    pending: Pending,
+}
+
+/// How many events were asked for and are not found yet. The producer adds what is asked for, the
+/// server's loop takes off what it finds, at once: what is on its way is not looked for again.
+#[derive(Clone, Default)]
+pub struct Pending(Arc<AtomicUsize>);
+
+impl Pending {
+    fn asked(&self, demand: usize) {
+        self.0.fetch_add(demand, Ordering::Relaxed);
+    }
+
+    pub fn found(&self, events: usize) {
+        self.0.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What can be cast to the producer.
@@ -22,7 +43,7 @@ impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|me| {
             info!("Initalised SQS.Producer"); // sic
-            Self { server, me: me.clone(), pending: 0 }
+            Self { server, me: me.clone(), pending: Pending::default() }
         })
     }
 
@@ -39,9 +60,9 @@ impl Producer for SqsProducer {
     async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
         info!("SQS.Producer handling demand of {demand}");
         // 3 asked for and unmet, 10 more asked: ask for 13.
-        self.pending += demand;
-        info!("Asking for {} events", self.pending);
-        self.server.pull(self.pending, &self.me);
+        self.pending.asked(demand);
+        info!("Asking for {} events", self.pending.count());
+        self.server.pull(&self.pending, &self.me);
         let events = Vec::new();
         info!("Received {} events", events.len());
         events
@@ -50,7 +71,6 @@ impl Producer for SqsProducer {
     async fn handle_cast(&mut self, message: Message) -> Vec<Event> {
         let Message::Enqueue(events) = message;
         info!("SQS.Producer got notified about {} new events", events.len());
-        self.pending -= events.len();
         events
     }
 }

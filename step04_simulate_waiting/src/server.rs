@@ -4,18 +4,24 @@
 use std::time::Duration;
 
 use shared::stage::ProducerHandle;
-use tokio::task::JoinHandle;
+use tokio::task::{self, JoinHandle};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::producer::SqsProducer;
+use crate::producer::{Pending, SqsProducer};
 
 /// One event. Later steps find it in a queue.
 pub type Event = &'static str;
 
 pub struct Server {
     /// The loop that was started last.
-    looping: Option<JoinHandle<()>>,
+    looping: Option<Loop>,
+}
+
+struct Loop {
+    task: JoinHandle<()>,
+    terminate: CancellationToken,
 }
 
 impl Server {
@@ -25,43 +31,56 @@ impl Server {
         Self { looping: None }
     }
 
-    /// Starts to look for `count` events, which the producer will be sent. Does not wait for them.
-    ///
-    /// `count` is all that the producer lacks, so a loop that still runs is not needed any more.
-    pub fn pull(&mut self, count: usize, producer: &ProducerHandle<SqsProducer>) {
-        let running = self.looping.take().filter(|task| !task.is_finished());
+    /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
+    pub fn pull(&mut self, pending: &Pending, producer: &ProducerHandle<SqsProducer>) {
+        let running = self.looping.take().filter(|running| !running.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(task) = running {
+        if let Some(Loop { task, terminate }) = &running {
             info!("Terminating server with pid #Task<{}>", task.id());
-            task.abort();
+            terminate.cancel();
         }
         info!("All servers terminated");
-        let task = tokio::spawn(server_loop(count, producer.clone()));
+        let terminate = CancellationToken::new();
+        let (pending, producer) = (pending.clone(), producer.clone());
+        let task = tokio::spawn(server_loop(running, pending, producer, terminate.clone()));
         info!("Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(task);
+        self.looping = Some(Loop { task, terminate });
     }
 }
 
-/// Runs until `count` events are found.
-async fn server_loop(count: usize, producer: ProducerHandle<SqsProducer>) {
-    let mut missing = count;
+/// Runs until nothing is pending.
+async fn server_loop(
+    previous: Option<Loop>,
+    pending: Pending,
+    producer: ProducerHandle<SqsProducer>,
+    terminate: CancellationToken,
+) {
+    // One loop at a time: what the previous one still finds is not looked for again.
+    if let Some(previous) = previous {
+        let _ = previous.task.await;
+    }
     for run in 0.. {
-        info!("Server looping: Run {run}. Looking for {missing} events");
-        let events = receive(run, missing);
-        if !events.is_empty() {
-            missing -= events.len();
-            info!("Casting events to producer");
-            SqsProducer::enqueue(&producer, events);
-        }
-        if missing == 0 {
+        let missing = pending.count();
+        if missing == 0 || terminate.is_cancelled() {
             return;
         }
-        sleep(Duration::from_secs(5)).await;
+        info!("Server looping: Run {run}. Looking for {missing} events");
+        let events = tokio::select! {
+            events = receive(run, missing) => events,
+            () = terminate.cancelled() => return,
+        };
+        if !events.is_empty() {
+            pending.found(events.len());
+            info!("Casting events to producer");
+            SqsProducer::enqueue(&producer, events);
+            task::yield_now().await; // Whoever waited for the events goes first.
+        }
     }
 }
 
-/// Finds nothing in the first five runs, and then two events at a time.
-fn receive(run: usize, missing: usize) -> Vec<Event> {
+/// Finds nothing in the first five runs, and then two events at a time. Takes 5 seconds for it.
+async fn receive(run: usize, missing: usize) -> Vec<Event> {
+    sleep(Duration::from_secs(5)).await;
     let found = if run < 5 { 0 } else { 2 };
     vec!["hey"; found.min(missing)]
 }

@@ -44,9 +44,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
     tokio::select! {
-        // What the producer has is still delivered, and handled. Then the consumer stops too.
-        () = shared::stop_signal() => producer.stop(),
+        () = shared::stop_signal() => {}
         _ = consumer.stopped() => {}
     }
+    // What the producer has is still delivered, and handled. Then the consumer stops too.
+    producer.stop();
     Ok(consumer.stopped().await.ok()?)
 }

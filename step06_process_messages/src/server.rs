@@ -2,7 +2,6 @@
 
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::Message;
 use shared::aws::notification::objects_in;
 use shared::aws::{Backoff, Queue, S3Object, why};
 use shared::stage::ProducerHandle;
@@ -66,29 +65,27 @@ async fn server_loop(
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
 ) {
-    // A receive that is under way must not be dropped: SQS would hide messages that nobody has. So
-    // the previous loop ends with its receive, and this one begins with what is pending after it.
+    // One loop at a time: what the previous one still finds is not looked for again.
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new("Receiving from SQS");
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
             return;
         }
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
-        let messages = match receive(&queue, missing).await {
-            Ok(messages) => messages,
+        // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
+        // nobody has.
+        let events = match receive(&queue, missing).await {
+            Ok(events) => events,
             Err(error) => {
-                tokio::select! {
-                    () = backoff.failed("Receiving from SQS", why(&error)) => continue,
-                    () = terminate.cancelled() => return,
-                }
+                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+                continue;
             }
         };
-        backoff.succeeded("Receiving from SQS");
-        let events: Vec<Event> = messages.iter().filter_map(objects_in).flatten().collect();
+        backoff.succeeded();
         if !events.is_empty() {
             pending.found(events.len());
             info!("Casting events to producer");
@@ -103,15 +100,13 @@ async fn server_loop(
 async fn receive(
     queue: &Queue,
     missing: usize,
-) -> Result<Vec<Message>, SdkError<ReceiveMessageError>> {
-    let received = queue
-        .client
-        .receive_message()
-        .queue_url(&queue.url)
-        .max_number_of_messages(i32::try_from(missing.min(10)).unwrap_or(10))
+) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+    let receive = queue.client.receive_message().queue_url(&queue.url);
+    let received = receive
+        .max_number_of_messages(missing.min(10).try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
         .send()
         .await?;
-    Ok(received.messages.unwrap_or_default())
+    Ok(received.messages().iter().filter_map(objects_in).flatten().collect())
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message};
+use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, S3Object, why};
+use shared::aws::{Backoff, Queue, Receipt, S3Object, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -18,14 +18,8 @@ use crate::producer::{Pending, SqsProducer};
 /// One event: an object was created.
 pub struct Event {
     pub object: S3Object,
-    /// The message that told of it. There may be several events of one message.
-    message: Arc<Receipt>,
-}
-
-/// What it takes to delete a message.
-struct Receipt {
-    message_id: String,
-    handle: String,
+    /// What told of it. There may be several events of one message.
+    pub message: Arc<Receipt>,
 }
 
 pub struct Server {
@@ -79,30 +73,27 @@ async fn server_loop(
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
 ) {
-    // A receive that is under way must not be dropped: SQS would hide messages that nobody has. So
-    // the previous loop ends with its receive, and this one begins with what is pending after it.
+    // One loop at a time: what the previous one still finds is not looked for again.
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new("Receiving from SQS");
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
             return;
         }
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
-        let messages = match receive(&queue, missing).await {
-            Ok(messages) => messages,
+        // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
+        // nobody has.
+        let events = match receive(&queue, missing).await {
+            Ok(events) => events,
             Err(error) => {
-                tokio::select! {
-                    () = backoff.failed("Receiving from SQS", why(&error)) => continue,
-                    () = terminate.cancelled() => return,
-                }
+                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+                continue;
             }
         };
-        backoff.succeeded("Receiving from SQS");
-        let (events, empty) = events_in(messages);
-        delete(&queue, empty).await;
+        backoff.succeeded();
         if !events.is_empty() {
             pending.found(events.len());
             info!("Casting events to producer");
@@ -117,58 +108,49 @@ async fn server_loop(
 async fn receive(
     queue: &Queue,
     missing: usize,
-) -> Result<Vec<Message>, SdkError<ReceiveMessageError>> {
-    let received = queue
-        .client
-        .receive_message()
-        .queue_url(&queue.url)
-        .max_number_of_messages(i32::try_from(missing.min(10)).unwrap_or(10))
+) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+    let receive = queue.client.receive_message().queue_url(&queue.url);
+    let received = receive
+        .max_number_of_messages(missing.min(10).try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
         .send()
         .await?;
-    Ok(received.messages.unwrap_or_default())
-}
-
-/// The events of which messages tell, and the receipts of the messages that tell of none.
-fn events_in(messages: Vec<Message>) -> (Vec<Event>, Vec<Receipt>) {
-    let (mut events, mut empty) = (Vec::new(), Vec::new());
-    for message in messages {
+    let (mut events, mut nothing_to_do) = (Vec::new(), Vec::new());
+    for message in received.messages.unwrap_or_default() {
         let Some(objects) = objects_in(&message) else { continue };
-        let message = Arc::new(Receipt {
-            message_id: message.message_id.unwrap_or_default(),
-            handle: message.receipt_handle.unwrap_or_default(),
-        });
+        let message = Arc::new(Receipt::of(message, queue));
         events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
-        // No event has a clone, if this is the only one.
-        empty.extend(Arc::into_inner(message));
+        // If no event refers to the message, it is done.
+        nothing_to_do.extend(Arc::into_inner(message));
     }
-    (events, empty)
+    delete(queue, &nothing_to_do).await;
+    Ok(events)
 }
 
-/// Deletes the messages of these events, each of them when the last of its events is released.
+/// Deletes the messages of these events, each of them with the last of its events.
 pub async fn release(queue: &Queue, events: Vec<Event>) {
     let done = events.into_iter().filter_map(|event| Arc::into_inner(event.message));
-    delete(queue, done.collect()).await;
+    delete(queue, &done.collect::<Vec<_>>()).await;
 }
 
-/// Deletes messages. SQS may delete some of them and not others: those are tried again.
-async fn delete(queue: &Queue, receipts: Vec<Receipt>) {
-    // SQS takes 10 at once, no more.
-    for batch in receipts.chunks(10) {
-        let mut undeleted: Vec<&Receipt> = batch.iter().collect();
-        let mut backoff = Backoff::default();
+/// Deletes messages, at most 10 at once, which is all that SQS takes. It may delete some of them and
+/// not others: those are tried again.
+async fn delete(queue: &Queue, receipts: &[Receipt]) {
+    'batches: for batch in receipts.chunks(10) {
+        let mut undeleted: Vec<_> = batch.iter().collect();
+        let mut backoff = Backoff::new("Deleting messages");
         for _try in 0..5 {
             let error = match delete_batch(queue, &undeleted).await {
+                Ok(failed) if failed.is_empty() => continue 'batches,
                 Ok(failed) => {
-                    let position = |failed: &BatchResultErrorEntry| failed.id.parse::<usize>().ok();
-                    undeleted = failed.iter().filter_map(position).map(|i| undeleted[i]).collect();
-                    failed.into_iter().next().map(|failed| failed.code)
+                    let positions = failed.iter().filter_map(|failed| failed.id.parse().ok());
+                    undeleted = positions.map(|position: usize| undeleted[position]).collect();
+                    failed[0].code.clone()
                 }
-                Err(error) => Some(why(&error)),
+                Err(error) => why(&error),
             };
-            let Some(error) = error else { break };
-            backoff.failed("Deleting messages", error).await;
+            backoff.failed(error).await;
         }
         for Receipt { message_id, .. } in undeleted {
             error!("The message {message_id} is done, but not deleted: it will come back");
@@ -176,17 +158,16 @@ async fn delete(queue: &Queue, receipts: Vec<Receipt>) {
     }
 }
 
-/// Deletes what it can of at most 10 messages, and returns those that it could not.
+/// Tries to delete these messages, each by its position, and returns those that it could not delete.
 async fn delete_batch(
     queue: &Queue,
     receipts: &[&Receipt],
 ) -> Result<Vec<BatchResultErrorEntry>, SdkError<DeleteMessageBatchError>> {
-    let entries = receipts.iter().enumerate().map(|(index, receipt)| {
-        let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-        entry.receipt_handle(&receipt.handle).build()
-    });
-    let entries: Vec<_> =
-        entries.collect::<Result<_, _>>().map_err(SdkError::construction_failure)?;
-    let delete = queue.client.delete_message_batch().queue_url(&queue.url);
-    Ok(delete.set_entries(Some(entries)).send().await?.failed)
+    let mut delete = queue.client.delete_message_batch().queue_url(&queue.url);
+    for (position, Receipt { handle, .. }) in receipts.iter().enumerate() {
+        let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
+        let entry = entry.receipt_handle(handle).build().map_err(SdkError::construction_failure)?;
+        delete = delete.entries(entry);
+    }
+    Ok(delete.send().await?.failed)
 }

@@ -5,6 +5,7 @@ mod backoff;
 mod clients;
 pub mod notification;
 mod queue;
+mod receipt;
 mod why;
 
 pub use args::AwsArgs;
@@ -12,6 +13,7 @@ pub use backoff::Backoff;
 pub use clients::{Clients, ConnectError};
 pub use notification::S3Object;
 pub use queue::Queue;
+pub use receipt::Receipt;
 pub(crate) use why::chain;
 pub use why::why;
 

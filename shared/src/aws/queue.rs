@@ -4,6 +4,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
 use super::clients::ConnectError;
 use super::why;
 
@@ -19,15 +22,40 @@ pub struct Queue {
     /// How long a received message stays hidden from others, in seconds. By default, that is up to
     /// the queue.
     pub visibility_timeout: Option<i32>,
+    /// A token is held for each message that was received and is not done.
+    pub in_hand: TaskTracker,
+    /// Cancelled when the program is to end: what is not begun by then is given back.
+    pub stopping: CancellationToken,
+    idle: CancellationToken,
 }
 
 impl Queue {
     pub(crate) fn new(client: Client, url: String) -> Self {
-        Self { client, url, wait: 2, visibility_timeout: None }
+        Self {
+            client,
+            url,
+            wait: 2,
+            visibility_timeout: None,
+            in_hand: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            idle: CancellationToken::new(),
+        }
     }
 
     pub(super) fn with(self, wait: u8, visibility_timeout: Option<i32>) -> Self {
         Self { wait: wait.into(), visibility_timeout, ..self }
+    }
+
+    /// A receive came back empty.
+    pub fn came_back_empty(&self) {
+        if self.in_hand.is_empty() {
+            self.idle.cancel();
+        }
+    }
+
+    /// Waits until a receive comes back empty while no message is in hand.
+    pub async fn idle(&self) {
+        self.idle.cancelled().await;
     }
 
     /// The queue at this URL, if it is there.

@@ -142,15 +142,7 @@ async fn receive(body: Option<StreamingBlob>, length: Option<i64>) -> S3Result<(
             content.extend_from_slice(&chunk);
         }
     }
-    Ok((content.freeze(), hex(&md5.finalize())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Ok((content.freeze(), hex::encode(md5.finalize())))
 }
 
 fn size(bytes: &[u8]) -> i64 {
@@ -521,7 +513,7 @@ impl S3 for EmbeddedS3 {
                 content.extend_from_slice(bytes);
                 md5.update(etag);
             }
-            let etag = format!("{}-{}", hex(&md5.finalize()), wanted.len());
+            let etag = format!("{}-{}", hex::encode(md5.finalize()), wanted.len());
             let upload = store.uploads.remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
             let Upload { bucket, key, content_type, metadata, .. } = upload;
             let by = "CompleteMultipartUpload";

@@ -1,0 +1,253 @@
+//! What came of each file, as a file of its own in a folder.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Instant, SystemTime};
+
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use clap::Args;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::task;
+use tracing::{error, info};
+
+use crate::aws::S3Object;
+use crate::contents::Count;
+
+/// Where results go, and when the program ends. To be flattened into a step's own arguments.
+#[derive(Args, Clone, Debug)]
+pub struct ResultsArgs {
+    /// The folder for the results
+    #[arg(long, value_name = "DIR", default_value = "output")]
+    output: PathBuf,
+
+    /// End when the queue is empty and all is done; with exit code 1 if a file failed
+    #[arg(long)]
+    pub until_idle: bool,
+}
+
+/// A folder with one JSON file for each version of an object, and the totals of this run.
+///
+/// A clone is the same folder, with the same totals.
+#[derive(Clone, Debug)]
+pub struct Results(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    until_idle: bool,
+    started: Instant,
+    files: AtomicU64,
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("results cannot be written to {}: {source}. Choose another folder with --output", folder.display())]
+pub struct FolderError {
+    folder: PathBuf,
+    source: io::Error,
+}
+
+/// What is written of one file.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<&'a str>,
+    /// Lines that are not empty.
+    line_count: u64,
+    /// Bytes, unzipped.
+    byte_size: u64,
+    /// RFC 3339.
+    processed_at: String,
+}
+
+impl Results {
+    /// Uses the folder that is asked for, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If no file can be written to it.
+    pub fn open(args: &ResultsArgs) -> Result<Self, FolderError> {
+        let ResultsArgs { output: folder, until_idle } = args;
+        let usable = fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder));
+        if let Err(source) = usable {
+            return Err(FolderError { folder: folder.clone(), source });
+        }
+        Ok(Self(Arc::new(Inner {
+            folder: folder.clone(),
+            until_idle: *until_idle,
+            started: Instant::now(),
+            files: AtomicU64::new(0),
+            lines: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        })))
+    }
+
+    /// Writes what came of `object`: whole, or, if that fails, not at all. A result of the same
+    /// version that is there already is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub async fn write(&self, object: &S3Object, count: Count) -> io::Result<()> {
+        let outcome = Outcome {
+            bucket: &object.bucket,
+            key: &object.key,
+            version_id: object.version_id.as_deref(),
+            line_count: count.lines(),
+            byte_size: count.bytes(),
+            processed_at: now(),
+        };
+        let json = serde_json::to_vec_pretty(&outcome)?;
+        let path = self.0.folder.join(file_name(object));
+        let Inner { files, lines, bytes, .. } = &*self.0;
+        let folder = self.0.folder.clone();
+        task::spawn_blocking(move || write_whole(&folder, &path, &json)).await??;
+        files.fetch_add(1, Relaxed);
+        lines.fetch_add(count.lines(), Relaxed);
+        bytes.fetch_add(count.bytes(), Relaxed);
+        Ok(())
+    }
+
+    /// Notes that `object` could not be processed, and why.
+    pub fn failed(&self, object: &S3Object, reason: &str) {
+        error!(
+            bucket = object.bucket,
+            key = object.key,
+            "{object} failed, and is left to the queue: {reason}"
+        );
+        self.0.failed.fetch_add(1, Relaxed);
+    }
+
+    /// Says in a line what this run did, and returns the exit code for it: 1 if it ran until all was
+    /// done and a file failed, or else 0.
+    pub fn summary(&self) -> ExitCode {
+        let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
+        let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
+        let failed = failed.load(Relaxed);
+        let seconds = started.elapsed().as_secs_f64();
+        info!(
+            files,
+            lines,
+            bytes,
+            failed,
+            seconds,
+            "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds"
+        );
+        if self.0.until_idle && failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// Readable at the front, and at the end unlike any other version's: keys can have any character, `..`
+/// among them, and be longer than file names can.
+fn file_name(object: &S3Object) -> String {
+    let S3Object { bucket, key, version_id } = object;
+    let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
+    let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
+    let mut hash = Sha256::new();
+    for part in [bucket, key, version_id.as_deref().unwrap_or_default()] {
+        // With the length before it, no two triples are hashed alike.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    format!("{readable}-{}.json", hex::encode(&hash.finalize()[..16]))
+}
+
+fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
+    let mut options = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // Readable by others, as far as the umask lets them.
+        use std::os::unix::fs::PermissionsExt;
+        options.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = options.prefix(".unfinished-").tempfile_in(folder)?;
+    file.write_all(json)?;
+    file.write_all(b"\n")?;
+    // A name in place of another: at no time is there half a result.
+    file.persist(path)?;
+    Ok(())
+}
+
+fn now() -> String {
+    // A time between the years 0 and 9999 can always be formatted.
+    DateTime::from(SystemTime::now()).fmt(DateTimeFormat::DateTimeWithOffset).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn object(key: &str, version_id: Option<&str>) -> S3Object {
+        S3Object { bucket: "b".into(), key: key.into(), version_id: version_id.map(Into::into) }
+    }
+
+    fn open(folder: &Path) -> Result<Results, FolderError> {
+        Results::open(&ResultsArgs { output: folder.to_owned(), until_idle: true })
+    }
+
+    #[tokio::test]
+    async fn each_version_has_a_file_of_its_own_inside_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        let results = open(&folder).unwrap();
+        let keys = [
+            "../../etc/x",
+            "/etc/x",
+            "x",
+            "x/",
+            "a/x",
+            ".",
+            "..",
+            "…",
+            "a\0b",
+            "%2e%2e",
+            &"k".repeat(1024),
+        ];
+        for key in keys {
+            let (mut one_line, mut two_lines) = (Count::default(), Count::default());
+            one_line.add(b"a");
+            two_lines.add(b"a\nb");
+            results.write(&object(key, None), one_line).await.unwrap();
+            results.write(&object(key, Some("v1")), one_line).await.unwrap();
+            results.write(&object(key, Some("v1")), two_lines).await.unwrap();
+        }
+        let files: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 2 * keys.len());
+        assert!(files.iter().all(|file| file.extension().is_some_and(|it| it == "json")));
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing outside the folder");
+        let contents: HashSet<_> = files
+            .iter()
+            .map(|file| {
+                let result: serde_json::Value =
+                    serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+                let last = if result.get("version_id").is_some() { 2 } else { 1 };
+                assert_eq!(result["line_count"], last);
+                (result["key"].to_string(), result["version_id"].to_string())
+            })
+            .collect();
+        assert_eq!(contents.len(), files.len());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_an_error() {
+        let file = NamedTempFile::new().unwrap();
+        let error = open(&file.path().join("results")).unwrap_err();
+        assert!(error.to_string().contains("--output"), "{error}");
+    }
+}

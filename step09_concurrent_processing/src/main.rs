@@ -1,1 +1,78 @@
-fn main() {}
+//! ```text
+//! cargo run -p step09_concurrent_processing
+//!
+//!                                   ┌─ Pipeline1 ──────────────────────┐
+//!                              ╔══▶ │ ProducerConsumer ══▶ Consumer    │ ──▶ output/
+//!     SQS ◀── Server ──▶ Producer   ├─ Pipeline2 ──────────────────────┤
+//!               └─ loop ⟲ ──▲  ╠══▶ │ ProducerConsumer ══▶ Consumer    │ ──▶ output/
+//!                              ║    ├─ Pipeline3 ──────────────────────┤
+//!                              ╚══▶ │ ProducerConsumer ══▶ Consumer    │ ──▶ output/
+//!                                   └──────────────────────────────────┘
+//! ```
+//!
+//! # Changed since step08
+//!
+//! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
+//!   unit: if one of them fails, both are started again, and the other pipelines go on.
+//! - `producer_consumer.rs`, `consumer.rs`: say which pipeline they are of.
+//! - `main.rs`: starts several pipelines, on all processors.
+
+mod consumer;
+mod pipeline;
+mod producer;
+mod producer_consumer;
+mod server;
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::Parser;
+use shared::aws::AwsArgs;
+use shared::results::{Results, ResultsArgs};
+use shared::stage::Supervisor;
+
+use producer::SqsProducer;
+use server::Server;
+
+/// Counts the lines of the files that are put into S3, as SQS tells of them.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    #[command(flatten)]
+    results: ResultsArgs,
+
+    /// How many files to work on at the same time
+    #[arg(long, value_name = "N", default_value = "3")]
+    pipelines: NonZeroUsize,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    shared::init();
+    let args = Args::parse();
+    let results = Results::open(&args.results)?;
+    let aws = args.aws.connect().await?;
+
+    let producer = SqsProducer::start(Server::start(aws.queue.clone()));
+    let mut pipelines = Supervisor::default();
+    for number in 1..=args.pipelines.get() {
+        let name = format!("Pipeline{number}");
+        let (producer, aws, results) = (producer.clone(), aws.clone(), results.clone());
+        pipelines
+            .start_group(name.clone(), move || pipeline::start(&name, &producer, &aws, &results));
+    }
+    tokio::select! {
+        () = shared::stop_signal() => {}
+        () = aws.queue.idle(), if args.results.until_idle => {}
+        _ = pipelines.stopped() => {}
+    }
+    // What is begun is finished, the rest is given back. Then the pipelines stop too.
+    aws.queue.stopping.cancel();
+    producer.stop();
+    pipelines.stopped().await?;
+    producer.stopped().await.ok()?;
+    Ok(results.summary())
+}

@@ -1,6 +1,7 @@
 //! Starts groups of stages again when they fail.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 ///
 /// ```
 /// use shared::stage::{self, Consumer, Supervisor};
+/// use std::convert::Infallible;
 ///
 /// struct Printer;
 ///
@@ -42,7 +44,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// printers.start_group("Printer1", || {
 ///     let printer = stage::named("Printer1").start_consumer(Printer);
 ///     printer.stop(); // In earnest it would subscribe to a producer here.
-///     vec![printer.stage()]
+///     Ok::<_, Infallible>(vec![printer.stage()])
 /// });
 /// assert!(printers.stopped().await.is_ok());
 /// # }
@@ -68,48 +70,55 @@ struct Shared {
 
 impl Supervisor {
     /// Starts a group by calling `start`, which starts its stages and returns them, and calls it
-    /// again when the group has failed.
+    /// again when the group has failed. That it cannot start is a failure too.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn start_group(
+    pub fn start_group<E: Display + Send + 'static>(
         &mut self,
         name: impl Into<String>,
-        start: impl FnMut() -> Vec<StageRef> + Send + 'static,
+        mut start: impl FnMut() -> Result<Vec<StageRef>, E> + Send + 'static,
     ) {
-        self.groups.spawn(supervise(name.into(), start, self.shared.clone()));
+        let started = start();
+        self.groups.spawn(supervise(name.into(), started, start, self.shared.clone()));
     }
 
-    /// Waits until all groups are done.
+    /// Waits until all groups are done. If the future is dropped before, that changes nothing.
     ///
     /// # Errors
     ///
     /// If it had to give up.
-    pub async fn stopped(mut self) -> Result<(), TooManyRestarts> {
+    pub async fn stopped(&mut self) -> Result<(), TooManyRestarts> {
         while self.groups.join_next().await.is_some() {}
         if self.shared.gave_up.is_cancelled() { Err(TooManyRestarts) } else { Ok(()) }
     }
 }
 
-async fn supervise(name: String, mut start: impl FnMut() -> Vec<StageRef>, shared: Arc<Shared>) {
+async fn supervise<E: Display>(
+    name: String,
+    mut started: Result<Vec<StageRef>, E>,
+    mut start: impl FnMut() -> Result<Vec<StageRef>, E>,
+    shared: Arc<Shared>,
+) {
     loop {
-        let stages = start();
-        let failure = tokio::select! {
-            failure = first_failure(&stages) => failure,
-            () = shared.gave_up.cancelled() => return kill(&stages).await,
+        let reason = match started {
+            Err(error) => format!("it cannot start: {error}"),
+            Ok(stages) => {
+                let failure = shared.gave_up.run_until_cancelled(first_failure(&stages)).await;
+                kill(&stages).await;
+                match failure.flatten() {
+                    None | Some((_, Exit::NoStage)) => return,
+                    Some((stage, exit)) => format!("{stage} {exit}"),
+                }
+            }
         };
-        kill(&stages).await;
-        match failure {
-            None | Some((_, Exit::NoStage)) => return,
-            Some((stage, exit)) if shared.may_restart() => {
-                warn!(group = %name, "restarting {name}: {stage} {exit}");
-            }
-            Some((stage, exit)) => {
-                error!(group = %name, "giving up: {stage} {exit} again, {MAX_RESTARTS} restarts were of no use");
-                return shared.gave_up.cancel();
-            }
+        if !shared.may_restart() {
+            error!(group = %name, "giving up on {name}: {reason}");
+            return shared.gave_up.cancel();
         }
+        warn!(group = %name, "restarting {name}: {reason}");
+        started = start();
     }
 }
 

@@ -1,0 +1,27 @@
+//! A producer-consumer and a consumer that belong together: one of several pipelines.
+
+use shared::aws::Aws;
+use shared::results::Results;
+use shared::stage::{InvalidDemand, ProducerHandle, StageRef, SubscribeOptions};
+use tracing::info;
+
+use crate::consumer::SqsConsumer;
+use crate::producer::SqsProducer;
+use crate::producer_consumer::SqsProducerConsumer;
+
+/// Starts a pipeline under this name. Its stages are to live and die together: the one has no work
+/// without the other.
+pub fn start(
+    name: &str,
+    producer: &ProducerHandle<SqsProducer>,
+    aws: &Aws,
+    results: &Results,
+) -> Result<Vec<StageRef>, InvalidDemand> {
+    info!("SQS.Supervisor {name}");
+    let producer_consumer = SqsProducerConsumer::start(name, aws.clone(), results.clone());
+    let consumer = SqsConsumer::start(name, aws.queue.clone(), results.clone());
+    let one = SubscribeOptions::default().min_demand(0).max_demand(1);
+    consumer.subscribe(&producer_consumer, one)?;
+    producer_consumer.subscribe(producer, one)?;
+    Ok(vec![producer_consumer.stage(), consumer.stage()])
+}

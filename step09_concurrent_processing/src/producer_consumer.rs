@@ -1,0 +1,69 @@
+//! Events in, files out: it downloads and unzips.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use shared::aws::{Aws, S3Object, why};
+use shared::contents::Contents;
+use shared::results::Results;
+use shared::stage::{self, ProducerConsumer, ProducerConsumerHandle};
+use tracing::info;
+
+use crate::server::{self, Event};
+
+pub struct SqsProducerConsumer {
+    name: String,
+    aws: Aws,
+    results: Results,
+}
+
+/// A file, downloaded as far as there is room for it.
+pub struct File {
+    pub event: Event,
+    pub contents: Contents,
+}
+
+impl SqsProducerConsumer {
+    pub fn start(pipeline: &str, aws: Aws, results: Results) -> ProducerConsumerHandle<Self> {
+        let name = format!("{pipeline} ProducerConsumer");
+        stage::named(name.as_str()).start_producer_consumer(Self { name, aws, results })
+    }
+
+    async fn download(&self, object: &S3Object) -> Result<Contents, SdkError<GetObjectError>> {
+        let get = self.aws.s3.get_object().bucket(&object.bucket).key(&object.key);
+        let answer = get.set_version_id(object.version_id.clone()).send().await?;
+        Ok(Contents::unzip(answer.body).await)
+    }
+}
+
+impl ProducerConsumer for SqsProducerConsumer {
+    type Input = Event;
+    type Event = File;
+
+    async fn handle_events(&mut self, events: Vec<Event>) -> Vec<File> {
+        info!("{} received {} events", self.name, events.len());
+        let mut files = Vec::new();
+        for event in events {
+            if self.aws.queue.stopping.is_cancelled() {
+                event.message.give_back(&self.aws.queue).await;
+                continue;
+            }
+            match self.download(&event.object).await {
+                Ok(contents) => {
+                    // The rest of a large file follows while the consumer is at work on it.
+                    let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
+                    info!("{} {done} {}", self.name, event.object.key);
+                    files.push(File { event, contents });
+                }
+                Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
+                    info!("{} is gone: there is nothing left to process", event.object);
+                    server::release(&self.aws.queue, vec![event]).await;
+                }
+                Err(error) => {
+                    self.results.failed(&event.object, &why(&error));
+                    event.message.leave();
+                }
+            }
+        }
+        files
+    }
+}

@@ -1,0 +1,9 @@
+//! What the README shows is what happens.
+
+#[test]
+fn the_transcript_is_what_happens() {
+    shared::transcript::check(
+        env!("CARGO_BIN_EXE_step09_concurrent_processing"),
+        include_str!("../README.md"),
+    );
+}

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustack_sqs_core::provider::RustackSqs;
 #[allow(clippy::wildcard_imports)] // Some sixty types of the S3 API.
 use s3s::dto::*;
@@ -14,7 +15,9 @@ use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_er
 
 use super::REGION;
 use super::notification::{self, Created};
-use super::store::{Bucket as StoredBucket, Object as StoredObject, Store, Upload, Version};
+use super::store::{
+    Bucket as StoredBucket, NULL_VERSION, Object as StoredObject, Store, Upload, Version,
+};
 
 pub(super) struct EmbeddedS3 {
     store: Mutex<Store>,
@@ -52,7 +55,7 @@ impl EmbeddedS3 {
             content,
             etag: etag.clone(),
             modified: SystemTime::now(),
-            content_type: new.content_type,
+            content_type: new.content_type.or_else(|| Some("binary/octet-stream".to_owned())),
             metadata: new.metadata,
         };
         let (version_id, messages) = {
@@ -106,16 +109,23 @@ impl EmbeddedS3 {
         }
     }
 
-    fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<()> {
+    /// Returns the version of the delete marker that this makes, or, if it makes one without an
+    /// identifier, `null`.
+    fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<Option<ObjectVersionId>> {
         let mut store = self.store();
         let marker = store.new_version_id(bucket);
         let bucket = bucket_mut(&mut store, bucket)?;
-        if marker.is_some() && version.is_none() {
-            bucket.put(key.to_owned(), Version { id: marker, object: None });
-        } else {
+        if bucket.versioning.is_none() || version.is_some() {
             bucket.remove(key, version);
+            return Ok(None);
         }
-        Ok(())
+        bucket.put(key.to_owned(), Version { id: marker.clone(), object: None });
+        Ok(marker.or_else(|| Some(NULL_VERSION.to_owned())))
     }
 }
 
@@ -214,9 +224,7 @@ impl S3 for EmbeddedS3 {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        let versioned = bucket(&self.store(), &request.input.bucket)?.versioned;
-        let enabled = BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED);
-        let status = versioned.then_some(enabled);
+        let status = bucket(&self.store(), &request.input.bucket)?.versioning.clone();
         Ok(S3Response::new(GetBucketVersioningOutput { status, ..Default::default() }))
     }
 
@@ -225,8 +233,7 @@ impl S3 for EmbeddedS3 {
         request: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
         let status = request.input.versioning_configuration.status;
-        bucket_mut(&mut self.store(), &request.input.bucket)?.versioned =
-            status.is_some_and(|status| status.as_str() == BucketVersioningStatus::ENABLED);
+        bucket_mut(&mut self.store(), &request.input.bucket)?.versioning = status;
         Ok(S3Response::new(PutBucketVersioningOutput::default()))
     }
 
@@ -282,6 +289,10 @@ impl S3 for EmbeddedS3 {
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let PutObjectInput { bucket, key, body, content_length, content_type, metadata, .. } =
             request.input;
+        // The only condition that S3 knows here is `*`.
+        if request.input.if_none_match.is_some() && self.find(&bucket, &key, None).is_ok() {
+            return Err(s3_error!(PreconditionFailed));
+        }
         let (content, etag) = receive(body, content_length).await?;
         let new = NewObject { by: "Put", bucket, key, content_type, metadata };
         let (etag, version_id) = self.create(new, content, etag).await?;
@@ -385,8 +396,12 @@ impl S3 for EmbeddedS3 {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let DeleteObjectInput { bucket, key, version_id, .. } = request.input;
-        self.delete(&bucket, &key, version_id.as_deref())?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        let marker = self.delete(&bucket, &key, version_id.as_deref())?;
+        Ok(S3Response::new(DeleteObjectOutput {
+            delete_marker: marker.is_some().then_some(true),
+            version_id: marker.or(version_id),
+            ..Default::default()
+        }))
     }
 
     async fn delete_objects(
@@ -396,8 +411,13 @@ impl S3 for EmbeddedS3 {
         let DeleteObjectsInput { bucket, delete, .. } = request.input;
         let mut deleted = Vec::new();
         for ObjectIdentifier { key, version_id, .. } in delete.objects {
-            self.delete(&bucket, &key, version_id.as_deref())?;
-            deleted.push(DeletedObject { key: Some(key), version_id, ..Default::default() });
+            let marker = self.delete(&bucket, &key, version_id.as_deref())?;
+            deleted.push(DeletedObject {
+                key: Some(key),
+                version_id,
+                delete_marker: marker.is_some().then_some(true),
+                delete_marker_version_id: marker,
+            });
         }
         Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), ..Default::default() }))
     }
@@ -407,6 +427,7 @@ impl S3 for EmbeddedS3 {
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
+        let encode = encoding(input.encoding_type.as_ref());
         let marker = input.marker.as_deref().unwrap_or_default();
         let page = list(
             &self.store(),
@@ -415,17 +436,19 @@ impl S3 for EmbeddedS3 {
             input.delimiter.as_deref(),
             marker,
             input.max_keys,
+            encode,
         )?;
         Ok(S3Response::new(ListObjectsOutput {
             name: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            marker: input.marker,
+            prefix: input.prefix.map(encode),
+            delimiter: input.delimiter.map(encode),
+            marker: input.marker.map(encode),
             max_keys: Some(page.max_keys),
             is_truncated: Some(page.next.is_some()),
-            next_marker: page.next,
+            next_marker: page.next.map(encode),
             contents: Some(page.contents),
             common_prefixes: Some(page.common_prefixes),
+            encoding_type: input.encoding_type,
             ..Default::default()
         }))
     }
@@ -435,29 +458,34 @@ impl S3 for EmbeddedS3 {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        let marker = input.continuation_token.as_ref().or(input.start_after.as_ref());
-        let marker = marker.map(String::as_str).unwrap_or_default();
+        let encode = encoding(input.encoding_type.as_ref());
+        let marker = match &input.continuation_token {
+            Some(token) => key_in(token).ok_or_else(|| s3_error!(InvalidArgument))?,
+            None => input.start_after.clone().unwrap_or_default(),
+        };
         let page = list(
             &self.store(),
             &input.bucket,
             input.prefix.as_deref(),
             input.delimiter.as_deref(),
-            marker,
+            &marker,
             input.max_keys,
+            encode,
         )?;
         let count = page.contents.len() + page.common_prefixes.len();
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            start_after: input.start_after,
+            prefix: input.prefix.map(encode),
+            delimiter: input.delimiter.map(encode),
+            start_after: input.start_after.map(encode),
             continuation_token: input.continuation_token,
             max_keys: Some(page.max_keys),
             key_count: i32::try_from(count).ok(),
             is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next,
+            next_continuation_token: page.next.map(hex::encode),
             contents: Some(page.contents),
             common_prefixes: Some(page.common_prefixes),
+            encoding_type: input.encoding_type,
             ..Default::default()
         }))
     }
@@ -504,14 +532,25 @@ impl S3 for EmbeddedS3 {
         let (new, content, etag) = {
             let mut store = self.store();
             let upload = store.uploads.get(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+            if wanted.is_empty() {
+                return Err(s3_error!(MalformedXML));
+            }
+            if !wanted.is_sorted_by(|one, next| one.part_number < next.part_number) {
+                return Err(s3_error!(InvalidPartOrder));
+            }
             let mut content = BytesMut::new();
             let mut md5 = Md5::new();
             for part in &wanted {
                 let number = part.part_number.unwrap_or_default();
-                let (bytes, etag) =
-                    upload.parts.get(&number).ok_or_else(|| s3_error!(InvalidPart))?;
+                let is_it = |etag: &str| part.e_tag.as_ref().is_none_or(|it| it.value() == etag);
+                let (bytes, etag) = upload
+                    .parts
+                    .get(&number)
+                    .filter(|(_, etag)| is_it(etag))
+                    .ok_or_else(|| s3_error!(InvalidPart))?;
                 content.extend_from_slice(bytes);
-                md5.update(etag);
+                // It is the digest of the parts' digests, not of their hexadecimal form.
+                md5.update(hex::decode(etag).unwrap_or_default());
             }
             let etag = format!("{}-{}", hex::encode(md5.finalize()), wanted.len());
             let upload = store.uploads.remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
@@ -534,7 +573,8 @@ impl S3 for EmbeddedS3 {
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-        self.store().uploads.remove(&request.input.upload_id);
+        let aborted = self.store().uploads.remove(&request.input.upload_id);
+        aborted.ok_or_else(|| s3_error!(NoSuchUpload))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 }
@@ -548,6 +588,23 @@ struct Page {
     next: Option<String>,
 }
 
+/// What can be in a listing as it is. The rest is encoded if the client wants that, as all do: a key
+/// can have characters that XML cannot.
+const ENCODED_IN_LISTINGS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn encoding(wanted: Option<&EncodingType>) -> impl Fn(String) -> String + Copy {
+    let is_wanted = wanted.is_some_and(|encoding| encoding.as_str() == EncodingType::URL);
+    move |key| {
+        if is_wanted { utf8_percent_encode(&key, ENCODED_IN_LISTINGS).to_string() } else { key }
+    }
+}
+
+/// The key in a continuation token, which is its hexadecimal form.
+fn key_in(token: &str) -> Option<String> {
+    String::from_utf8(hex::decode(token).ok()?).ok()
+}
+
 fn list(
     store: &Store,
     name: &str,
@@ -555,6 +612,7 @@ fn list(
     delimiter: Option<&str>,
     marker: &str,
     max_keys: Option<i32>,
+    encode: impl Fn(String) -> String,
 ) -> S3Result<Page> {
     let max_keys = max_keys.unwrap_or(1000).clamp(0, 1000);
     let mut page = Page { contents: Vec::new(), common_prefixes: Vec::new(), max_keys, next: None };
@@ -576,10 +634,10 @@ fn list(
         }
         folder.unwrap_or(key).clone_into(&mut last);
         if let Some(folder) = folder {
-            page.common_prefixes.push(CommonPrefix { prefix: Some(folder.to_owned()) });
+            page.common_prefixes.push(CommonPrefix { prefix: Some(encode(folder.to_owned())) });
         } else {
             page.contents.push(Object {
-                key: Some(key.to_owned()),
+                key: Some(encode(key.to_owned())),
                 size: Some(size(&object.content)),
                 e_tag: Some(ETag::Strong(object.etag.clone())),
                 last_modified: Some(object.modified.into()),

@@ -47,6 +47,10 @@ fn as_sqs_would(operation: SqsOperation, body: Bytes) -> Result<Bytes, SqsError>
             within(&request, "VisibilityTimeout", 0..=43_200)?;
             Ok(body)
         }
+        SqsOperation::ChangeMessageVisibility => {
+            within(&request, "VisibilityTimeout", 0..=43_200)?;
+            Ok(body)
+        }
         SqsOperation::CreateQueue | SqsOperation::SetQueueAttributes => {
             if let Some(policy) = request.pointer_mut("/Attributes/RedrivePolicy") {
                 numeric_receive_count(policy);

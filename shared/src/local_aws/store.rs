@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use s3s::dto::{BucketName, NotificationConfiguration, ObjectKey};
+use s3s::dto::{BucketName, BucketVersioningStatus, NotificationConfiguration, ObjectKey};
+
+/// How a version is called that has no identifier.
+pub(super) const NULL_VERSION: &str = "null";
 
 /// All buckets by name, and the multipart uploads that are under way.
 #[derive(Default)]
@@ -16,7 +19,8 @@ pub(super) struct Store {
 
 pub(super) struct Bucket {
     pub(super) created: SystemTime,
-    pub(super) versioned: bool,
+    /// `None` as long as nobody has asked for it.
+    pub(super) versioning: Option<BucketVersioningStatus>,
     pub(super) notifications: NotificationConfiguration,
     /// Each key's versions, the latest last. An unversioned bucket keeps one.
     objects: BTreeMap<ObjectKey, Vec<Version>>,
@@ -25,10 +29,16 @@ pub(super) struct Bucket {
 /// One version of an object.
 #[derive(Clone)]
 pub(super) struct Version {
-    /// `None` in a bucket that is not versioned.
+    /// `None` if the bucket was not versioned then.
     pub(super) id: Option<String>,
     /// `None` is a delete marker.
     pub(super) object: Option<Object>,
+}
+
+impl Version {
+    fn is_called(&self, id: &str) -> bool {
+        self.id.as_deref().unwrap_or(NULL_VERSION) == id
+    }
 }
 
 #[derive(Clone)]
@@ -59,15 +69,15 @@ impl Store {
     pub(super) fn create_bucket(&mut self, name: BucketName) {
         self.buckets.entry(name).or_insert_with(|| Bucket {
             created: SystemTime::now(),
-            versioned: false,
+            versioning: None,
             notifications: NotificationConfiguration::default(),
             objects: BTreeMap::new(),
         });
     }
 
     pub(super) fn new_version_id(&mut self, bucket: &str) -> Option<String> {
-        let versioned = self.buckets.get(bucket).is_some_and(|bucket| bucket.versioned);
-        versioned.then(|| self.new_id())
+        let status = self.buckets.get(bucket)?.versioning.as_ref()?;
+        (status.as_str() == BucketVersioningStatus::ENABLED).then(|| self.new_id())
     }
 }
 
@@ -88,14 +98,14 @@ impl Bucket {
         let versions = self.objects.get(key)?;
         match id {
             None => versions.last(),
-            Some(id) => versions.iter().find(|v| v.id.as_deref().unwrap_or("null") == id),
+            Some(id) => versions.iter().find(|version| version.is_called(id)),
         }
     }
 
     /// Removes one version, or the object of a bucket that is not versioned.
     pub(super) fn remove(&mut self, key: &str, id: Option<&str>) {
         if let Some(versions) = self.objects.get_mut(key) {
-            versions.retain(|version| version.id.as_deref() != id);
+            versions.retain(|version| !version.is_called(id.unwrap_or(NULL_VERSION)));
             if versions.is_empty() {
                 self.objects.remove(key);
             }

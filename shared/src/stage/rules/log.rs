@@ -1,0 +1,48 @@
+//! What is logged, for tests to look at.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default, set_global_default};
+
+/// What this test's thread logs. All its stages run on that thread.
+pub(super) struct Log {
+    written: Written,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    pub(super) fn capture() -> Self {
+        // While there is one subscriber in all, tracing believes the first thread that comes by when
+        // it asks whether anybody listens, and that may be another test's. So let there be two.
+        let _ = set_global_default(NoSubscriber::new());
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .finish();
+        Self { written, _guard: set_default(subscriber) }
+    }
+
+    /// The lines since the last call: the level, the message, the fields.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let text = std::mem::take(&mut *self.written.0.lock().unwrap());
+        String::from_utf8(text).unwrap().lines().map(|line| line.trim().to_owned()).collect()
+    }
+}

@@ -1,0 +1,191 @@
+//! The rules of demand. Each test is named after the rule that it keeps.
+//!
+//! The tests play the world around a stage: a [`producer`] emits what it is ordered to and records
+//! what it is asked for, a [`consumer`] records what it is handed and can be held in the middle of
+//! it. All run on the paused clock: [`settle`] returns when no stage has anything left to do, so a
+//! record holds all that will ever be in it, and a test sees also what did *not* happen.
+
+use std::iter;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use log::Log;
+
+mod buffer;
+mod demand;
+mod dispatch;
+mod lifetimes;
+mod log;
+mod producer_consumer;
+mod supervision;
+
+/// What a [`producer`] emits last, when it is told to stop.
+const LAST: u32 = 99;
+
+/// A stage, and the record of what it did: each demand of a producer, each batch of the others.
+struct Probe<H, T> {
+    handle: H,
+    record: UnboundedReceiver<T>,
+}
+
+type ProducerProbe = Probe<ProducerHandle<Source>, usize>;
+type ProducerConsumerProbe = Probe<ProducerConsumerHandle<Recorder>, Vec<u32>>;
+type ConsumerProbe = Probe<ConsumerHandle<Recorder>, Vec<u32>>;
+
+impl<H, T> Probe<H, T> {
+    /// What was recorded since the last call.
+    async fn record(&mut self) -> Vec<T> {
+        settle().await;
+        iter::from_fn(|| self.record.try_recv().ok()).collect()
+    }
+}
+
+impl<H> Deref for Probe<H, usize> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        &self.handle
+    }
+}
+
+impl<H> Deref for Probe<H, Vec<u32>> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        &self.handle
+    }
+}
+
+impl ProducerProbe {
+    async fn emit(&self, events: Range<u32>) {
+        self.cast(Order::Emit(events));
+        settle().await;
+    }
+}
+
+/// A producer that meets demand out of `supply` until that is used up, and emits what it is told.
+struct Source {
+    demands: UnboundedSender<usize>,
+    supply: Range<u32>,
+}
+
+enum Order {
+    Emit(Range<u32>),
+    Panic,
+}
+
+impl Producer for Source {
+    type Event = u32;
+    type Cast = Order;
+
+    async fn handle_demand(&mut self, demand: usize) -> Vec<u32> {
+        let _ = self.demands.send(demand);
+        self.supply.by_ref().take(demand).collect()
+    }
+
+    async fn handle_cast(&mut self, order: Order) -> Vec<u32> {
+        match order {
+            Order::Emit(events) => events.collect(),
+            Order::Panic => panic!("out of order"),
+        }
+    }
+
+    async fn prepare_for_draining(&mut self) -> Vec<u32> {
+        vec![LAST]
+    }
+}
+
+/// A consumer, or a producer-consumer that emits what it is handed.
+struct Recorder {
+    batches: UnboundedSender<Vec<u32>>,
+    gate: Gate,
+}
+
+/// Lets one batch through per permit. Closing it makes the stage that is held there panic.
+type Gate = Arc<Semaphore>;
+
+impl Recorder {
+    async fn handle(&self, events: &[u32]) {
+        let _ = self.batches.send(events.to_vec());
+        match self.gate.acquire().await {
+            Ok(permit) => permit.forget(),
+            Err(_) => panic!("choked on {events:?}"),
+        }
+    }
+}
+
+impl Consumer for Recorder {
+    type Event = u32;
+
+    async fn handle_events(&mut self, events: Vec<u32>) {
+        self.handle(&events).await;
+    }
+}
+
+impl ProducerConsumer for Recorder {
+    type Input = u32;
+    type Event = u32;
+
+    async fn handle_events(&mut self, events: Vec<u32>) -> Vec<u32> {
+        self.handle(&events).await;
+        events
+    }
+}
+
+/// Starts the producer `A`. With an empty `supply`, it emits nothing but what it is told to.
+fn producer(supply: Range<u32>) -> ProducerProbe {
+    producer_with(named("A"), supply)
+}
+
+fn producer_with(options: Options, supply: Range<u32>) -> ProducerProbe {
+    let (demands, record) = unbounded_channel();
+    Probe { handle: options.start_producer(|_| Source { demands, supply }), record }
+}
+
+/// Starts the producer-consumer `B`.
+fn producer_consumer(options: Options) -> ProducerConsumerProbe {
+    let (recorder, record, _) = recorder(Semaphore::MAX_PERMITS);
+    Probe { handle: options.start_producer_consumer(recorder), record }
+}
+
+/// Starts a consumer.
+fn consumer(name: &str) -> ConsumerProbe {
+    let (recorder, record, _) = recorder(Semaphore::MAX_PERMITS);
+    Probe { handle: named(name).start_consumer(recorder), record }
+}
+
+/// Starts a consumer that is held in the middle of each batch, after it is recorded.
+fn held_consumer(name: &str) -> (ConsumerProbe, Gate) {
+    let (recorder, record, gate) = recorder(0);
+    (Probe { handle: named(name).start_consumer(recorder), record }, gate)
+}
+
+fn recorder(permits: usize) -> (Recorder, UnboundedReceiver<Vec<u32>>, Gate) {
+    let (batches, record) = unbounded_channel();
+    let gate = Arc::new(Semaphore::new(permits));
+    (Recorder { batches, gate: gate.clone() }, record, gate)
+}
+
+fn demand(min: usize, max: usize) -> SubscribeOptions {
+    SubscribeOptions::default().min_demand(min).max_demand(max)
+}
+
+/// Waits until all stages wait: only then does the paused clock move on.
+async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// Why the stage ended; `None` if it still runs when all is quiet.
+async fn end_of(stage: StageRef) -> Option<Exit> {
+    timeout(Duration::from_millis(1), stage.stopped()).await.ok()
+}
+
+fn crashed(message: &str) -> Option<Exit> {
+    Some(Exit::Crashed(message.into()))
+}

@@ -4,6 +4,7 @@
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod contents;
+mod error;
 #[cfg(feature = "aws")]
 pub mod local_aws;
 pub mod logging;
@@ -12,6 +13,8 @@ pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;
+
+pub use error::Error;
 
 /// What every step does first: sets up [`logging`], and the clock.
 ///

@@ -15,14 +15,14 @@ mod consumer;
 mod producer;
 mod server;
 
-use shared::stage::{InvalidDemand, SubscribeOptions};
+use shared::stage::SubscribeOptions;
 
 use consumer::SqsConsumer;
 use producer::SqsProducer;
 use server::Server;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), InvalidDemand> {
+async fn main() -> Result<(), shared::Error> {
     shared::init();
 
     let producer = SqsProducer::start(Server::start());

@@ -17,8 +17,6 @@ mod consumer;
 mod producer;
 mod server;
 
-use std::error::Error;
-
 use clap::Parser;
 use shared::aws::AwsArgs;
 use shared::stage::SubscribeOptions;
@@ -35,7 +33,7 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), shared::Error> {
     shared::init();
     let aws = Args::parse().aws.connect().await?;
 

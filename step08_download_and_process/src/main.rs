@@ -23,7 +23,6 @@ mod producer;
 mod producer_consumer;
 mod server;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -47,7 +46,7 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Result<ExitCode, shared::Error> {
     shared::init();
     let args = Args::parse();
     let results = Results::open(&args.results)?;

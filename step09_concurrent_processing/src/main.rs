@@ -23,7 +23,6 @@ mod producer;
 mod producer_consumer;
 mod server;
 
-use std::error::Error;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -50,7 +49,7 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Result<ExitCode, shared::Error> {
     shared::init();
     let args = Args::parse();
     let results = Results::open(&args.results)?;

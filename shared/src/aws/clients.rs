@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 
-use super::chain;
+use crate::error::chain;
 use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
 
 /// A client for each service.
@@ -19,7 +19,7 @@ pub struct Clients {
 }
 
 /// There is no SQS and S3 to work with. The message says what to do.
-#[derive(thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No region is configured.
     #[error("no AWS region is configured: set AWS_REGION, for instance to us-east-1")]
@@ -48,13 +48,6 @@ pub enum ConnectError {
     /// The embedded SQS and S3 cannot be used.
     #[error(transparent)]
     Embedded(#[from] LocalAwsError),
-}
-
-/// As `main` prints it.
-impl std::fmt::Debug for ConnectError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
 }
 
 /// The longest that a receive may wait, and a little more.

@@ -14,7 +14,6 @@ pub use clients::{Clients, ConnectError};
 pub use notification::S3Object;
 pub use queue::Queue;
 pub use receipt::Receipt;
-pub(crate) use why::chain;
 pub use why::why;
 
 /// What a step works on.

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
+use crate::error::chain;
+
 /// Why a request failed: the service's own code and message if it answered, or else what happened on
 /// the way. The SDK's errors by themselves say "service error" and no more.
 pub fn why<E>(error: &SdkError<E>) -> String
@@ -15,15 +17,4 @@ where
         (Some(code), None) => code.to_owned(),
         _ => chain(error),
     }
-}
-
-/// An error, and what caused it.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line = format!("{line}: {cause}");
-        source = cause.source();
-    }
-    line
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use shared::local_aws::{ACCESS_KEY, LocalAws, LocalAwsError, REGION};
+use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
 
 /// Serves SQS and S3 at 127.0.0.1, and prints what a second terminal needs to use them.
 #[derive(Parser)]
@@ -26,7 +26,7 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), LocalAwsError> {
+async fn main() -> Result<(), shared::Error> {
     shared::init();
     let args = Args::parse();
     let local = LocalAws::start(args.port, &args.queue_name).await?;

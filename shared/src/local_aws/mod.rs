@@ -36,7 +36,8 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::aws::{Aws, Clients, Queue, chain};
+use crate::aws::{Aws, Clients, Queue};
+use crate::error::chain;
 
 /// The region that it claims to be.
 pub const REGION: &str = "us-east-1";

@@ -1,0 +1,39 @@
+//! What a step says when it cannot go on.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Any error, for `main` to return: printed in one line, with what caused it, and the exit code is 1.
+///
+/// ```
+/// let error: shared::Error = "seven".parse::<u8>().unwrap_err().into();
+/// assert_eq!(format!("{error:?}"), "invalid digit found in string");
+/// ```
+pub struct Error(Box<dyn StdError + Send + Sync>);
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// `main` prints errors in this way.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(&*self.0))
+    }
+}
+
+/// An error, and what caused it, unless it says so itself.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_line = cause.to_string();
+        if !line.ends_with(&cause_line) {
+            line = format!("{line}: {cause_line}");
+        }
+        source = cause.source();
+    }
+    line
+}

@@ -1,0 +1,221 @@
+//! Files of many kinds, and what becomes of each of them and of its message.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::support::{World, gzip, results, step, text};
+use serde_json::{Value, json};
+use shared::local_aws::BUCKET;
+use tempfile::TempDir;
+
+fn created(key: &str) -> Value {
+    json!({
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": { "bucket": { "name": BUCKET }, "object": { "key": key } },
+    })
+}
+
+/// `zcat FILE | grep -c .`, and `| wc -c`.
+fn independent_count(file: &Path) -> (u64, u64) {
+    let count = |counter: &str| {
+        let script = format!("gzip -dcf < '{}' | LC_ALL=C {counter}", file.display());
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        text(&output.stdout).trim().parse().unwrap()
+    };
+    (count("grep -ac ."), count("wc -c"))
+}
+
+/// The gzip files that this machine has anyway, if it has any: the smaller ones of its manuals.
+fn files_of_the_machine() -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from("/usr/share/doc")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let (path, kind) = (entry.path(), entry.file_type().unwrap());
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "gz")
+            {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files.truncate(200);
+    files
+}
+
+#[test]
+fn real_files_are_counted_as_zcat_and_grep_count_them() {
+    let (folder, output) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut files = files_of_the_machine();
+    for lines in [0, 1, 2, 999, 100_000] {
+        let content: String =
+            (0..lines).flat_map(|line| ["x".repeat(line % 7), "\n".into()]).collect();
+        for (name, content) in [("txt", content.clone().into_bytes()), ("gz", gzip(content))] {
+            let file = folder.path().join(format!("{lines}.{name}"));
+            fs::write(&file, content).unwrap();
+            files.push(file);
+        }
+    }
+    let mut step = step(&["--until-idle", "--output"]);
+    let ended = step.arg(output.path()).args(&files).output().unwrap();
+    assert!(ended.status.success(), "{}{}", text(&ended.stdout), text(&ended.stderr));
+
+    let results = results(output.path());
+    assert_eq!(results.len(), files.len());
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let path = file.to_string_lossy();
+        // Files of the same name in several folders have keys that are their paths.
+        let result = results
+            .get(&format!("packrat/data/{name}"))
+            .or_else(|| results.get(&format!("packrat/data{path}")));
+        assert_eq!(result, Some(&independent_count(&file)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_can_have_any_character() {
+    let world = World::new().await;
+    let long = "k".repeat(1024);
+    let keys = [
+        "plain.gz",
+        "no extension",
+        "a b+c%20d%2B.gz",
+        "ünï/cödé/…/日本.gz",
+        "../../etc/x",
+        "./.",
+        "a//b",
+        "folder/",
+        ".hidden",
+        "q?a=b&c#d",
+        "quote\"'\\.gz",
+        &long,
+    ];
+    for (lines, key) in keys.iter().enumerate() {
+        world.put(key, gzip("line\n".repeat(lines))).await;
+    }
+    let ended = world.run_until_idle(&[]).await;
+    assert_eq!(ended.status.code(), Some(0));
+    let expected = keys.iter().zip(0..).map(|(key, lines)| ((*key).to_owned(), (lines, 5 * lines)));
+    assert_eq!(world.results(), expected.collect());
+    world.until_messages(0, 0).await;
+}
+
+#[tokio::test]
+async fn good_files_are_counted_and_bad_ones_are_left_to_the_queue() {
+    let world = World::new().await;
+    let good = gzip("one\n\ntwo\n");
+    let mut corrupt = gzip("text\n".repeat(1000));
+    corrupt[25] ^= 0xff;
+    world.put("empty", "").await;
+    world.put("empty.gz", gzip("")).await;
+    world.put("truncated.gz", &good[..good.len() - 4]).await;
+    world.put("corrupt.gz", corrupt).await;
+    world.put("two members.gz", [gzip("one\ntw"), gzip("o\n")].concat()).await;
+    world.put("not gzip.gz", "one\ntwo").await;
+    world.put("good.gz", good).await;
+    let ended = world.run_until_idle(&[]).await;
+
+    assert_eq!(ended.status.code(), Some(1), "a file failed");
+    let log = text(&ended.stdout);
+    for failed in ["truncated.gz", "corrupt.gz"] {
+        assert!(
+            log.contains(&format!("{BUCKET}/{failed} failed, and is left to the queue")),
+            "{failed}"
+        );
+    }
+    assert!(log.contains("Processed 5 files: 6 lines, 24 bytes, 2 failed"), "{log}");
+    let expected = [
+        ("empty", (0, 0)),
+        ("empty.gz", (0, 0)),
+        ("good.gz", (2, 9)),
+        ("not gzip.gz", (2, 7)),
+        ("two members.gz", (2, 8)),
+    ];
+    assert_eq!(world.results(), expected.map(|(key, count)| (key.to_owned(), count)).into());
+    world.until_messages(0, 2).await;
+}
+
+#[tokio::test]
+async fn messages_of_other_kinds_are_released_and_what_cannot_be_read_is_left() {
+    let world = World::new().await;
+    world.put("here", "x").await;
+    // Left: it may be meant for somebody, and a dead-letter queue can keep it.
+    world.send("this is not JSON").await;
+    world.send(json!({ "hello": "world" })).await;
+    // Released: there is nothing to do.
+    world.send(json!({ "Records": [] })).await;
+    let mut removed = created("here");
+    removed["eventName"] = "ObjectRemoved:Delete".into();
+    world.send(json!({ "Records": [removed] })).await;
+    world.send(json!({ "Records": [created("gone")] })).await;
+    // Done: wrapped, and twice the same object.
+    let sns = json!({ "Records": [created("here")] }).to_string();
+    world.send(json!({ "Type": "Notification", "Message": sns })).await;
+    world
+        .send(json!({
+            "source": "aws.s3", "detail-type": "Object Created",
+            "detail": { "bucket": { "name": BUCKET }, "object": { "key": "here" } },
+        }))
+        .await;
+    let ended = world.run_until_idle(&[]).await;
+
+    assert_eq!(ended.status.code(), Some(0), "no file failed");
+    let log = text(&ended.stdout);
+    assert!(log.contains(&format!("{BUCKET}/gone is gone")), "{log}");
+    assert!(log.contains("Nothing to do for ObjectRemoved:Delete"), "{log}");
+    assert_eq!(log.matches("Cannot read the message").count(), 2, "{log}");
+    assert_eq!(world.results(), [("here".to_owned(), (1, 1))].into());
+    world.until_messages(0, 2).await;
+}
+
+#[tokio::test]
+async fn a_message_of_several_records_is_released_when_all_are_done() {
+    let world = World::new().await;
+    let keys = ["one", "two", "three", "bad.gz"];
+    let truncated = &gzip("text")[..15];
+    let s3 = &world.local.aws().s3;
+    // Without telling the queue: the messages below do that.
+    let nothing = aws_sdk_s3::types::NotificationConfiguration::builder().build();
+    let configure = s3.put_bucket_notification_configuration().bucket(BUCKET);
+    configure.notification_configuration(nothing).send().await.unwrap();
+    for key in keys {
+        let content = if key == "bad.gz" { truncated.to_vec() } else { key.into() };
+        world.put(key, content).await;
+    }
+    world.send(json!({ "Records": [created("one"), created("two"), created("three")] })).await;
+    world.run_until_idle(&[]).await;
+    assert_eq!(world.results().len(), 3);
+    world.until_messages(0, 0).await;
+
+    // One of them fails: the message comes back, although the others are done.
+    world.send(json!({ "Records": [created("bad.gz"), created("one"), created("two")] })).await;
+    let ended = world.run_until_idle(&[]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    world.until_messages(0, 1).await;
+}
+
+#[tokio::test]
+async fn the_version_that_the_event_names_is_processed() {
+    let world = World::new().await;
+    let versioning = aws_sdk_s3::types::VersioningConfiguration::builder()
+        .status(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+        .build();
+    let configure = world.local.aws().s3.put_bucket_versioning().bucket(BUCKET);
+    configure.versioning_configuration(versioning).send().await.unwrap();
+    for lines in 1..=3 {
+        world.put("key", "line\n".repeat(lines)).await;
+    }
+    world.run_until_idle(&[]).await;
+    let files = fs::read_dir(world.output.path()).unwrap().map(|file| file.unwrap().path());
+    let mut lines: Vec<_> = files
+        .map(|file| serde_json::from_slice::<Value>(&fs::read(file).unwrap()).unwrap())
+        .map(|result| result["line_count"].as_u64().unwrap())
+        .collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [1, 2, 3]);
+}

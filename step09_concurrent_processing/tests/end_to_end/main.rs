@@ -1,0 +1,7 @@
+//! The step as its users run it: a process, an SQS and an S3, and files.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+mod files;
+mod process;
+mod support;

@@ -1,0 +1,135 @@
+//! An SQS and S3 of the test's own, and the step as a process that uses them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName::{
+    ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
+};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use shared::local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
+use tempfile::TempDir;
+
+/// An SQS and S3, and a folder for results.
+pub struct World {
+    pub local: LocalAws,
+    pub output: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let local = LocalAws::start(0, "queue").await.unwrap();
+        Self { local, output: TempDir::new().unwrap() }
+    }
+
+    /// Puts a file into S3, which tells SQS of it.
+    pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
+        let put = self.local.aws().s3.put_object().bucket(BUCKET).key(key);
+        put.body(content.into().into()).send().await.unwrap();
+    }
+
+    /// Sends a message that S3 did not.
+    pub async fn send(&self, body: impl ToString) {
+        let queue = &self.local.aws().queue;
+        let send = queue.client.send_message().queue_url(&queue.url);
+        send.message_body(body.to_string()).send().await.unwrap();
+    }
+
+    /// The step, about to use this SQS and S3.
+    pub fn step(&self, arguments: &[&str]) -> Command {
+        let mut step = step(arguments);
+        step.arg("--output")
+            .arg(self.output.path())
+            .env("AWS_ENDPOINT_URL", self.local.endpoint_url())
+            .env("SQS_QUEUE_URL", &self.local.aws().queue.url)
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY)
+            .env("AWS_REGION", REGION);
+        step
+    }
+
+    /// Runs the step until nothing is left to do.
+    pub async fn run_until_idle(&self, arguments: &[&str]) -> Output {
+        let mut step = self.step(&[&["--until-idle"], arguments].concat());
+        // The SQS and S3 that it uses are served by this very thread.
+        let output = tokio::task::spawn_blocking(move || step.output()).await.unwrap().unwrap();
+        println!("{}{}", text(&output.stdout), text(&output.stderr));
+        output
+    }
+
+    /// The line counts and sizes in the results, by key.
+    pub fn results(&self) -> BTreeMap<String, (u64, u64)> {
+        results(self.output.path())
+    }
+
+    /// Waits until this many messages can be received, and this many are hidden.
+    pub async fn until_messages(&self, visible: usize, hidden: usize) {
+        let queue = &self.local.aws().queue;
+        let wanted = (Some(visible.to_string()), Some(hidden.to_string()));
+        let found = async {
+            loop {
+                let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
+                let attributes = attributes
+                    .attribute_names(ApproximateNumberOfMessages)
+                    .attribute_names(ApproximateNumberOfMessagesNotVisible);
+                let mut found = attributes.send().await.unwrap().attributes.unwrap();
+                let found = (
+                    found.remove(&ApproximateNumberOfMessages),
+                    found.remove(&ApproximateNumberOfMessagesNotVisible),
+                );
+                if found == wanted {
+                    return;
+                }
+                println!("{found:?}, to be {wanted:?}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), found).await.expect("the queue gets there");
+    }
+}
+
+/// The step, with no SQS and S3 configured.
+pub fn step(arguments: &[&str]) -> Command {
+    let mut step = Command::new(env!("CARGO_BIN_EXE_step09_concurrent_processing"));
+    for name in ["SQS_QUEUE_URL", "SQS_QUEUE_NAME", "AWS_ENDPOINT_URL", "RUST_LOG", "LOG_FORMAT"] {
+        step.env_remove(name);
+    }
+    step.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    step
+}
+
+pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
+    let result = |file: std::io::Result<std::fs::DirEntry>| {
+        let result: Value = serde_json::from_slice(&std::fs::read(file?.path())?)?;
+        let number = |name: &str| result[name].as_u64().unwrap();
+        let key = result["key"].as_str().unwrap().to_owned();
+        Ok::<_, std::io::Error>((key, (number("line_count"), number("byte_size"))))
+    };
+    std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap()).collect()
+}
+
+pub fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Reads what a process prints until it has printed `wanted`.
+pub fn read_until(child: &mut Child, wanted: &str) {
+    let stdout = child.stdout.as_mut().unwrap();
+    let (mut printed, mut buffer) = (Vec::new(), [0; 4096]);
+    while !text(&printed).contains(wanted) {
+        let count = stdout.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "it ended, and has printed no {wanted:?}: {}", text(&printed));
+        printed.extend_from_slice(&buffer[..count]);
+    }
+}

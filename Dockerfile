@@ -1,0 +1,20 @@
+# syntax=docker/dockerfile:1
+
+# docker build -t palleto .
+# docker build -t palleto-step05 --build-arg STEP=step05_multiple_consumers .
+
+FROM rust:1.95-slim-trixie AS build
+ARG STEP=step09_concurrent_processing
+WORKDIR /build
+COPY . .
+RUN cargo build --release --locked --package "$STEP" \
+    && mv "target/release/$STEP" /step \
+    && mkdir /data
+
+# The C library, certificates, a user without rights, and nothing else.
+FROM gcr.io/distroless/cc-debian13:nonroot
+COPY --from=build /step /usr/local/bin/step
+# Results are in /data/output: mount a volume there to keep them.
+COPY --from=build --chown=nonroot:nonroot /data /data
+WORKDIR /data
+ENTRYPOINT ["/usr/local/bin/step"]

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod files;
+mod logging;
 mod process;
 mod support;

@@ -150,6 +150,13 @@ impl<S: Stage> Worker<S> {
         for subscription in &self.subscriptions {
             subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
         }
+        // Who has just subscribed, and was not heard any more, must not wait for ever.
+        self.mailbox.close();
+        while let Some(message) = self.mailbox.recv().await {
+            if let Message::FromConsumer(FromConsumer::Subscribe { id, consumer }) = message {
+                self.dispatcher.subscribe(id, consumer);
+            }
+        }
         self.dispatcher.end(&exit);
         exit
     }
@@ -232,12 +239,17 @@ impl<S: Stage> Worker<S> {
         if excess > 0 {
             error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
         }
+        let mut asked_for = events.len() - excess;
         let chunk = self.subscriptions[index].chunk();
         for events in chunks(events, chunk) {
-            let handled = events.len();
+            // The excess was nobody's demand: to handle it is no reason to ask for more.
+            let handled = events.len().min(asked_for);
+            asked_for -= handled;
             let events = self.stage.events(events).await;
             self.emit(events);
-            self.subscriptions[index].handled(handled);
+            if self.stopping.is_none() {
+                self.subscriptions[index].handled(handled);
+            }
         }
     }
 

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::buffer::Buffer;
-use super::super::dispatcher::Dispatcher;
-use super::super::message::{FromConsumer, FromProducer, Message};
-use super::super::subscription::Subscription;
-use super::super::worker::{AConsumer, Worker};
 use super::*;
+use crate::stage::buffer::Buffer;
+use crate::stage::dispatcher::Dispatcher;
+use crate::stage::message::{FromConsumer, FromProducer, Message};
+use crate::stage::subscription::Subscription;
+use crate::stage::worker::{AConsumer, Worker};
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_max_demand_is_1000_and_min_demand_half_of_max() {
@@ -25,8 +25,7 @@ async fn rule_01_max_demand_is_1000_and_min_demand_half_of_max() {
         assert_eq!(a.record().await, [max]);
 
         a.emit(0..u32::try_from(max).unwrap()).await;
-        let lengths: Vec<_> = c.record().await.iter().map(Vec::len).collect();
-        assert_eq!(lengths, chunks);
+        assert_eq!(lengths(&c.record().await), chunks);
     }
 }
 
@@ -65,18 +64,19 @@ async fn rule_03_events_are_handled_in_chunks_of_max_minus_min() {
     // 10 are sent at once. With a minimum of 3, the 7 of the first chunk leave 3 outstanding, so 7
     // are asked for; the 3 of the second leave 7 outstanding, which is enough for now.
     for (min, chunks, asks) in [
-        (0, vec![0..10], vec![10]),
-        (5, vec![0..5, 5..10], vec![5, 5]),
-        (3, vec![0..7, 7..10], vec![7]),
-        (8, vec![0..2, 2..4, 4..6, 6..8, 8..10], vec![2, 2, 2, 2, 2]),
+        (0, vec![10], vec![10]),
+        (5, vec![5, 5], vec![5, 5]),
+        (3, vec![7, 3], vec![7]),
+        (8, vec![2, 2, 2, 2, 2], vec![2, 2, 2, 2, 2]),
     ] {
         let (mut a, mut c) = (producer(0..0), consumer("C"));
         c.subscribe(&a, demand(min, 10)).unwrap();
         assert_eq!(a.record().await, [10]);
 
         a.emit(0..10).await;
-        let chunks: Vec<Vec<u32>> = chunks.into_iter().map(Iterator::collect).collect();
-        assert_eq!((c.record().await, a.record().await), (chunks, asks));
+        let batches = c.record().await;
+        assert_eq!((lengths(&batches), a.record().await), (chunks, asks));
+        assert_eq!(batches.concat(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }
 
@@ -107,19 +107,47 @@ async fn rule_03_more_is_asked_for_after_a_chunk_is_handled_and_not_before() {
     assert_eq!((c.record().await, a.record().await), (vec![vec![5, 6, 7, 8, 9]], vec![5]));
 }
 
-/// The dispatcher never sends too much, so this consumer is sent letters by hand.
+/// A dispatcher never sends too much, so here the test is the producer.
 #[tokio::test(start_paused = true)]
 async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let log = Log::capture();
-    let (recorder, record, _gate) = recorder(Semaphore::MAX_PERMITS);
-    let (mailbox, letters) = unbounded_channel();
+    let (recorder, record, _gate) = recorder(1000);
+    let (to_c, mailbox) = unbounded_channel();
     let dispatcher = Dispatcher::new(Buffer::new(0, Keep::Last));
-    let worker =
-        Worker::new("C".into(), AConsumer(recorder), (mailbox.clone(), letters), dispatcher);
-    tokio::spawn(worker.run(CancellationToken::new()));
-    let mut c = Probe { handle: (), record };
+    let c = Worker::new("C".into(), AConsumer(recorder), (to_c.clone(), mailbox), dispatcher);
+    tokio::spawn(c.run(CancellationToken::new()));
+    let mut c = Probe { handle: to_c, record };
 
-    let (producer, asks) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
-    let mut producer = Probe { handle: (), record: asks };
-    let subscription = Subscription::new(Arc::new(producer_mailbox), demand(5, 10)).unwrap();
+    let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
+    let mut a = Probe { handle: (), record: mailbox };
+    let subscription = Subscription::new(Arc::new(to_a), demand(5, 10)).unwrap();
+    let id = subscription.id;
+    assert!(c.send(Message::Subscribe(subscription)).is_ok());
+    assert_eq!(asks(a.record().await), [10]);
+
+    let send = |events: Range<u32>| {
+        let events = FromProducer::Events { id, events: events.collect() };
+        assert!(c.send(Message::FromProducer(events)).is_ok());
+    };
+    send(0..12);
+    settle().await;
+    assert_eq!(log.lines(), ["ERROR C was sent 2 events more than it asked for stage=C excess=2"]);
+    assert_eq!(asks(a.record().await), [5, 5]);
+
+    // The 2 were nobody's demand: it is still the 10 asked for last that are outstanding.
+    send(12..22);
+    settle().await;
+    assert!(log.lines().is_empty());
+    assert_eq!(asks(a.record().await), [5, 5]);
+    let batches = c.record().await;
+    assert_eq!(lengths(&batches), [5, 5, 2, 5, 5]);
+    assert_eq!(batches.concat(), (0..22).collect::<Vec<_>>());
+}
+
+fn asks(messages: Vec<Message<Infallible, u32, Infallible>>) -> Vec<usize> {
+    let counts = messages.into_iter().filter_map(|message| match message {
+        Message::FromConsumer(FromConsumer::Ask { count, .. }) => Some(count),
+        _ => None,
+    });
+    counts.collect()
 }

@@ -25,6 +25,9 @@ mod log;
 mod producer_consumer;
 mod supervision;
 
+/// On the paused clock any time will do: it passes when all stages wait, and not before.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// What a [`producer`] emits last, when it is told to stop.
 const LAST: u32 = 99;
 
@@ -46,15 +49,7 @@ impl<H, T> Probe<H, T> {
     }
 }
 
-impl<H> Deref for Probe<H, usize> {
-    type Target = H;
-
-    fn deref(&self) -> &H {
-        &self.handle
-    }
-}
-
-impl<H> Deref for Probe<H, Vec<u32>> {
+impl<H, T> Deref for Probe<H, T> {
     type Target = H;
 
     fn deref(&self) -> &H {
@@ -77,6 +72,7 @@ struct Source {
 
 enum Order {
     Emit(Range<u32>),
+    /// Takes half a [`MOMENT`], in which others can write to the stage.
     Panic,
 }
 
@@ -92,7 +88,10 @@ impl Producer for Source {
     async fn handle_cast(&mut self, order: Order) -> Vec<u32> {
         match order {
             Order::Emit(events) => events.collect(),
-            Order::Panic => panic!("out of order"),
+            Order::Panic => {
+                sleep(MOMENT / 2).await;
+                panic!("out of order")
+            }
         }
     }
 
@@ -113,10 +112,8 @@ type Gate = Arc<Semaphore>;
 impl Recorder {
     async fn handle(&self, events: &[u32]) {
         let _ = self.batches.send(events.to_vec());
-        match self.gate.acquire().await {
-            Ok(permit) => permit.forget(),
-            Err(_) => panic!("choked on {events:?}"),
-        }
+        let Ok(permit) = self.gate.acquire().await else { panic!("choked on {events:?}") };
+        permit.forget();
     }
 }
 
@@ -150,13 +147,13 @@ fn producer_with(options: Options, supply: Range<u32>) -> ProducerProbe {
 
 /// Starts the producer-consumer `B`.
 fn producer_consumer(options: Options) -> ProducerConsumerProbe {
-    let (recorder, record, _) = recorder(Semaphore::MAX_PERMITS);
+    let (recorder, record, _) = recorder(1000);
     Probe { handle: options.start_producer_consumer(recorder), record }
 }
 
 /// Starts a consumer.
 fn consumer(name: &str) -> ConsumerProbe {
-    let (recorder, record, _) = recorder(Semaphore::MAX_PERMITS);
+    let (recorder, record, _) = recorder(1000);
     Probe { handle: named(name).start_consumer(recorder), record }
 }
 
@@ -176,16 +173,25 @@ fn demand(min: usize, max: usize) -> SubscribeOptions {
     SubscribeOptions::default().min_demand(min).max_demand(max)
 }
 
-/// Waits until all stages wait: only then does the paused clock move on.
+/// Waits until no stage has anything left to do.
 async fn settle() {
-    sleep(Duration::from_millis(1)).await;
+    sleep(MOMENT).await;
 }
 
 /// Why the stage ended; `None` if it still runs when all is quiet.
 async fn end_of(stage: StageRef) -> Option<Exit> {
-    timeout(Duration::from_millis(1), stage.stopped()).await.ok()
+    timeout(MOMENT, stage.stopped()).await.ok()
 }
 
-fn crashed(message: &str) -> Option<Exit> {
-    Some(Exit::Crashed(message.into()))
+/// Lets the stage go on that is held there, and never holds it again.
+fn open(gate: &Gate) {
+    gate.add_permits(1000);
+}
+
+fn lengths(batches: &[Vec<u32>]) -> Vec<usize> {
+    batches.iter().map(Vec::len).collect()
+}
+
+fn crashed(message: &str) -> Exit {
+    Exit::Crashed(message.into())
 }

@@ -1,0 +1,85 @@
+//! Rules 7, 8 and 10: which consumer is served, and in what order.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_the_largest_demand_is_met_completely_before_the_next() {
+    let a = producer(0..0);
+    let mut consumers = Vec::new();
+    for (name, max) in [("C1", 5), ("C2", 10), ("C3", 10)] {
+        let (c, gate) = held_consumer(name);
+        c.subscribe(&a, demand(0, max)).unwrap();
+        settle().await;
+        consumers.push((c, gate));
+    }
+
+    // Pending are 5, 10, 10 ‖ 5, 0, 8 ‖ 5, 0, 5 ‖ 0, 0, 4. Two of equals are served as they subscribed.
+    for events in [0..12, 12..15, 15..21] {
+        a.emit(events).await;
+    }
+    let mut received = Vec::new();
+    for (c, gate) in &mut consumers {
+        // What each was sent at first is all it asked for in its life.
+        gate.add_permits(2);
+        received.push(c.record().await);
+    }
+    assert_eq!(received[0], [vec![15, 16, 17, 18, 19]]);
+    assert_eq!(received[1], [(0..10).collect::<Vec<_>>()]);
+    assert_eq!(received[2], [vec![10, 11], vec![12, 13, 14], vec![20]]);
+    assert_eq!(a.buffered().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_what_a_consumer_asked_for_and_left_is_not_asked_for_twice() {
+    let leave: [fn(&ConsumerProbe, SubscriptionId); 3] =
+        [|c, id| c.cancel(id), |c, _| c.stop(), |c, _| c.kill()];
+    for leave in leave {
+        let (mut a, c1, mut c2) = (producer(0..0), consumer("C1"), consumer("C2"));
+        let id = c1.subscribe(&a, demand(0, 10)).unwrap();
+        assert_eq!(a.record().await, [10]);
+        leave(&c1, id);
+        settle().await;
+
+        // A owes 10, of which it emits 4. Of the 15 that C2 asks for, those 4 are there and 6 are on
+        // their way.
+        a.emit(0..4).await;
+        c2.subscribe(&a, demand(0, 15)).unwrap();
+        assert_eq!((c2.record().await, a.record().await), (vec![vec![0, 1, 2, 3]], vec![5]));
+
+        // So A owes 11, and nothing is left of the debt to C1.
+        a.emit(4..15).await;
+        assert_eq!(a.record().await, [15]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_debt_is_paid_only_once() {
+    let (mut a, c1, mut c2) = (producer(0..0), consumer("C1"), consumer("C2"));
+    let id = c1.subscribe(&a, demand(0, 2)).unwrap();
+    c2.subscribe(&a, demand(0, 3)).unwrap();
+    settle().await;
+    c1.cancel(id);
+    assert_eq!(a.record().await.iter().sum::<usize>(), 5);
+
+    // C2 takes 3 of the 5 and asks for 3 more: 2 are owed, so 1 is new.
+    a.emit(0..3).await;
+    assert_eq!(a.record().await, [1]);
+    // Its next 3 are all new.
+    a.emit(3..6).await;
+    assert_eq!(a.record().await, [3]);
+    assert_eq!(c2.record().await, [vec![0, 1, 2], vec![3, 4, 5]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_events_go_out_in_the_order_in_which_they_were_emitted() {
+    let (mut a, (mut c, gate)) = (producer(0..2), held_consumer("C"));
+    c.subscribe(&a, demand(0, 4)).unwrap();
+    assert_eq!(a.record().await, [4]);
+
+    // 0 and 1 come of the demand, the others of casts: two were asked for, the rest is buffered.
+    a.emit(2..6).await;
+    a.emit(6..7).await;
+    open(&gate);
+    assert_eq!(c.record().await, [vec![0, 1], vec![2, 3], vec![4, 5, 6]]);
+    assert_eq!(a.record().await, [1]);
+}

@@ -23,7 +23,8 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// The stages of a group live and die together: when one fails, the others are killed, and all are
 /// started anew. The other groups do not notice (*one for one*). A group whose stages all ended
 /// normally is done (*transient*), and so is one whose producer is gone. When more than 3 restarts
-/// in 5 seconds were of no use, the supervisor gives up, as Elixir's does, and kills what it runs.
+/// in 5 seconds were of no use, the supervisor gives up, as Elixir's does, and kills what it runs. It
+/// does that too when it is dropped.
 ///
 /// ```
 /// use shared::stage::{self, Consumer, Supervisor};
@@ -90,7 +91,12 @@ impl Supervisor {
     ///
     /// If it had to give up.
     pub async fn stopped(&mut self) -> Result<(), TooManyRestarts> {
-        while self.groups.join_next().await.is_some() {}
+        while let Some(ended) = self.groups.join_next().await {
+            if let Err(error) = ended {
+                error!("a group could not be started again: {error}");
+                self.shared.gave_up.cancel();
+            }
+        }
         if self.shared.gave_up.is_cancelled() { Err(TooManyRestarts) } else { Ok(()) }
     }
 }
@@ -105,8 +111,9 @@ async fn supervise<E: Display>(
         let reason = match started {
             Err(error) => format!("it cannot start: {error}"),
             Ok(stages) => {
-                let failure = shared.gave_up.run_until_cancelled(first_failure(&stages)).await;
-                kill(&stages).await;
+                let stages = KilledOnDrop(stages);
+                let failure = shared.gave_up.run_until_cancelled(first_failure(&stages.0)).await;
+                stages.kill().await;
                 match failure.flatten() {
                     None | Some((_, Exit::NoStage)) => return,
                     Some((stage, exit)) => format!("{stage} {exit}"),
@@ -138,9 +145,21 @@ async fn first_failure(stages: &[StageRef]) -> Option<(&str, Exit)> {
     None
 }
 
-async fn kill(stages: &[StageRef]) {
-    stages.iter().for_each(StageRef::kill);
-    join_all(stages.iter().map(StageRef::stopped)).await;
+/// Stages that do not outlive their supervision.
+struct KilledOnDrop(Vec<StageRef>);
+
+impl KilledOnDrop {
+    /// Waits until they have ended.
+    async fn kill(&self) {
+        self.0.iter().for_each(StageRef::kill);
+        join_all(self.0.iter().map(StageRef::stopped)).await;
+    }
+}
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        self.0.iter().for_each(StageRef::kill);
+    }
 }
 
 impl Shared {

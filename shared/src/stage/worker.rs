@@ -195,6 +195,7 @@ impl<S: Stage> Worker<S> {
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
                 self.subscription_ended(id, exit).await;
             }
+            Message::Subscribe(_) if self.stopping.is_some() => {}
             Message::Subscribe(subscription) => self.subscribe(subscription).await,
             Message::Cancel(id) => {
                 // The producer confirms it with `Cancelled`; what it has sent until then is handled.
@@ -285,6 +286,10 @@ impl<S: Stage> Worker<S> {
     async fn stop(&mut self, exit: Exit) {
         if self.stopping.is_none() {
             self.stopping = Some(exit);
+            // A producer confirms it, behind what it has sent until then.
+            for subscription in &self.subscriptions {
+                subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
+            }
             let last = self.stage.draining().await;
             self.emit(last);
             // Behind whatever is in the mailbox now.
@@ -295,9 +300,10 @@ impl<S: Stage> Worker<S> {
     /// The reason to end, once all that had come in has gone out, or nobody is there to take it.
     fn ended(&self) -> Option<Exit> {
         let exit = self.stopping.as_ref()?;
+        let received = self.drained && self.subscriptions.is_empty();
         let delivered = self.waiting.is_empty() && self.dispatcher.buffered() == 0;
         let deliverable = self.dispatcher.has_consumers();
-        (self.drained && (delivered || !deliverable)).then(|| exit.clone())
+        (received && (delivered || !deliverable)).then(|| exit.clone())
     }
 }
 

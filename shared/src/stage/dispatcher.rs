@@ -1,7 +1,5 @@
 //! A producer's side of its subscriptions: who has asked for how much, and who is served next.
 
-use std::{mem, vec};
-
 use super::buffer::Buffer;
 use super::message::{Address, Exit, FromProducer, SubscriptionId};
 
@@ -71,9 +69,12 @@ impl<T> Dispatcher<T> {
             return 0;
         };
         consumer.pending += count;
-        let buffered = self.buffer.take(count);
-        let missing = count - buffered.len();
-        self.send(buffered);
+        let buffered = count.min(self.buffer.len());
+        if buffered > 0 {
+            let events = self.buffer.take(buffered);
+            self.send(events);
+        }
+        let missing = count - buffered;
         let owed = missing.min(self.owed_to_gone);
         self.owed_to_gone -= owed;
         missing - owed
@@ -83,7 +84,7 @@ impl<T> Dispatcher<T> {
     /// had to discard.
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
         let rest = self.send(events);
-        if rest.len() == 0 {
+        if rest.is_empty() {
             return 0;
         }
         self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
@@ -91,21 +92,20 @@ impl<T> Dispatcher<T> {
     }
 
     /// Sends events to those who asked for some; returns the events that nobody asked for.
-    fn send(&mut self, events: Vec<T>) -> vec::IntoIter<T> {
-        let mut rest = events.into_iter();
-        while rest.len() > 0 {
+    fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
+        while !events.is_empty() {
             let Some(consumer) = self.hungriest() else { break };
-            let count = consumer.pending.min(rest.len());
-            consumer.pending -= count;
-            let events = if count == rest.len() {
-                // The usual case. Collecting a whole vector's iterator gives the vector back.
-                mem::take(&mut rest).collect()
+            // Nearly always, one consumer takes them all.
+            let rest = if consumer.pending < events.len() {
+                events.split_off(consumer.pending)
             } else {
-                rest.by_ref().take(count).collect()
+                Vec::new()
             };
+            consumer.pending -= events.len();
             consumer.consumer.post(FromProducer::Events { id: consumer.id, events });
+            events = rest;
         }
-        rest
+        events
     }
 
     /// The consumer with the largest pending demand, the first of them if there are several.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::task::AbortHandle;
 
 use super::buffer::{Buffer, Keep};
 use super::dispatcher::Dispatcher;
@@ -82,15 +82,21 @@ impl Options {
         init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>) -> S,
     ) -> Handle<S::In, S::Out, S::Cast> {
         let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
-        let (exit_sender, exit) = watch::channel(None);
-        let stage = StageRef { name: self.name.clone(), exit, kill: CancellationToken::new() };
-        let killed = stage.kill.clone();
+        let (told, exit) = watch::channel(None);
+        // The task is there before the stage, so that the stage can be given a whole handle.
+        let (worker, ready) = oneshot::channel::<Worker<S>>();
+        let task = tokio::spawn(async {
+            if let Ok(worker) = ready.await {
+                worker.run().await;
+            }
+        });
+        let stage = StageRef { name: self.name.clone(), exit, task: task.abort_handle() };
         let handle = Handle { stage, mailbox };
 
         let dispatcher = Dispatcher::new(Buffer::new(buffer_size, self.buffer_keep));
         let mailbox = (handle.mailbox.clone(), receiver);
-        let worker = Worker::new(self.name, init(&handle), mailbox, dispatcher);
-        tokio::spawn(async move { exit_sender.send(Some(worker.run(killed).await)) });
+        // If the task was killed already, what drops the worker then says so.
+        let _ = worker.send(Worker::new(self.name, init(&handle), mailbox, dispatcher, told));
         handle
     }
 }
@@ -203,7 +209,7 @@ where
 pub struct StageRef {
     name: Arc<str>,
     exit: watch::Receiver<Option<Exit>>,
-    kill: CancellationToken,
+    task: AbortHandle,
 }
 
 impl StageRef {
@@ -215,7 +221,7 @@ impl StageRef {
 
     /// Ends the stage where it stands, even in the middle of an event.
     pub fn kill(&self) {
-        self.kill.cancel();
+        self.task.abort();
     }
 
     /// Waits until the stage has ended, and tells why.

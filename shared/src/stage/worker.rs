@@ -8,8 +8,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::dispatcher::Dispatcher;
@@ -108,6 +109,10 @@ pub(super) struct Worker<S: Stage> {
     stopping: Option<Exit>,
     /// Whether all that was in the mailbox when the stage was told to stop has been handled.
     drained: bool,
+    /// Why it ended. It was killed, unless it comes to say something else.
+    exit: Exit,
+    /// Who wants to know why it ended.
+    told: watch::Sender<Option<Exit>>,
 }
 
 impl<S: Stage> Worker<S> {
@@ -116,6 +121,7 @@ impl<S: Stage> Worker<S> {
         stage: S,
         (me, mailbox): (UnboundedSender<MessageTo<S>>, UnboundedReceiver<MessageTo<S>>),
         dispatcher: Dispatcher<S::Out>,
+        told: watch::Sender<Option<Exit>>,
     ) -> Self {
         Self {
             name,
@@ -127,38 +133,16 @@ impl<S: Stage> Worker<S> {
             dispatcher,
             stopping: None,
             drained: false,
+            exit: Exit::Killed,
+            told,
         }
     }
 
-    /// Runs the stage to its end: until it has stopped, has panicked, or is killed. Then its
-    /// producers and consumers are told.
-    pub(super) async fn run(mut self, killed: CancellationToken) -> Exit {
+    /// Runs the stage until it has stopped, or has panicked.
+    pub(super) async fn run(mut self) {
         // What a panic leaves half done is the stage's own state, and that ends here.
-        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind();
-        let exit = tokio::select! {
-            end = end => end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic))),
-            () = killed.cancelled() => Exit::Killed,
-        };
-        if !exit.is_normal() {
-            error!(stage = %self.name, "{} {exit}", self.name);
-        }
-        let lost =
-            self.dispatcher.buffered() + self.waiting.iter().map(|(_, e)| e.len()).sum::<usize>();
-        if lost > 0 {
-            warn!(stage = %self.name, lost, "{} ended with {lost} undelivered events", self.name);
-        }
-        for subscription in &self.subscriptions {
-            subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
-        }
-        // Who has just subscribed, and was not heard any more, must not wait for ever.
-        self.mailbox.close();
-        while let Some(message) = self.mailbox.recv().await {
-            if let Message::FromConsumer(FromConsumer::Subscribe { id, consumer }) = message {
-                self.dispatcher.subscribe(id, consumer);
-            }
-        }
-        self.dispatcher.end(&exit);
-        exit
+        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind().await;
+        self.exit = end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic)));
     }
 
     async fn handle_messages(&mut self) -> Exit {
@@ -242,19 +226,27 @@ impl<S: Stage> Worker<S> {
         }
         let mut asked_for = events.len() - excess;
         let chunk = self.subscriptions[index].chunk();
-        for events in chunks(events, chunk) {
+        let mut rest = events;
+        loop {
+            // Nearly always, one chunk is all there is.
+            let more = (rest.len() > chunk).then(|| rest.split_off(chunk));
             // The excess was nobody's demand: to handle it is no reason to ask for more.
-            let handled = events.len().min(asked_for);
+            let handled = rest.len().min(asked_for);
             asked_for -= handled;
-            let events = self.stage.events(events).await;
+            let events = self.stage.events(rest).await;
             self.emit(events);
             if self.stopping.is_none() {
                 self.subscriptions[index].handled(handled);
             }
+            let Some(more) = more else { return };
+            rest = more;
         }
     }
 
     fn emit(&mut self, events: Vec<S::Out>) {
+        if events.is_empty() {
+            return;
+        }
         let discarded = self.dispatcher.dispatch(events);
         if discarded > 0 {
             warn!(
@@ -307,14 +299,38 @@ impl<S: Stage> Worker<S> {
     }
 }
 
-/// Cuts events into chunks of at most `size`; what is no longer than that is passed on as it is.
-fn chunks<T>(events: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
-    let mut rest = events.into_iter();
-    std::iter::from_fn(move || match rest.len() {
-        0 => None,
-        len if len <= size => Some(std::mem::take(&mut rest).collect()),
-        _ => Some(rest.by_ref().take(size).collect()),
-    })
+/// However a stage ends, even if its task is aborted: its producers and consumers are told, and whoever
+/// supervises it.
+impl<S: Stage> Drop for Worker<S> {
+    fn drop(&mut self) {
+        let Self { name, exit, .. } = self;
+        if let Exit::Crashed(_) = exit {
+            error!(stage = %name, "{name} {exit}");
+        }
+        let waiting: usize = self.waiting.iter().map(|(_, events)| events.len()).sum();
+        let lost = waiting + self.dispatcher.buffered();
+        if lost > 0 {
+            warn!(stage = %name, lost, "{name} ended with {lost} undelivered events");
+        }
+        for subscription in &self.subscriptions {
+            subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
+        }
+        // Who has just subscribed, and was not heard any more, must not wait for ever.
+        self.mailbox.close();
+        loop {
+            match self.mailbox.try_recv() {
+                Ok(Message::FromConsumer(FromConsumer::Subscribe { id, consumer })) => {
+                    self.dispatcher.subscribe(id, consumer);
+                }
+                Ok(_) => {}
+                // Somebody is in the middle of sending: that takes no time.
+                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
+        self.dispatcher.end(exit);
+        self.told.send_replace(Some(exit.clone()));
+    }
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use super::*;
 use crate::stage::buffer::Buffer;
@@ -114,8 +114,9 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let (recorder, record, _gate) = recorder(1000);
     let (to_c, mailbox) = unbounded_channel();
     let dispatcher = Dispatcher::new(Buffer::new(0, Keep::Last));
-    let c = Worker::new("C".into(), AConsumer(recorder), (to_c.clone(), mailbox), dispatcher);
-    tokio::spawn(c.run(CancellationToken::new()));
+    let (told, _) = watch::channel(None);
+    let c = Worker::new("C".into(), AConsumer(recorder), (to_c.clone(), mailbox), dispatcher, told);
+    tokio::spawn(c.run());
     let mut c = Probe { handle: to_c, record };
 
     let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();

@@ -95,14 +95,19 @@ async fn middle_stage(
         }
         while consumers.iter().any(|consumer| consumer.0 > 0) {
             let Some(mut batch) = waiting.pop_front() else { break };
-            for event in &mut batch {
-                *event += 1;
-            }
-            outstanding -= batch.len();
-            send(&mut consumers, batch, &mut buffer);
-            if outstanding <= min {
-                let _ = asks.send(max - outstanding);
-                outstanding = max;
+            while !batch.is_empty() {
+                let rest =
+                    if batch.len() > max - min { batch.split_off(max - min) } else { Vec::new() };
+                for event in &mut batch {
+                    *event += 1;
+                }
+                outstanding -= batch.len();
+                send(&mut consumers, batch, &mut buffer);
+                if outstanding <= min {
+                    let _ = asks.send(max - outstanding);
+                    outstanding = max;
+                }
+                batch = rest;
             }
         }
     }

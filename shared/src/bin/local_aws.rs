@@ -34,6 +34,9 @@ async fn main() -> Result<(), shared::Error> {
         local.fill(&args.files).await?;
     }
     println!("# SQS and S3 are here until Ctrl-C. In another terminal:");
+    println!(
+        "# (The AWS CLI before version 2 also needs --endpoint-url \"$AWS_ENDPOINT_URL\" for sqs.)"
+    );
     println!("export AWS_ENDPOINT_URL={}", local.endpoint_url());
     println!("export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={ACCESS_KEY}");
     println!("export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}");

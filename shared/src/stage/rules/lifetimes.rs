@@ -213,7 +213,7 @@ async fn kill_ends_a_stage_in_the_middle_of_an_event() {
     assert_eq!(c.record().await, [[0, 1]]);
     c.kill();
     assert_eq!(end_of(c.stage()).await, Some(Exit::Killed));
-    assert_eq!(log.lines(), ["ERROR C was killed stage=C"]);
+    assert!(log.lines().is_empty(), "whoever kills a stage knows of it");
     assert_eq!(end_of(a.stage()).await, None);
 
     open(&gate);

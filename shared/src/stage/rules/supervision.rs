@@ -57,7 +57,6 @@ async fn a_group_is_restarted_as_a_unit_while_others_go_on() {
         log.lines(),
         [
             "ERROR A crashed: out of order stage=A",
-            "ERROR A was killed stage=A",
             "WARN restarting One: A crashed: out of order group=One",
         ]
     );

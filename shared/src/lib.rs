@@ -16,6 +16,9 @@ pub mod transcript;
 
 pub use error::Error;
 
+#[cfg(feature = "paused-clock")]
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 /// What every step does first: sets up [`logging`], and the clock.
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, steps 01–05 do not wait: whenever all tasks
@@ -24,11 +27,13 @@ pub use error::Error;
 ///
 /// # Panics
 ///
-/// Outside a tokio runtime, if the clock is to be paused.
+/// Outside a tokio runtime.
 pub fn init() {
     logging::init();
     #[cfg(feature = "paused-clock")]
-    if std::env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
+    if std::env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused")
+        && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
+    {
         tokio::time::pause();
     }
 }

@@ -3,8 +3,6 @@
 //! A transcript is a `console` block of the README that has a `$ cargo run -p` of the step in it. Its
 //! commands run one after the other in a new folder. A line `...` stands for any lines; if it is the
 //! last one, the command goes on and is ended there.
-//!
-//! Steps 01–05 run on the paused clock (see [`init`](crate::init)), where every run is the same.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -19,7 +17,8 @@ use regex::Regex;
 /// Longer than any step is silent, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Checks that the transcripts are what happens, to the letter.
+/// Checks that the transcripts are what happens, to the letter, on the paused clock (see
+/// [`init`](crate::init)), where every run is the same.
 ///
 /// `program` is the step's executable.
 ///
@@ -27,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 ///
 /// If it is not so.
 pub fn check(program: &str, readme: &str) {
-    run_all(program, readme, |shown, happens| compare(shown, happens, str::to_owned));
+    run_all(program, readme, "paused", |shown, happens| compare(shown, happens, str::to_owned));
 }
 
 /// Checks that the transcripts are what happens, line by line, but for the numbers of tasks and ports,
@@ -37,7 +36,9 @@ pub fn check(program: &str, readme: &str) {
 ///
 /// If it is not so.
 pub fn check_but_for_ids(program: &str, readme: &str) {
-    run_all(program, readme, |shown, happens| compare(shown, happens, |line| mask(line, IDS)));
+    run_all(program, readme, "", |shown, happens| {
+        compare(shown, happens, |line| mask(line, IDS));
+    });
 }
 
 /// Checks that the transcripts show all lines that happen, and none else, whatever their order: what is
@@ -47,7 +48,7 @@ pub fn check_but_for_ids(program: &str, readme: &str) {
 ///
 /// If it is not so.
 pub fn check_in_any_order(program: &str, readme: &str) {
-    run_all(program, readme, |shown, happens| {
+    run_all(program, readme, "", |shown, happens| {
         let lines = |lines: Vec<String>| -> BTreeSet<String> {
             lines.iter().map(|line| mask(&mask(line, IDS), COUNTS)).collect()
         };
@@ -76,6 +77,7 @@ fn mask(line: &str, pattern: &str) -> String {
 fn run_all(
     program: &str,
     readme: &str,
+    clock: &str,
     check: impl Fn(&[String], Box<dyn Iterator<Item = String>>),
 ) {
     let name = Path::new(program).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
@@ -98,7 +100,7 @@ fn run_all(
                 }
                 None => command,
             };
-            let mut child = Ended(start(&script, folder.path()));
+            let mut child = Ended(start(&script, clock, folder.path()));
             let happens = output(&mut child.0).inspect(|line| eprintln!("{line}"));
             check(&shown, Box::new(happens));
             if shown.last().is_none_or(|line| line != GAP) {
@@ -111,13 +113,13 @@ fn run_all(
     assert!(checked > 0, "the README shows no `$ {run}` in a console block");
 }
 
-fn start(script: &str, folder: &Path) -> Child {
+fn start(script: &str, clock: &str, folder: &Path) -> Child {
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).current_dir(folder).stdout(Stdio::piped());
     for name in ["SQS_QUEUE_URL", "SQS_QUEUE_NAME", "AWS_ENDPOINT_URL", "RUST_LOG", "LOG_FORMAT"] {
         command.env_remove(name);
     }
-    command.env("PALLETO_CLOCK", "paused").spawn().expect("there is a shell")
+    command.env("PALLETO_CLOCK", clock).spawn().expect("there is a shell")
 }
 
 /// Ends a process that is still running when the test is done with it.

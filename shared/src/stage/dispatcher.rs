@@ -1,5 +1,9 @@
 //! A producer's side of its subscriptions: who has asked for how much, and who is served next.
 
+use std::sync::Arc;
+
+use tracing::trace;
+
 use super::buffer::Buffer;
 use super::message::{Address, Exit, FromProducer, SubscriptionId};
 
@@ -9,6 +13,7 @@ use super::message::{Address, Exit, FromProducer, SubscriptionId};
 /// pending demand gets all it asked for before the next one gets any. Ties are served in the order
 /// of subscription.
 pub(super) struct Dispatcher<T> {
+    name: Arc<str>,
     /// In the order of subscription.
     consumers: Vec<Subscriber<T>>,
     buffer: Buffer<T>,
@@ -23,14 +28,16 @@ pub(super) struct Dispatcher<T> {
 
 struct Subscriber<T> {
     id: SubscriptionId,
+    name: Arc<str>,
     /// Asked for, and not sent yet.
     pending: usize,
     consumer: Address<FromProducer<T>>,
 }
 
 impl<T> Dispatcher<T> {
-    pub(super) fn new(buffer: Buffer<T>) -> Self {
-        Self { consumers: Vec::new(), buffer, owed_to_gone: 0 }
+    /// For the stage of this name.
+    pub(super) fn new(name: Arc<str>, buffer: Buffer<T>) -> Self {
+        Self { name, consumers: Vec::new(), buffer, owed_to_gone: 0 }
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -46,8 +53,13 @@ impl<T> Dispatcher<T> {
         !self.consumers.is_empty()
     }
 
-    pub(super) fn subscribe(&mut self, id: SubscriptionId, consumer: Address<FromProducer<T>>) {
-        self.consumers.push(Subscriber { id, pending: 0, consumer });
+    pub(super) fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        name: Arc<str>,
+        consumer: Address<FromProducer<T>>,
+    ) {
+        self.consumers.push(Subscriber { id, name, pending: 0, consumer });
     }
 
     /// Ends a subscription, and says so to the consumer.
@@ -94,7 +106,7 @@ impl<T> Dispatcher<T> {
     /// Sends events to those who asked for some; returns the events that nobody asked for.
     fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
         while !events.is_empty() {
-            let Some(consumer) = self.hungriest() else { break };
+            let Some(consumer) = hungriest(&mut self.consumers) else { break };
             // Nearly always, one consumer takes them all.
             let rest = if consumer.pending < events.len() {
                 events.split_off(consumer.pending)
@@ -102,17 +114,16 @@ impl<T> Dispatcher<T> {
                 Vec::new()
             };
             consumer.pending -= events.len();
+            trace!(
+                stage = &*self.name,
+                consumer = &*consumer.name,
+                count = events.len(),
+                "dispatch"
+            );
             consumer.consumer.post(FromProducer::Events { id: consumer.id, events });
             events = rest;
         }
         events
-    }
-
-    /// The consumer with the largest pending demand, the first of them if there are several.
-    fn hungriest(&mut self) -> Option<&mut Subscriber<T>> {
-        // `max_by_key` returns the last of equals, so look from the end.
-        let hungriest = self.consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);
-        hungriest.filter(|consumer| consumer.pending > 0)
     }
 
     /// The producer ends: so do all subscriptions.
@@ -121,4 +132,11 @@ impl<T> Dispatcher<T> {
             consumer.post(FromProducer::Cancelled { id, exit: exit.clone() });
         }
     }
+}
+
+/// The consumer with the largest pending demand, the first of them if there are several.
+fn hungriest<T>(consumers: &mut [Subscriber<T>]) -> Option<&mut Subscriber<T>> {
+    // `max_by_key` returns the last of equals, so look from the end.
+    let hungriest = consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);
+    hungriest.filter(|consumer| consumer.pending > 0)
 }

@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 use super::buffer::{Buffer, Keep};
+use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
 use super::message::{Exit, Message, SubscriptionId};
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
@@ -76,6 +77,53 @@ impl Options {
         self.start(0, |_| AConsumer(stage))
     }
 
+    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are never
+    /// more tasks than `max_demand`, and more events are asked for when tasks have ended.
+    ///
+    /// *Consumer supervisor* is GenStage's name for it. Its tasks outlive their producer: if that ends,
+    /// and the subscription is permanent, the consumer supervisor ends when its tasks are done.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use shared::stage::{self, Producer, Restart, SubscribeOptions};
+    /// # struct Urls;
+    /// # impl Producer for Urls {
+    /// #     type Event = String;
+    /// #     type Cast = Infallible;
+    /// #     async fn handle_demand(&mut self, demand: usize) -> Vec<String> {
+    /// #         vec!["url".to_owned(); demand]
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shared::Error> {
+    /// # let urls = stage::named("urls").start_producer(|_| Urls);
+    /// // Five pages at a time, each in a task of its own.
+    /// let scraper = stage::named("scraper")
+    ///     .start_consumer_supervisor(Restart::Temporary, |url: String| async move {
+    ///         println!("scraping {url}");
+    ///     });
+    /// scraper.subscribe(&urls, SubscribeOptions::default().max_demand(5).min_demand(4))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_consumer_supervisor<T, F, Task>(
+        self,
+        restart: Restart,
+        start: F,
+    ) -> Handle<T, Infallible, Infallible>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(T) -> Task + Send + Sync + 'static,
+        Task: Future<Output = ()> + Send + 'static,
+    {
+        let name = self.name.clone();
+        self.start(0, |me| TaskPerEvent::new(name, me.mailbox.clone(), restart, start))
+    }
+
     fn start<S: Stage>(
         self,
         buffer_size: usize,
@@ -93,7 +141,8 @@ impl Options {
         let stage = StageRef { name: self.name.clone(), exit, task: task.abort_handle() };
         let handle = Handle { stage, mailbox };
 
-        let dispatcher = Dispatcher::new(Buffer::new(buffer_size, self.buffer_keep));
+        let dispatcher =
+            Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
         let mailbox = (handle.mailbox.clone(), receiver);
         // If the task was killed already, what drops the worker then says so.
         let _ = worker.send(Worker::new(self.name, init(&handle), mailbox, dispatcher, told));
@@ -149,7 +198,11 @@ where
         ItsIn: Send + 'static,
         ItsCast: Send + 'static,
     {
-        let subscription = Subscription::new(Arc::new(producer.mailbox.clone()), options)?;
+        let subscription = Subscription::new(
+            producer.stage.name.clone(),
+            Arc::new(producer.mailbox.clone()),
+            options,
+        )?;
         let id = subscription.id;
         self.send(Message::Subscribe(subscription));
         Ok(id)

@@ -18,6 +18,8 @@ pub(super) enum Message<In, Out, Cast> {
     Subscribe(Subscription<In>),
     /// Cancel that subscription.
     Cancel(SubscriptionId),
+    /// An event of that subscription has been handled, by somebody else than the stage itself.
+    Handled(SubscriptionId),
     CountBuffered(oneshot::Sender<usize>),
     Stop,
     /// Sent by a stopping stage to itself: whatever was in the mailbox before is handled by now.
@@ -39,7 +41,7 @@ pub(super) enum FromProducer<T> {
 
 /// What a consumer says to the producer that it has subscribed to.
 pub(super) enum FromConsumer<T> {
-    Subscribe { id: SubscriptionId, consumer: Address<FromProducer<T>> },
+    Subscribe { id: SubscriptionId, name: Arc<str>, consumer: Address<FromProducer<T>> },
     Ask { id: SubscriptionId, count: usize },
     Cancel { id: SubscriptionId },
 }

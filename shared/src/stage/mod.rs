@@ -22,6 +22,7 @@
 //! | [`dispatcher`] | a producer's side: who has asked for how much, and who is served next |
 //! | [`buffer`] | what a producer emitted and nobody has asked for yet |
 //! | [`worker`] | the task: takes a message from the mailbox, calls the stage, sends what comes of it |
+//! | [`consumer_supervisor`] | a consumer that starts a task for each event |
 //! | [`handle`] | starts a stage, and speaks to it from outside |
 //! | [`supervisor`] | starts groups of stages again when they fail |
 //!
@@ -92,20 +93,23 @@
 use std::future::Future;
 
 mod buffer;
+mod consumer_supervisor;
 mod dispatcher;
 mod handle;
+mod intensity;
 mod message;
 mod subscription;
 mod supervisor;
 mod worker;
 
 pub use buffer::Keep;
+pub use consumer_supervisor::Restart;
 pub use handle::{
     ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, StageRef, named,
 };
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
-pub use supervisor::{Supervisor, TooManyRestarts};
+pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 
 /// A stage that has events: demand in, events out.
 ///

@@ -1,5 +1,9 @@
 //! A consumer's side of a subscription: how much to ask for, and when.
 
+use std::sync::Arc;
+
+use tracing::trace;
+
 use super::message::{Address, Exit, FromConsumer, SubscriptionId};
 
 /// How a consumer subscribes to a producer.
@@ -76,6 +80,8 @@ impl SubscribeOptions {
 /// One subscription, as its consumer keeps it.
 pub(super) struct Subscription<T> {
     pub(super) id: SubscriptionId,
+    /// The producer's name.
+    pub(super) name: Arc<str>,
     pub(super) producer: Address<FromConsumer<T>>,
     min: usize,
     max: usize,
@@ -86,6 +92,7 @@ pub(super) struct Subscription<T> {
 
 impl<T> Subscription<T> {
     pub(super) fn new(
+        name: Arc<str>,
         producer: Address<FromConsumer<T>>,
         options: SubscribeOptions,
     ) -> Result<Self, InvalidDemand> {
@@ -97,7 +104,7 @@ impl<T> Subscription<T> {
         if min >= max {
             return Err(InvalidDemand::MinimumNotBelowMaximum { min, max });
         }
-        Ok(Self { id: SubscriptionId::new(), producer, min, max, outstanding: 0, cancel })
+        Ok(Self { id: SubscriptionId::new(), name, producer, min, max, outstanding: 0, cancel })
     }
 
     /// The most events that the consumer is handed at once: with (max 1000, min 500), 500.
@@ -111,11 +118,12 @@ impl<T> Subscription<T> {
     }
 
     /// `events` more are handled, or, on subscribing, none is. If no more than `min` are on their
-    /// way now, asks for as many as make it `max` again.
-    pub(super) fn handled(&mut self, events: usize) {
+    /// way now, asks for as many as make it `max` again. `stage` is the consumer's name.
+    pub(super) fn handled(&mut self, events: usize, stage: &str) {
         self.outstanding = self.outstanding.saturating_sub(events);
         if self.outstanding <= self.min {
             let count = self.max - self.outstanding;
+            trace!(stage, producer = &*self.name, count, "ask");
             self.outstanding = self.max;
             // A producer that is gone has said so, or its end is found out on subscribing.
             self.producer.post(FromConsumer::Ask { id: self.id, count });

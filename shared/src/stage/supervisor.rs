@@ -1,22 +1,17 @@
 //! Starts groups of stages again when they fail.
 
-use std::collections::VecDeque;
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::handle::StageRef;
+use super::intensity::Intensity;
 use super::message::Exit;
-
-/// More restarts than this, over all groups, within [`PERIOD`]: a restart does not help.
-const MAX_RESTARTS: usize = 3;
-const PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs groups of stages, each under a name, and starts a group again when one of its stages fails.
 ///
@@ -48,6 +43,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 ///     Ok::<_, Infallible>(vec![printer.stage()])
 /// });
 /// assert!(printers.stopped().await.is_ok());
+/// assert_eq!(printers.groups()[0].restarts, 0);
 /// # }
 /// ```
 #[derive(Default)]
@@ -58,18 +54,43 @@ pub struct Supervisor {
 
 /// A supervisor gave up: its groups failed again and again.
 #[derive(Debug, thiserror::Error)]
-#[error("gave up after {MAX_RESTARTS} restarts within {} s", PERIOD.as_secs())]
-pub struct TooManyRestarts;
+#[error("gave up, since restarts were of no use: {0}")]
+pub struct TooManyRestarts(String);
+
+/// How a group is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The group's name.
+    pub name: String,
+    /// Whether its stages run, or are about to run again.
+    pub is_running: bool,
+    /// How often it was started again.
+    pub restarts: usize,
+    /// Why it failed the last time, if it did.
+    pub last_failure: Option<String>,
+}
 
 /// What the tasks of all groups know of each other.
 #[derive(Default)]
 struct Shared {
-    /// When the latest restarts were.
-    restarts: Mutex<VecDeque<Instant>>,
+    intensity: Intensity,
     gave_up: CancellationToken,
+    groups: Mutex<Vec<GroupStatus>>,
 }
 
 impl Supervisor {
+    /// One that gives up after more than `max_restarts` within `period`, in place of 3 in 5 seconds.
+    pub fn with_intensity(max_restarts: usize, period: Duration) -> Self {
+        let intensity = Intensity::new(max_restarts, period);
+        let shared = Shared { intensity, ..Shared::default() };
+        Self { groups: JoinSet::new(), shared: shared.into() }
+    }
+
+    /// How each group is, in the order in which they were first started.
+    pub fn groups(&self) -> Vec<GroupStatus> {
+        self.shared.groups().clone()
+    }
+
     /// Starts a group by calling `start`, which starts its stages and returns them, and calls it
     /// again when the group has failed. That it cannot start is a failure too.
     ///
@@ -81,8 +102,10 @@ impl Supervisor {
         name: impl Into<String>,
         mut start: impl FnMut() -> Result<Vec<StageRef>, E> + Send + 'static,
     ) {
+        let name = name.into();
         let started = start();
-        self.groups.spawn(supervise(name.into(), started, start, self.shared.clone()));
+        let index = self.shared.add(&name);
+        self.groups.spawn(supervise(name, index, started, start, self.shared.clone()));
     }
 
     /// Waits until all groups are done. If the future is dropped before, that changes nothing.
@@ -97,12 +120,19 @@ impl Supervisor {
                 self.shared.gave_up.cancel();
             }
         }
-        if self.shared.gave_up.is_cancelled() { Err(TooManyRestarts) } else { Ok(()) }
+        if !self.shared.gave_up.is_cancelled() {
+            return Ok(());
+        }
+        let groups = self.groups().into_iter();
+        let failures =
+            groups.filter_map(|group| Some(format!("{}: {}", group.name, group.last_failure?)));
+        Err(TooManyRestarts(failures.collect::<Vec<_>>().join("; ")))
     }
 }
 
 async fn supervise<E: Display>(
     name: String,
+    index: usize,
     mut started: Result<Vec<StageRef>, E>,
     mut start: impl FnMut() -> Result<Vec<StageRef>, E>,
     shared: Arc<Shared>,
@@ -115,16 +145,26 @@ async fn supervise<E: Display>(
                 let failure = shared.gave_up.run_until_cancelled(first_failure(&stages.0)).await;
                 stages.kill().await;
                 match failure.flatten() {
-                    None | Some((_, Exit::NoStage)) => return,
+                    None | Some((_, Exit::NoStage)) => {
+                        return shared.change(index, GroupStatus::end);
+                    }
                     Some((stage, exit)) => format!("{stage} {exit}"),
                 }
             }
         };
-        if !shared.may_restart() {
+        if !shared.intensity.allows_restart() {
             error!(group = %name, "giving up on {name}: {reason}");
+            shared.change(index, |status| {
+                status.last_failure = Some(reason);
+                status.end();
+            });
             return shared.gave_up.cancel();
         }
         warn!(group = %name, "restarting {name}: {reason}");
+        shared.change(index, |status| {
+            status.restarts += 1;
+            status.last_failure = Some(reason);
+        });
         started = start();
     }
 }
@@ -162,15 +202,25 @@ impl Drop for KilledOnDrop {
     }
 }
 
+impl GroupStatus {
+    fn end(&mut self) {
+        self.is_running = false;
+    }
+}
+
 impl Shared {
-    /// Whether one more restart is within the limit; if so, it counts.
-    fn may_restart(&self) -> bool {
-        let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        while restarts.front().is_some_and(|&at| now - at > PERIOD) {
-            restarts.pop_front();
-        }
-        restarts.push_back(now);
-        restarts.len() <= MAX_RESTARTS
+    fn groups(&self) -> MutexGuard<'_, Vec<GroupStatus>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: &str) -> usize {
+        let mut groups = self.groups();
+        let (name, is_running, restarts, last_failure) = (name.to_owned(), true, 0, None);
+        groups.push(GroupStatus { name, is_running, restarts, last_failure });
+        groups.len() - 1
+    }
+
+    fn change(&self, index: usize, change: impl FnOnce(&mut GroupStatus)) {
+        change(&mut self.groups()[index]);
     }
 }

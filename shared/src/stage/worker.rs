@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{Instrument, error, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::message::{Exit, FromConsumer, FromProducer, Message, SubscriptionId};
@@ -32,9 +32,19 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    fn events(&mut self, _events: Vec<Self::In>) -> impl Future<Output = Vec<Self::Out>> + Send {
+    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`] says so.
+    const TELLS_WHEN_HANDLED: bool = false;
+
+    fn events(
+        &mut self,
+        _from: SubscriptionId,
+        _events: Vec<Self::In>,
+    ) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
     }
+
+    /// [`Message::Handled`] came.
+    fn handled(&mut self) {}
 
     fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
@@ -42,6 +52,11 @@ pub(super) trait Stage: Send + 'static {
 
     fn draining(&mut self) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
+    }
+
+    /// Waits for what is under way, at a normal end.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
     }
 }
 
@@ -74,7 +89,11 @@ impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
 
     const WAITS_FOR_DEMAND: bool = true;
 
-    fn events(&mut self, events: Vec<B::Input>) -> impl Future<Output = Vec<B::Event>> + Send {
+    fn events(
+        &mut self,
+        _from: SubscriptionId,
+        events: Vec<B::Input>,
+    ) -> impl Future<Output = Vec<B::Event>> + Send {
         self.0.handle_events(events)
     }
 }
@@ -86,7 +105,7 @@ impl<C: Consumer> Stage for AConsumer<C> {
     type Out = Infallible;
     type Cast = Infallible;
 
-    async fn events(&mut self, events: Vec<C::Event>) -> Vec<Infallible> {
+    async fn events(&mut self, _from: SubscriptionId, events: Vec<C::Event>) -> Vec<Infallible> {
         self.0.handle_events(events).await;
         Vec::new()
     }
@@ -141,7 +160,12 @@ impl<S: Stage> Worker<S> {
     /// Runs the stage until it has stopped, or has panicked.
     pub(super) async fn run(mut self) {
         // What a panic leaves half done is the stage's own state, and that ends here.
-        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind().await;
+        let end = async {
+            let exit = self.handle_messages().await;
+            self.stage.finish().await;
+            exit
+        };
+        let end = AssertUnwindSafe(end).catch_unwind().await;
         self.exit = end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic)));
     }
 
@@ -172,8 +196,8 @@ impl<S: Stage> Worker<S> {
                 let events = self.stage.cast(message).await;
                 self.emit(events);
             }
-            Message::FromConsumer(FromConsumer::Subscribe { id, consumer }) => {
-                self.dispatcher.subscribe(id, consumer);
+            Message::FromConsumer(FromConsumer::Subscribe { id, name, consumer }) => {
+                self.dispatcher.subscribe(id, name, consumer);
             }
             Message::FromConsumer(FromConsumer::Cancel { id }) => self.dispatcher.cancel(id),
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
@@ -187,6 +211,10 @@ impl<S: Stage> Worker<S> {
                     subscription.producer.post(FromConsumer::Cancel { id });
                 }
             }
+            Message::Handled(id) => {
+                self.stage.handled();
+                self.handled(id, 1);
+            }
             Message::CountBuffered(reply) => drop(reply.send(self.dispatcher.buffered())),
             Message::Stop => self.stop(Exit::Normal).await,
             Message::Drained => self.drained = true,
@@ -199,7 +227,8 @@ impl<S: Stage> Worker<S> {
         if S::WAITS_FOR_DEMAND {
             self.handle_waiting().await;
         } else if missing > 0 && self.stopping.is_none() {
-            let events = self.stage.demanded(missing).await;
+            let span = trace_span!("handle_demand", stage = &*self.name, count = missing);
+            let events = self.stage.demanded(missing).instrument(span).await;
             self.emit(events);
         }
     }
@@ -217,7 +246,7 @@ impl<S: Stage> Worker<S> {
     async fn handle_events(&mut self, id: SubscriptionId, events: Vec<S::In>) {
         let Some(index) = self.subscriptions.iter().position(|s| s.id == id) else {
             // Its producer ended while these were waiting: there is nobody left to ask for more.
-            let events = self.stage.events(events).await;
+            let events = self.stage.events(id, events).await;
             return self.emit(events);
         };
         let excess = self.subscriptions[index].excess(events.len());
@@ -233,13 +262,23 @@ impl<S: Stage> Worker<S> {
             // The excess was nobody's demand: to handle it is no reason to ask for more.
             let handled = rest.len().min(asked_for);
             asked_for -= handled;
-            let events = self.stage.events(rest).await;
+            let span = trace_span!("handle_events", stage = &*self.name, count = rest.len());
+            let events = self.stage.events(id, rest).instrument(span).await;
             self.emit(events);
-            if self.stopping.is_none() {
-                self.subscriptions[index].handled(handled);
+            if !S::TELLS_WHEN_HANDLED {
+                self.handled(id, handled);
             }
             let Some(more) = more else { return };
             rest = more;
+        }
+    }
+
+    /// Events of that subscription are handled: there is room for others, unless the stage is to end.
+    fn handled(&mut self, id: SubscriptionId, count: usize) {
+        if self.stopping.is_none()
+            && let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.id == id)
+        {
+            subscription.handled(count, &self.name);
         }
     }
 
@@ -257,9 +296,10 @@ impl<S: Stage> Worker<S> {
     }
 
     async fn subscribe(&mut self, mut subscription: Subscription<S::In>) {
-        let (id, consumer) = (subscription.id, Arc::new(self.me.clone()));
-        let is_there = subscription.producer.post(FromConsumer::Subscribe { id, consumer });
-        subscription.handled(0);
+        let (id, name) = (subscription.id, self.name.clone());
+        let consumer = Arc::new(self.me.clone());
+        let is_there = subscription.producer.post(FromConsumer::Subscribe { id, name, consumer });
+        subscription.handled(0, &self.name);
         self.subscriptions.push(subscription);
         if !is_there {
             self.subscription_ended(id, Exit::NoStage).await;
@@ -319,8 +359,8 @@ impl<S: Stage> Drop for Worker<S> {
         self.mailbox.close();
         loop {
             match self.mailbox.try_recv() {
-                Ok(Message::FromConsumer(FromConsumer::Subscribe { id, consumer })) => {
-                    self.dispatcher.subscribe(id, consumer);
+                Ok(Message::FromConsumer(FromConsumer::Subscribe { id, name, consumer })) => {
+                    self.dispatcher.subscribe(id, name, consumer);
                 }
                 Ok(_) => {}
                 // Somebody is in the middle of sending: that takes no time.
@@ -333,7 +373,7 @@ impl<S: Stage> Drop for Worker<S> {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {
     if let Some(message) = panic.downcast_ref::<&str>() {
         Arc::from(*message)
     } else if let Some(message) = panic.downcast_ref::<String>() {

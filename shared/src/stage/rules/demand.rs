@@ -113,7 +113,7 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let log = Log::capture();
     let (recorder, record, _gate) = recorder(1000);
     let (to_c, mailbox) = unbounded_channel();
-    let dispatcher = Dispatcher::new(Buffer::new(0, Keep::Last));
+    let dispatcher = Dispatcher::new("C".into(), Buffer::new(0, Keep::Last));
     let (told, _) = watch::channel(None);
     let c = Worker::new("C".into(), AConsumer(recorder), (to_c.clone(), mailbox), dispatcher, told);
     tokio::spawn(c.run());
@@ -121,7 +121,7 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
 
     let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
     let mut a = Probe { handle: (), record: mailbox };
-    let subscription = Subscription::new(Arc::new(to_a), demand(5, 10)).unwrap();
+    let subscription = Subscription::new("A".into(), Arc::new(to_a), demand(5, 10)).unwrap();
     let id = subscription.id;
     assert!(c.send(Message::Subscribe(subscription)).is_ok());
     assert_eq!(asks(a.record().await), [10]);

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use tracing::Level;
 use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default, set_global_default};
 
 /// What this test's thread logs. All its stages run on that thread.
@@ -26,12 +27,18 @@ impl Write for Written {
 
 impl Log {
     pub(super) fn capture() -> Self {
+        Self::capture_from(Level::INFO)
+    }
+
+    /// What is of this level, or of greater importance.
+    pub(super) fn capture_from(level: Level) -> Self {
         // While there is one subscriber in all, tracing believes the first thread that comes by when
         // it asks whether anybody listens, and that may be another test's. So let there be two.
         let _ = set_global_default(NoSubscriber::new());
         let written = Written::default();
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
             .with_writer(move || writer.clone())
             .with_ansi(false)
             .without_time()

@@ -5,6 +5,7 @@
 //! it. All run on the paused clock: [`settle`] returns when no stage has anything left to do, so a
 //! record holds all that will ever be in it, and a test sees also what did *not* happen.
 
+use std::convert::Infallible;
 use std::iter;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -18,12 +19,15 @@ use super::*;
 use log::Log;
 
 mod buffer;
+mod consumer_supervisor;
 mod demand;
 mod dispatch;
 mod lifetimes;
 mod log;
+mod model;
 mod producer_consumer;
 mod supervision;
+mod telemetry;
 
 /// On the paused clock any time will do: it passes when all stages wait, and not before.
 const MOMENT: Duration = Duration::from_millis(10);

@@ -126,7 +126,10 @@ async fn more_than_3_restarts_in_5_seconds_are_too_many_for_all_groups_together(
     two.crash().await;
 
     let error = end_of_all(&mut supervisor).await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "gave up after 3 restarts within 5 s");
+    assert_eq!(
+        error.to_string(),
+        "gave up, since restarts were of no use: One: A crashed: out of order; Two: A crashed: out of order"
+    );
     for stage in bystanders.iter().chain(&one.started().await) {
         assert_eq!(end_of(stage.stage()).await, Some(Exit::Killed));
     }
@@ -159,4 +162,34 @@ async fn a_group_that_cannot_start_fails_too() {
     let restarting = "WARN restarting One: it cannot start: no luck group=One";
     let giving_up = "ERROR giving up on One: it cannot start: no luck group=One";
     assert_eq!(log.lines(), [restarting, restarting, restarting, giving_up]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_and_what_was_restarted_and_why_can_be_asked_for() {
+    let mut supervisor = Supervisor::default();
+    let [mut one, mut two] = ["One", "Two"].map(|name| start_group(&mut supervisor, name));
+    two.started().await;
+    one.crash().await;
+    for stage in one.started().await {
+        stage.stop();
+    }
+    settle().await;
+    let status = |name: &str, is_running, restarts, last_failure: Option<&str>| GroupStatus {
+        name: name.to_owned(),
+        is_running,
+        restarts,
+        last_failure: last_failure.map(Into::into),
+    };
+    let one = status("One", false, 1, Some("A crashed: out of order"));
+    assert_eq!(supervisor.groups(), [one, status("Two", true, 0, None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_intensity_can_be_set() {
+    let mut supervisor = Supervisor::with_intensity(1, Duration::from_hours(1));
+    let mut group = start_group(&mut supervisor, "One");
+    group.crash().await;
+    sleep(Duration::from_mins(59)).await;
+    group.crash().await;
+    assert!(end_of_all(&mut supervisor).await.unwrap().is_err());
 }

@@ -1,0 +1,122 @@
+//! A consumer that starts a task for each event.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tracing::error;
+
+use super::intensity::Intensity;
+use super::message::{Message, SubscriptionId};
+use super::worker::{Stage, panic_message};
+
+/// What becomes of a consumer supervisor's task that panics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// It is given up, and its event counts as handled.
+    #[default]
+    Temporary,
+    /// It is started again, with the same event. After more than 3 restarts in 5 seconds, of all tasks
+    /// together, the consumer supervisor itself crashes.
+    Transient,
+}
+
+/// One task per event. An event is handled when its task has ended, and not before: so there are never
+/// more tasks than `max_demand`.
+pub(super) struct TaskPerEvent<T, F> {
+    common: Arc<Common<T, F>>,
+    /// They end with the stage: at once if it is killed, and when they are done if it is stopped, even
+    /// if their producer has long ended.
+    tasks: JoinSet<()>,
+}
+
+/// What all tasks need.
+struct Common<T, F> {
+    name: Arc<str>,
+    me: UnboundedSender<Message<T, Infallible, Infallible>>,
+    start: F,
+    restart: Restart,
+    intensity: Intensity,
+    gave_up: AtomicBool,
+}
+
+impl<T, F> TaskPerEvent<T, F> {
+    pub(super) fn new(
+        name: Arc<str>,
+        me: UnboundedSender<Message<T, Infallible, Infallible>>,
+        restart: Restart,
+        start: F,
+    ) -> Self {
+        let (intensity, gave_up) = (Intensity::default(), AtomicBool::new(false));
+        let common = Arc::new(Common { name, me, start, restart, intensity, gave_up });
+        Self { common, tasks: JoinSet::new() }
+    }
+}
+
+impl<T, F, Task> Stage for TaskPerEvent<T, F>
+where
+    T: Clone + Send + Sync + 'static,
+    F: Fn(T) -> Task + Send + Sync + 'static,
+    Task: Future<Output = ()> + Send + 'static,
+{
+    type In = T;
+    type Out = Infallible;
+    type Cast = Infallible;
+
+    const TELLS_WHEN_HANDLED: bool = true;
+
+    async fn events(&mut self, id: SubscriptionId, events: Vec<T>) -> Vec<Infallible> {
+        while self.tasks.try_join_next().is_some() {} // Those that are done.
+        for event in events {
+            self.tasks.spawn(run(self.common.clone(), id, event));
+        }
+        Vec::new()
+    }
+
+    /// # Panics
+    ///
+    /// If its tasks failed too often: that is how it crashes itself.
+    async fn finish(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+        self.common.check();
+    }
+
+    fn handled(&mut self) {
+        self.common.check();
+    }
+}
+
+impl<T, F> Common<T, F> {
+    fn check(&self) {
+        assert!(!self.gave_up.load(Relaxed), "its tasks were restarted too often");
+    }
+}
+
+/// Runs the task of one event to its end, however often it takes.
+async fn run<T, F, Task>(common: Arc<Common<T, F>>, id: SubscriptionId, event: T)
+where
+    T: Clone,
+    F: Fn(T) -> Task,
+    Task: Future<Output = ()>,
+{
+    loop {
+        // To start the task may panic, too.
+        let task = async { (common.start)(event.clone()).await };
+        let Err(panic) = AssertUnwindSafe(task).catch_unwind().await else { break };
+        error!(stage = %common.name, "a task of {} crashed: {}", common.name, panic_message(&*panic));
+        if common.restart == Restart::Temporary {
+            break;
+        }
+        if !common.intensity.allows_restart() {
+            common.gave_up.store(true, Relaxed);
+            break;
+        }
+    }
+    // If the stage has ended, nobody asks for more.
+    let _ = common.me.send(Message::Handled(id));
+}

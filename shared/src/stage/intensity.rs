@@ -1,0 +1,39 @@
+//! How often something may be restarted before a restart is no help.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// At most so many restarts within so long a time: 3 in 5 seconds, by default, as Elixir has it.
+#[derive(Debug)]
+pub(super) struct Intensity {
+    max_restarts: usize,
+    period: Duration,
+    /// When the latest restarts were.
+    restarts: Mutex<VecDeque<Instant>>,
+}
+
+impl Default for Intensity {
+    fn default() -> Self {
+        Self::new(3, Duration::from_secs(5))
+    }
+}
+
+impl Intensity {
+    pub(super) fn new(max_restarts: usize, period: Duration) -> Self {
+        Self { max_restarts, period, restarts: Mutex::default() }
+    }
+
+    /// Whether one more restart is within the limit; if so, it counts.
+    pub(super) fn allows_restart(&self) -> bool {
+        let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        while restarts.front().is_some_and(|&at| now - at > self.period) {
+            restarts.pop_front();
+        }
+        restarts.push_back(now);
+        restarts.len() <= self.max_restarts
+    }
+}

@@ -1,0 +1,44 @@
+//! What a stage does can be seen by a tracing subscriber.
+
+use tracing::Level;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn asks_and_dispatches_are_events_with_counts() {
+    let log = Log::capture_from(Level::TRACE);
+    let (a, mut c) = (producer(0..3), consumer("C"));
+    c.subscribe(&a, demand(0, 2)).unwrap();
+    assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
+    assert_eq!(
+        log.lines(),
+        [
+            r#"TRACE ask stage="C" producer="A" count=2"#,
+            r#"TRACE dispatch stage="A" consumer="C" count=2"#,
+            r#"TRACE ask stage="C" producer="A" count=2"#,
+            r#"TRACE dispatch stage="A" consumer="C" count=1"#,
+        ]
+    );
+}
+
+/// What a stage logs while it handles something says so: it is within a span.
+#[tokio::test(start_paused = true)]
+async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count() {
+    struct Talker;
+
+    impl Consumer for Talker {
+        type Event = u32;
+
+        async fn handle_events(&mut self, _events: Vec<u32>) {
+            tracing::info!("hello");
+        }
+    }
+
+    let log = Log::capture_from(Level::TRACE);
+    let a = producer(0..2);
+    let c = named("C").start_consumer(Talker);
+    c.subscribe(&a, demand(0, 2)).unwrap();
+    settle().await;
+    let hello = r#"INFO handle_events{stage="C" count=2}: hello"#;
+    assert!(log.lines().iter().any(|line| line == hello));
+}

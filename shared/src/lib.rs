@@ -22,7 +22,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// What every step does first: sets up [`logging`], and the clock.
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, steps 01–05 do not wait: whenever all tasks
-/// sleep, [tokio's clock](tokio::time::pause) jumps to the next one's waking. What they print is
+/// sleep, tokio's clock (`tokio::time::pause`) jumps to the next one's waking. What they print is
 /// the same.
 ///
 /// # Panics

@@ -6,7 +6,7 @@
 //! created in it. All of it is in memory, and gone when the process ends.
 //!
 //! [rustack]: https://github.com/tyrchen/rustack
-//! [s3s]: https://docs.rs/s3s
+//! [s3s]: https://github.com/Nugine/s3s
 
 mod notification;
 mod s3;

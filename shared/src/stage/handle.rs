@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::buffer::{Buffer, Keep};
 use super::consumer_supervisor::{Restart, TaskPerEvent};
@@ -14,6 +17,9 @@ use super::message::{Exit, Message, SubscriptionId};
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
 use super::worker::{AConsumer, AProducer, AProducerConsumer, MessageTo, Stage, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
+
+/// How long an orderly stop may take, as a rule: 30 seconds.
+pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a stage is to run. Made by [`named`], used up by starting the stage.
 #[must_use = "a stage runs when it is started"]
@@ -246,6 +252,12 @@ where
         self.stage.stopped().await
     }
 
+    /// Waits until the stage has ended, but no longer than `limit`: then it is killed. For an orderly
+    /// [stop](Handle::stop), [`STOP_LIMIT`] is what GenStage's users are used to.
+    pub async fn stopped_within(&self, limit: Duration) -> Exit {
+        self.stage.stopped_within(limit).await
+    }
+
     /// This stage as one that can be awaited or killed, whatever its events are.
     pub fn stage(&self) -> StageRef {
         self.stage.clone()
@@ -284,5 +296,16 @@ impl StageRef {
             // Its task was dropped: the runtime shuts down.
             _ => Exit::Killed,
         }
+    }
+
+    /// Waits until the stage has ended, but no longer than `limit`: then it is killed.
+    pub async fn stopped_within(&self, limit: Duration) -> Exit {
+        if let Ok(exit) = timeout(limit, self.stopped()).await {
+            return exit;
+        }
+        let seconds = limit.as_secs();
+        warn!(stage = %self.name, "{} has not stopped within {seconds} s, and is killed", self.name);
+        self.kill();
+        self.stopped().await
     }
 }

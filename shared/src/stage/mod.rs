@@ -1,19 +1,6 @@
 //! Demand-driven stages: [GenStage]'s ideas as plain tokio tasks and channels.
 //!
-//! A **producer** has events, a **consumer** wants them, a **producer-consumer** stands between the
-//! two. Nothing is pushed: a consumer *asks* for as many events as it has room for, the producer
-//! sends at most that many, and so the slowest stage sets the pace of all (back-pressure).
-//!
-//! ```text
-//!            asks for 10              asks for 10
-//!       ┌──────────────────┐     ┌──────────────────┐
-//!       ▼                  │     ▼                  │
-//!  ┌──────────┐         ┌────────────────┐       ┌──────────┐
-//!  │ Producer │ ══════▶ │ProducerConsumer│ ════▶ │ Consumer │
-//!  └──────────┘ events  └────────────────┘ events└──────────┘
-//! ```
-//!
-//! Each stage is one task with one mailbox ([`message`]). The way of the data through the files:
+//! Each stage is one task with one mailbox. The way of the data through the files:
 //!
 //! | file | what it is |
 //! |---|---|
@@ -22,73 +9,18 @@
 //! | [`dispatcher`] | a producer's side: who has asked for how much, and who is served next |
 //! | [`buffer`] | what a producer emitted and nobody has asked for yet |
 //! | [`worker`] | the task: takes a message from the mailbox, calls the stage, sends what comes of it |
-//! | [`consumer_supervisor`] | a consumer that starts a task for each event |
 //! | [`handle`] | starts a stage, and speaks to it from outside |
+//! | [`consumer_supervisor`] | a consumer that starts a task for each event |
 //! | [`supervisor`] | starts groups of stages again when they fail |
+//! | [`intensity`] | how often something may be restarted |
 //!
-//! # Example: A → B → C
-//!
-//! `A` counts, `B` doubles, `C` passes what it gets to a channel.
-//!
-//! ```
-//! use shared::stage::{self, Consumer, Producer, ProducerConsumer, SubscribeOptions};
-//! use std::convert::Infallible;
-//! use tokio::sync::mpsc::UnboundedSender;
-//!
-//! struct A(u64);
-//!
-//! impl Producer for A {
-//!     type Event = u64;
-//!     type Cast = Infallible;
-//!
-//!     // Exactly as many events as were asked for: none is left over, none is missing.
-//!     async fn handle_demand(&mut self, demand: usize) -> Vec<u64> {
-//!         let first = self.0;
-//!         self.0 += demand as u64;
-//!         (first..self.0).collect()
-//!     }
-//! }
-//!
-//! struct B;
-//!
-//! impl ProducerConsumer for B {
-//!     type Input = u64;
-//!     type Event = u64;
-//!
-//!     async fn handle_events(&mut self, events: Vec<u64>) -> Vec<u64> {
-//!         events.into_iter().map(|n| n * 2).collect()
-//!     }
-//! }
-//!
-//! struct C(UnboundedSender<Vec<u64>>);
-//!
-//! impl Consumer for C {
-//!     type Event = u64;
-//!
-//!     async fn handle_events(&mut self, events: Vec<u64>) {
-//!         let _ = self.0.send(events);
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (results, mut received) = tokio::sync::mpsc::unbounded_channel();
-//! let a = stage::named("A").start_producer(|_me| A(0));
-//! let b = stage::named("B").start_producer_consumer(B);
-//! let c = stage::named("C").start_consumer(C(results));
-//!
-//! // From the end to the start, so that everybody is listening when the first event comes.
-//! let three_at_a_time = SubscribeOptions::default().min_demand(0).max_demand(3);
-//! c.subscribe(&b, three_at_a_time)?;
-//! b.subscribe(&a, three_at_a_time)?;
-//!
-//! assert_eq!(received.recv().await, Some(vec![0, 2, 4]));
-//! assert_eq!(received.recv().await, Some(vec![6, 8, 10]));
-//! # Ok(())
-//! # }
-//! ```
+//! A [`tracing`] subscriber can see at level `TRACE` what they do: the events `ask` (fields `stage`,
+//! `producer`, `count`) and `dispatch` (`stage`, `consumer`, `count`), and the spans `handle_demand` and
+//! `handle_events` (`stage`, `count`).
 //!
 //! [GenStage]: https://hexdocs.pm/gen_stage
+//!
+#![doc = include_str!("../../README.md")]
 
 use std::future::Future;
 
@@ -105,7 +37,8 @@ mod worker;
 pub use buffer::Keep;
 pub use consumer_supervisor::Restart;
 pub use handle::{
-    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, StageRef, named,
+    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, STOP_LIMIT, StageRef,
+    named,
 };
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};

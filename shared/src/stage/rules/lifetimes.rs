@@ -179,6 +179,26 @@ async fn rule_14_a_producer_consumer_that_stops_ends_though_its_producer_could_g
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_14_the_last_stage_is_awaited_with_a_limit() {
+    let log = Log::capture();
+    let (a, (c, _gate)) = (producer(0..4), held_consumer("C"));
+    c.subscribe(&a, demand(0, 4)).unwrap();
+    settle().await;
+    a.stop();
+    // It never gets on with its events, so all of the limit passes.
+    let begin = tokio::time::Instant::now();
+    assert_eq!(c.stopped_within(STOP_LIMIT).await, Exit::Killed);
+    assert_eq!(begin.elapsed(), Duration::from_secs(30));
+    let killed = "WARN C has not stopped within 30 s, and is killed stage=C";
+    assert!(log.lines().iter().any(|line| line == killed));
+
+    let (a, c) = (producer(0..4), consumer("C"));
+    c.subscribe(&a, demand(0, 4)).unwrap();
+    a.stop();
+    assert_eq!(c.stopped_within(STOP_LIMIT).await, Exit::Normal);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_is_logged_and_told_to_whoever_awaits_the_end() {
     let log = Log::capture();
     let a = producer(0..0);

@@ -194,6 +194,7 @@ async fn rule_14_the_last_stage_is_awaited_with_a_limit() {
 
     let (a, c) = (producer(0..4), consumer("C"));
     c.subscribe(&a, demand(0, 4)).unwrap();
+    settle().await;
     a.stop();
     assert_eq!(c.stopped_within(STOP_LIMIT).await, Exit::Normal);
 }

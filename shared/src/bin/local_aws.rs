@@ -9,8 +9,8 @@ use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
 #[derive(Parser)]
 #[command(name = "local_aws")]
 struct Args {
-    /// The port to serve at; 0 for a free one
-    #[arg(long, default_value_t = 4566)]
+    /// The port to serve at; a free one, if it is 0
+    #[arg(long, default_value_t = 0)]
     port: u16,
 
     /// The name of the queue

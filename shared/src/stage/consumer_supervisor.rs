@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tracing::error;
 
 use super::intensity::Intensity;
+use super::kind::Stage;
 use super::message::{Message, SubscriptionId};
-use super::worker::{Stage, panic_message};
+use super::worker::panic_message;
 
 /// What becomes of a consumer supervisor's task that panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,9 +13,10 @@ use tracing::warn;
 use super::buffer::{Buffer, Keep};
 use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
+use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
 use super::message::{Exit, Message, SubscriptionId};
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
-use super::worker::{AConsumer, AProducer, AProducerConsumer, MessageTo, Stage, Worker};
+use super::worker::{MessageTo, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
 
 /// How long an orderly stop may take, as a rule: 30 seconds.

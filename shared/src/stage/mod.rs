@@ -9,6 +9,7 @@
 //! | [`dispatcher`] | a producer's side: who has asked for how much, and who is served next |
 //! | [`buffer`] | what a producer emitted and nobody has asked for yet |
 //! | [`worker`] | the task: takes a message from the mailbox, calls the stage, sends what comes of it |
+//! | [`kind`] | the kinds of stage as one, for the one worker there is |
 //! | [`handle`] | starts a stage, and speaks to it from outside |
 //! | [`consumer_supervisor`] | a consumer that starts a task for each event |
 //! | [`supervisor`] | starts groups of stages again when they fail |
@@ -29,6 +30,7 @@ mod consumer_supervisor;
 mod dispatcher;
 mod handle;
 mod intensity;
+mod kind;
 mod message;
 mod subscription;
 mod supervisor;

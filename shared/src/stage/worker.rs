@@ -2,8 +2,6 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -14,102 +12,9 @@ use tokio::sync::watch;
 use tracing::{Instrument, error, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
+use super::kind::Stage;
 use super::message::{Exit, FromConsumer, FromProducer, Message, SubscriptionId};
 use super::subscription::Subscription;
-use super::{Consumer, Producer, ProducerConsumer};
-
-/// All three kinds of stage as one, so that there is one worker: a producer is never sent events,
-/// a consumer never emits any, and a message of an [`Infallible`] kind cannot be.
-pub(super) trait Stage: Send + 'static {
-    type In: Send + 'static;
-    type Out: Send + 'static;
-    type Cast: Send + 'static;
-
-    /// Whether events wait until somebody wants what will come of them.
-    const WAITS_FOR_DEMAND: bool = false;
-
-    fn demanded(&mut self, _count: usize) -> impl Future<Output = Vec<Self::Out>> + Send {
-        async { Vec::new() }
-    }
-
-    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`] says so.
-    const TELLS_WHEN_HANDLED: bool = false;
-
-    fn events(
-        &mut self,
-        _from: SubscriptionId,
-        _events: Vec<Self::In>,
-    ) -> impl Future<Output = Vec<Self::Out>> + Send {
-        async { Vec::new() }
-    }
-
-    /// [`Message::Handled`] came.
-    fn handled(&mut self) {}
-
-    fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
-        async { Vec::new() }
-    }
-
-    fn draining(&mut self) -> impl Future<Output = Vec<Self::Out>> + Send {
-        async { Vec::new() }
-    }
-
-    /// Waits for what is under way, at a normal end.
-    fn finish(&mut self) -> impl Future<Output = ()> + Send {
-        async {}
-    }
-}
-
-pub(super) struct AProducer<P>(pub P);
-
-impl<P: Producer> Stage for AProducer<P> {
-    type In = Infallible;
-    type Out = P::Event;
-    type Cast = P::Cast;
-
-    fn demanded(&mut self, count: usize) -> impl Future<Output = Vec<P::Event>> + Send {
-        self.0.handle_demand(count)
-    }
-
-    fn cast(&mut self, message: P::Cast) -> impl Future<Output = Vec<P::Event>> + Send {
-        self.0.handle_cast(message)
-    }
-
-    fn draining(&mut self) -> impl Future<Output = Vec<P::Event>> + Send {
-        self.0.prepare_for_draining()
-    }
-}
-
-pub(super) struct AProducerConsumer<B>(pub B);
-
-impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
-    type In = B::Input;
-    type Out = B::Event;
-    type Cast = Infallible;
-
-    const WAITS_FOR_DEMAND: bool = true;
-
-    fn events(
-        &mut self,
-        _from: SubscriptionId,
-        events: Vec<B::Input>,
-    ) -> impl Future<Output = Vec<B::Event>> + Send {
-        self.0.handle_events(events)
-    }
-}
-
-pub(super) struct AConsumer<C>(pub C);
-
-impl<C: Consumer> Stage for AConsumer<C> {
-    type In = C::Event;
-    type Out = Infallible;
-    type Cast = Infallible;
-
-    async fn events(&mut self, _from: SubscriptionId, events: Vec<C::Event>) -> Vec<Infallible> {
-        self.0.handle_events(events).await;
-        Vec::new()
-    }
-}
 
 /// What the mailbox of the stage `S` holds.
 pub(super) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;

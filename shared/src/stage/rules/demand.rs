@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use super::*;
 use crate::stage::buffer::Buffer;
 use crate::stage::dispatcher::Dispatcher;
+use crate::stage::kind::AConsumer;
 use crate::stage::message::{FromConsumer, FromProducer, Message};
 use crate::stage::subscription::Subscription;
-use crate::stage::worker::{AConsumer, Worker};
+use crate::stage::worker::Worker;
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_max_demand_is_1000_and_min_demand_half_of_max() {

@@ -1,0 +1,100 @@
+//! The kinds of stage as one, for the one worker there is.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use super::message::SubscriptionId;
+use super::{Consumer, Producer, ProducerConsumer};
+
+/// Any kind of stage. A producer is never sent events, a consumer never emits any: what cannot be
+/// has the type [`Infallible`].
+pub(super) trait Stage: Send + 'static {
+    type In: Send + 'static;
+    type Out: Send + 'static;
+    type Cast: Send + 'static;
+
+    /// Whether events wait until somebody wants what will come of them.
+    const WAITS_FOR_DEMAND: bool = false;
+
+    fn demanded(&mut self, _count: usize) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`](super::message::Message::Handled) says so.
+    const TELLS_WHEN_HANDLED: bool = false;
+
+    fn events(
+        &mut self,
+        _from: SubscriptionId,
+        _events: Vec<Self::In>,
+    ) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    /// [`Message::Handled`](super::message::Message::Handled) came.
+    fn handled(&mut self) {}
+
+    fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    fn draining(&mut self) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
+    }
+
+    /// Waits for what is under way, at a normal end.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+pub(super) struct AProducer<P>(pub P);
+
+impl<P: Producer> Stage for AProducer<P> {
+    type In = Infallible;
+    type Out = P::Event;
+    type Cast = P::Cast;
+
+    fn demanded(&mut self, count: usize) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.handle_demand(count)
+    }
+
+    fn cast(&mut self, message: P::Cast) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.handle_cast(message)
+    }
+
+    fn draining(&mut self) -> impl Future<Output = Vec<P::Event>> + Send {
+        self.0.prepare_for_draining()
+    }
+}
+
+pub(super) struct AProducerConsumer<B>(pub B);
+
+impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
+    type In = B::Input;
+    type Out = B::Event;
+    type Cast = Infallible;
+
+    const WAITS_FOR_DEMAND: bool = true;
+
+    fn events(
+        &mut self,
+        _from: SubscriptionId,
+        events: Vec<B::Input>,
+    ) -> impl Future<Output = Vec<B::Event>> + Send {
+        self.0.handle_events(events)
+    }
+}
+
+pub(super) struct AConsumer<C>(pub C);
+
+impl<C: Consumer> Stage for AConsumer<C> {
+    type In = C::Event;
+    type Out = Infallible;
+    type Cast = Infallible;
+
+    async fn events(&mut self, _from: SubscriptionId, events: Vec<C::Event>) -> Vec<Infallible> {
+        self.0.handle_events(events).await;
+        Vec::new()
+    }
+}

@@ -14,7 +14,8 @@ use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
 /// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
 /// what goes wrong; they need not tell the reader too.
-const DEFAULT_FILTER: &str = "error,shared=info,step=info,s3s=off,rustack=off";
+const DEFAULT_FILTER: &str =
+    "error,shared=info,step=info,scraper=info,sqs_producer=info,s3s=off,rustack=off";
 
 /// Sets up logging for this process. A second call changes nothing.
 pub fn init() {

@@ -19,6 +19,14 @@ use super::subscription::Subscription;
 /// What the mailbox of the stage `S` holds.
 pub(super) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
 
+/// The events of one message from a producer.
+struct Batch<T> {
+    id: SubscriptionId,
+    events: Vec<T>,
+    /// How many of them the stage is handed at once, even if the subscription has ended by then.
+    chunk: usize,
+}
+
 pub(super) struct Worker<S: Stage> {
     name: Arc<str>,
     stage: S,
@@ -27,7 +35,7 @@ pub(super) struct Worker<S: Stage> {
     me: UnboundedSender<MessageTo<S>>,
     subscriptions: Vec<Subscription<S::In>>,
     /// Messages full of events that wait until somebody wants what will come of them.
-    waiting: VecDeque<(SubscriptionId, Vec<S::In>)>,
+    waiting: VecDeque<Batch<S::In>>,
     dispatcher: Dispatcher<S::Out>,
     /// Set when the stage is to end, to the reason why.
     stopping: Option<Exit>,
@@ -90,11 +98,13 @@ impl<S: Stage> Worker<S> {
         match message {
             Message::FromConsumer(FromConsumer::Ask { id, count }) => self.ask(id, count).await,
             Message::FromProducer(FromProducer::Events { id, events }) => {
+                let chunk = self.subscription(id).map_or(events.len(), Subscription::chunk);
+                let batch = Batch { id, events, chunk };
                 if S::WAITS_FOR_DEMAND {
-                    self.waiting.push_back((id, events));
+                    self.waiting.push_back(batch);
                     self.handle_waiting().await;
                 } else {
-                    self.handle_events(id, events).await;
+                    self.handle_batch(batch).await;
                 }
             }
             Message::Cast(message) => {
@@ -112,7 +122,7 @@ impl<S: Stage> Worker<S> {
             Message::Subscribe(subscription) => self.subscribe(subscription).await,
             Message::Cancel(id) => {
                 // The producer confirms it with `Cancelled`; what it has sent until then is handled.
-                if let Some(subscription) = self.subscriptions.iter().find(|s| s.id == id) {
+                if let Some(subscription) = self.subscription(id) {
                     subscription.producer.post(FromConsumer::Cancel { id });
                 }
             }
@@ -141,25 +151,19 @@ impl<S: Stage> Worker<S> {
     /// Handles the events that wait, one whole message at a time, while what comes of them is wanted.
     async fn handle_waiting(&mut self) {
         while self.dispatcher.is_wanted() {
-            let Some((id, events)) = self.waiting.pop_front() else { break };
-            self.handle_events(id, events).await;
+            let Some(batch) = self.waiting.pop_front() else { break };
+            self.handle_batch(batch).await;
         }
     }
 
     /// Hands the events of one message to the stage, in chunks that fit the subscription's demand:
     /// with (max 1000, min 500), a message of 1000 is handled as 500, ask for 500, 500, ask for 500.
-    async fn handle_events(&mut self, id: SubscriptionId, events: Vec<S::In>) {
-        let Some(index) = self.subscriptions.iter().position(|s| s.id == id) else {
-            // Its producer ended while these were waiting: there is nobody left to ask for more.
-            let events = self.stage.events(id, events).await;
-            return self.emit(events);
-        };
-        let excess = self.subscriptions[index].excess(events.len());
+    async fn handle_batch(&mut self, Batch { id, events, chunk }: Batch<S::In>) {
+        let excess = self.subscription(id).map_or(0, |it| it.excess(events.len()));
         if excess > 0 {
             error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
         }
         let mut asked_for = events.len() - excess;
-        let chunk = self.subscriptions[index].chunk();
         let mut rest = events;
         loop {
             // Nearly always, one chunk is all there is.
@@ -180,11 +184,14 @@ impl<S: Stage> Worker<S> {
 
     /// Events of that subscription are handled: there is room for others, unless the stage is to end.
     fn handled(&mut self, id: SubscriptionId, count: usize) {
-        if self.stopping.is_none()
-            && let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.id == id)
-        {
+        let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
+        if let Some(subscription) = subscription.filter(|_| self.stopping.is_none()) {
             subscription.handled(count, &self.name);
         }
+    }
+
+    fn subscription(&self, id: SubscriptionId) -> Option<&Subscription<S::In>> {
+        self.subscriptions.iter().find(|it| it.id == id)
     }
 
     fn emit(&mut self, events: Vec<S::Out>) {
@@ -252,7 +259,7 @@ impl<S: Stage> Drop for Worker<S> {
         if let Exit::Crashed(_) = exit {
             error!(stage = %name, "{name} {exit}");
         }
-        let waiting: usize = self.waiting.iter().map(|(_, events)| events.len()).sum();
+        let waiting: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();
         let lost = waiting + self.dispatcher.buffered();
         if lost > 0 {
             warn!(stage = %name, lost, "{name} ended with {lost} undelivered events");

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 use tokio::task;
 use tracing::{error, info};
 
-use crate::aws::S3Object;
+use crate::aws::{Queue, S3Object};
 use crate::contents::Count;
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
@@ -42,6 +42,8 @@ struct Inner {
     folder: PathBuf,
     until_idle: bool,
     started: Instant,
+    /// When the last file was done, or had failed.
+    last: Mutex<Instant>,
     files: AtomicU64,
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -50,7 +52,7 @@ struct Inner {
 
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("results cannot be written to {}: {source}. Choose another folder with --output", folder.display())]
+#[error("results cannot be written to {}, choose another folder with --output", folder.display())]
 pub struct FolderError {
     folder: PathBuf,
     source: io::Error,
@@ -87,6 +89,7 @@ impl Results {
             folder: folder.clone(),
             until_idle: *until_idle,
             started: Instant::now(),
+            last: Instant::now().into(),
             files: AtomicU64::new(0),
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -117,7 +120,12 @@ impl Results {
         files.fetch_add(1, Relaxed);
         lines.fetch_add(count.lines(), Relaxed);
         bytes.fetch_add(count.bytes(), Relaxed);
+        self.note_time();
         Ok(())
+    }
+
+    fn note_time(&self) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Notes that `object` could not be processed, and why.
@@ -128,15 +136,20 @@ impl Results {
             "{object} failed, and is left to the queue: {reason}"
         );
         self.0.failed.fetch_add(1, Relaxed);
+        self.note_time();
     }
 
     /// Says in a line what this run did, and returns the exit code for it: 1 if it ran until all was
     /// done and a file failed, or else 0.
-    pub fn summary(&self) -> ExitCode {
+    ///
+    /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
+    /// file: to find that the queue is empty takes a while more.
+    pub fn summary(&self, queue: &Queue) -> ExitCode {
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
-        let failed = failed.load(Relaxed);
-        let seconds = started.elapsed().as_secs_f64();
+        let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);
+        let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = (*last - *started).as_secs_f64();
         info!(
             files,
             lines,

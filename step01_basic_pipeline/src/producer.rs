@@ -16,7 +16,7 @@ pub struct SqsProducer {
 impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|_me| {
-            info!("Initalised SQS.Producer"); // sic
+            info!("Initalised SQS.Producer"); // The talk's spelling.
             Self { server, pending: 0 }
         })
     }

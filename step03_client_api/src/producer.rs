@@ -21,7 +21,7 @@ pub enum Message {
 impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|me| {
-            info!("Initalised SQS.Producer"); // sic
+            info!("Initalised SQS.Producer"); // The talk's spelling.
             Self { server, me: me.clone(), pending: 0 }
         })
     }

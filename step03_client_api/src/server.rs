@@ -10,7 +10,7 @@ use crate::producer::SqsProducer;
 pub type Event = &'static str;
 
 pub struct Server {
-    /// The tasks end with the server, not before and not after.
+    /// No task outlives the server.
     tasks: JoinSet<()>,
 }
 

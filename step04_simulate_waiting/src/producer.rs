@@ -16,7 +16,7 @@ pub struct SqsProducer {
 }
 
 /// How many events were asked for and are not found yet. The producer adds what is asked for, the
-/// server's loop takes off what it finds, at once: what is on its way is not looked for again.
+/// server's loop takes off what it finds as soon as it finds it, so that it is not looked for again.
 #[derive(Clone, Default)]
 pub struct Pending(Arc<AtomicUsize>);
 
@@ -42,7 +42,7 @@ pub enum Message {
 impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|me| {
-            info!("Initalised SQS.Producer"); // sic
+            info!("Initalised SQS.Producer"); // The talk's spelling.
             Self { server, me: me.clone(), pending: Pending::default() }
         })
     }

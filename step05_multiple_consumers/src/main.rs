@@ -8,7 +8,7 @@
 //! # Changed since step04
 //!
 //! - `main.rs`: three consumers subscribe to the producer, each for 10 events.
-//! - `server.rs`, `consumer.rs`: say which task they are.
+//! - `server.rs`, `consumer.rs`: log the id of their task.
 
 mod consumer;
 mod producer;

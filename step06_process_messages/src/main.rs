@@ -9,7 +9,7 @@
 //!
 //! - `server.rs`: the loop receives messages from SQS, and reads in them which objects were created
 //!   in S3. A loop that is terminated finishes the receive that is under way.
-//! - `producer.rs`: shares with the loop how much is pending, and stops it when the program is to end.
+//! - `producer.rs`: stops the loop when the program is to end.
 //! - `consumer.rs`: shows where the objects are. It need not pretend to work any more.
 //! - `main.rs`: one consumer again, an SQS to connect to, and an orderly end.
 

@@ -122,7 +122,7 @@ async fn receive(
         let message = Arc::new(Receipt::of(message, queue));
         events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
         // If no event refers to the message, it is done.
-        nothing_to_do.extend(Arc::into_inner(message));
+        nothing_to_do.extend(Arc::into_inner(message).map(Receipt::done));
     }
     delete(queue, &nothing_to_do).await;
     Ok(events)
@@ -131,7 +131,7 @@ async fn receive(
 /// Deletes the messages of these events, each of them with the last of its events.
 pub async fn release(queue: &Queue, events: Vec<Event>) {
     let done = events.into_iter().filter_map(|event| Arc::into_inner(event.message));
-    delete(queue, &done.collect::<Vec<_>>()).await;
+    delete(queue, &done.map(Receipt::done).collect::<Vec<_>>()).await;
 }
 
 /// Deletes messages, at most 10 at once, which is all that SQS takes. It may delete some of them and

@@ -13,10 +13,10 @@
 //! - `producer_consumer.rs`: a stage between the two. It downloads and unzips the file that an event
 //!   is about.
 //! - `consumer.rs`: counts the lines of the file, and writes the result. Then the event is released.
-//! - `server.rs`: a message is left to the queue if its file failed, and given back if its file was
-//!   not begun when the program is to end. Knows when there is nothing left to do.
-//! - `main.rs`: all stages work on one file at a time, the consumer on one, the stage before it on
-//!   the next.
+//! - `server.rs`: does not delete a message of which something is left to be done, and tells the queue
+//!   when a receive came back empty.
+//! - `main.rs`: all stages take one file at a time. The end is when it is asked for, or when there is
+//!   nothing left to do.
 
 mod consumer;
 mod producer;
@@ -68,5 +68,5 @@ async fn main() -> Result<ExitCode, shared::Error> {
     aws.queue.stopping.cancel();
     producer.stop();
     consumer.stopped().await.ok()?;
-    Ok(results.summary())
+    Ok(results.summary(&aws.queue))
 }

@@ -16,7 +16,7 @@ pub struct SqsProducer {
 }
 
 /// How many events were asked for and are not found yet. The producer adds what is asked for, the
-/// server's loop takes off what it finds, at once: what is on its way is not looked for again.
+/// server's loop takes off what it finds as soon as it finds it, so that it is not looked for again.
 #[derive(Clone, Default)]
 pub struct Pending(Arc<AtomicUsize>);
 
@@ -25,7 +25,7 @@ impl Pending {
         self.0.fetch_add(demand, Ordering::Relaxed);
     }
 
-    /// One message can bring more events than were missing: never less than none is missing then.
+    /// One message can bring more events than were missing. Then nothing is missing.
     pub fn found(&self, events: usize) {
         self.0.update(Ordering::Relaxed, Ordering::Relaxed, |count| count.saturating_sub(events));
     }
@@ -43,7 +43,7 @@ pub enum Message {
 impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|me| {
-            info!("Initalised SQS.Producer"); // sic
+            info!("Initalised SQS.Producer"); // The talk's spelling.
             Self { server, me: me.clone(), pending: Pending::default() }
         })
     }

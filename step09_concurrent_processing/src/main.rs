@@ -23,10 +23,9 @@ mod producer;
 mod producer_consumer;
 mod server;
 
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 use shared::aws::AwsArgs;
 use shared::results::{Results, ResultsArgs};
 use shared::stage::Supervisor;
@@ -44,8 +43,8 @@ struct Args {
     results: ResultsArgs,
 
     /// How many files to work on at the same time
-    #[arg(long, value_name = "N", default_value = "3")]
-    pipelines: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
+    pipelines: u16,
 }
 
 #[tokio::main]
@@ -57,7 +56,7 @@ async fn main() -> Result<ExitCode, shared::Error> {
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
     let mut pipelines = Supervisor::default();
-    for number in 1..=args.pipelines.get() {
+    for number in 1..=args.pipelines {
         let name = format!("Pipeline{number}");
         let (producer, aws, results) = (producer.clone(), aws.clone(), results.clone());
         pipelines
@@ -73,5 +72,5 @@ async fn main() -> Result<ExitCode, shared::Error> {
     producer.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
-    Ok(results.summary())
+    Ok(results.summary(&aws.queue))
 }

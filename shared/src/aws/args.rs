@@ -22,11 +22,11 @@ const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or
 #[derive(Args, Clone, Debug)]
 pub struct AwsArgs {
     /// Files to put into the embedded S3, in place of the sample days
-    #[arg(value_name = "FILES", value_parser = file)]
+    #[arg(value_name = "FILES", value_parser = readable_file)]
     files: Vec<PathBuf>,
 
     /// The queue to read from, in place of the embedded one
-    #[arg(long, value_name = "URL", env = "SQS_QUEUE_URL", help_heading = "AWS")]
+    #[arg(long, value_name = "URL", env = "SQS_QUEUE_URL", value_parser = url, help_heading = "AWS")]
     queue_url: Option<String>,
 
     /// The queue to read from, if its URL is not given
@@ -40,7 +40,7 @@ pub struct AwsArgs {
     queue_name: String,
 
     /// Where SQS and S3 are, in place of the embedded ones
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", help_heading = "AWS")]
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", value_parser = url, help_heading = "AWS")]
     endpoint_url: Option<String>,
 
     /// How long a receive waits for messages, from 0 to 20
@@ -114,11 +114,25 @@ impl AwsArgs {
     }
 }
 
-/// A file that can be read.
-fn file(path: &str) -> Result<PathBuf, String> {
+/// Parses the path of a file that can be read.
+///
+/// # Errors
+///
+/// If it cannot be read, or is a folder.
+pub fn readable_file(path: &str) -> Result<PathBuf, String> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err("it is a folder; name files".to_owned()),
         Ok(_) => std::fs::File::open(path).map(|_| path.into()).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Something that looks like an address, or nothing.
+fn url(url: &str) -> Result<String, String> {
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| url.starts_with(scheme));
+    if url.is_empty() || scheme.is_some_and(|scheme| url.len() > scheme.len()) {
+        Ok(url.to_owned())
+    } else {
+        Err("it must begin with http:// or https://".to_owned())
     }
 }

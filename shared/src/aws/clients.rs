@@ -38,7 +38,9 @@ pub enum ConnectError {
         hint: &'static str,
     },
     /// SQS does not answer, or refuses to.
-    #[error("SQS cannot be used for {queue}: {reason}")]
+    #[error(
+        "the queue {queue} cannot be used: {reason}. Is that the right queue (SQS_QUEUE_URL), and does SQS answer there (AWS_ENDPOINT_URL)?"
+    )]
     Sqs {
         /// The queue's URL or name.
         queue: String,

@@ -8,7 +8,7 @@ mod queue;
 mod receipt;
 mod why;
 
-pub use args::AwsArgs;
+pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
 pub use clients::{Clients, ConnectError};
 pub use notification::S3Object;

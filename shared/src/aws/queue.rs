@@ -1,5 +1,8 @@
 //! A queue, and what to do with messages that are not worked on.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -27,6 +30,9 @@ pub struct Queue {
     /// Cancelled when the program is to end: what is not begun by then is given back.
     pub stopping: CancellationToken,
     idle: CancellationToken,
+    /// How many messages were dropped by a stage that crashed. They come back when their visibility
+    /// timeout is over.
+    pub abandoned: Arc<AtomicU64>,
 }
 
 impl Queue {
@@ -39,6 +45,7 @@ impl Queue {
             in_hand: TaskTracker::new(),
             stopping: CancellationToken::new(),
             idle: CancellationToken::new(),
+            abandoned: Arc::default(),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
+use shared::aws::readable_file;
+use shared::local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
 
 /// Serves SQS and S3 at 127.0.0.1, and prints what a second terminal needs to use them.
 #[derive(Parser)]
@@ -22,6 +23,7 @@ struct Args {
     samples: bool,
 
     /// Files to put into the bucket
+    #[arg(value_parser = readable_file)]
     files: Vec<PathBuf>,
 }
 
@@ -33,7 +35,10 @@ async fn main() -> Result<(), shared::Error> {
     if args.samples || !args.files.is_empty() {
         local.fill(&args.files).await?;
     }
-    println!("# SQS and S3 are here until Ctrl-C. In another terminal:");
+    println!(
+        "# SQS and S3 are here until Ctrl-C. The bucket {BUCKET} tells the queue of its files."
+    );
+    println!("# In another terminal:");
     println!(
         "# (The AWS CLI before version 2 also needs --endpoint-url \"$AWS_ENDPOINT_URL\" for sqs.)"
     );

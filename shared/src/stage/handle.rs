@@ -211,7 +211,7 @@ where
             options,
         )?;
         let id = subscription.id;
-        self.send(Message::Subscribe(subscription));
+        self.send(Message::Subscribe(Box::new(subscription)));
         Ok(id)
     }
 

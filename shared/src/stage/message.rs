@@ -14,8 +14,8 @@ pub(super) enum Message<In, Out, Cast> {
     FromProducer(FromProducer<In>),
     FromConsumer(FromConsumer<Out>),
     Cast(Cast),
-    /// Subscribe to a producer.
-    Subscribe(Subscription<In>),
+    /// Subscribe to a producer. In a box, to keep the frequent messages small.
+    Subscribe(Box<Subscription<In>>),
     /// Cancel that subscription.
     Cancel(SubscriptionId),
     /// An event of that subscription has been handled, by somebody else than the stage itself.

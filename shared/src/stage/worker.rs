@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tracing::{Instrument, error, trace_span, warn};
+use tracing::{Instrument, Span, error, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
@@ -119,7 +119,7 @@ impl<S: Stage> Worker<S> {
                 self.subscription_ended(id, exit).await;
             }
             Message::Subscribe(_) if self.stopping.is_some() => {}
-            Message::Subscribe(subscription) => self.subscribe(subscription).await,
+            Message::Subscribe(subscription) => self.subscribe(*subscription).await,
             Message::Cancel(id) => {
                 // The producer confirms it with `Cancelled`; what it has sent until then is handled.
                 if let Some(subscription) = self.subscription(id) {
@@ -143,7 +143,7 @@ impl<S: Stage> Worker<S> {
             self.handle_waiting().await;
         } else if missing > 0 && self.stopping.is_none() {
             let span = trace_span!("handle_demand", stage = &*self.name, count = missing);
-            let events = self.stage.demanded(missing).instrument(span).await;
+            let events = within(span, self.stage.demanded(missing)).await;
             self.emit(events);
         }
     }
@@ -172,7 +172,7 @@ impl<S: Stage> Worker<S> {
             let handled = rest.len().min(asked_for);
             asked_for -= handled;
             let span = trace_span!("handle_events", stage = &*self.name, count = rest.len());
-            let events = self.stage.events(id, rest).instrument(span).await;
+            let events = within(span, self.stage.events(id, rest)).await;
             self.emit(events);
             if !S::TELLS_WHEN_HANDLED {
                 self.handled(id, handled);
@@ -283,6 +283,11 @@ impl<S: Stage> Drop for Worker<S> {
         self.dispatcher.end(exit);
         self.told.send_replace(Some(exit.clone()));
     }
+}
+
+/// Runs a future within a span, if anybody listens.
+async fn within<F: Future>(span: Span, future: F) -> F::Output {
+    if span.is_disabled() { future.await } else { future.instrument(span).await }
 }
 
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {

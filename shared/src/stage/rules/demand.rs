@@ -124,7 +124,7 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let mut a = Probe { handle: (), record: mailbox };
     let subscription = Subscription::new("A".into(), Arc::new(to_a), demand(5, 10)).unwrap();
     let id = subscription.id;
-    assert!(c.send(Message::Subscribe(subscription)).is_ok());
+    assert!(c.send(Message::Subscribe(Box::new(subscription))).is_ok());
     assert_eq!(asks(a.record().await), [10]);
 
     let send = |events: Range<u32>| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::trace;
 
 use super::buffer::Buffer;
-use super::message::{Address, Exit, FromProducer, SubscriptionId};
+use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
 /// Sends each event to one consumer: to the one that has asked for the most.
 ///
@@ -31,7 +31,7 @@ struct Subscriber<T> {
     name: Arc<str>,
     /// Asked for, and not sent yet.
     pending: usize,
-    consumer: Address<FromProducer<T>>,
+    address: Address<FromProducer<T>>,
 }
 
 impl<T> Dispatcher<T> {
@@ -53,13 +53,8 @@ impl<T> Dispatcher<T> {
         !self.consumers.is_empty()
     }
 
-    pub(super) fn subscribe(
-        &mut self,
-        id: SubscriptionId,
-        name: Arc<str>,
-        consumer: Address<FromProducer<T>>,
-    ) {
-        self.consumers.push(Subscriber { id, name, pending: 0, consumer });
+    pub(super) fn subscribe(&mut self, NewConsumer { id, name, address }: NewConsumer<T>) {
+        self.consumers.push(Subscriber { id, name, pending: 0, address });
     }
 
     /// Ends a subscription, and says so to the consumer.
@@ -67,7 +62,7 @@ impl<T> Dispatcher<T> {
         if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
             let gone = self.consumers.remove(index);
             self.owed_to_gone += gone.pending;
-            gone.consumer.post(FromProducer::Cancelled { id, exit: Exit::Normal });
+            gone.address.post(FromProducer::Cancelled { id, exit: Exit::Normal });
         }
     }
 
@@ -120,7 +115,7 @@ impl<T> Dispatcher<T> {
                 count = events.len(),
                 "dispatch"
             );
-            consumer.consumer.post(FromProducer::Events { id: consumer.id, events });
+            consumer.address.post(FromProducer::Events { id: consumer.id, events });
             events = rest;
         }
         events
@@ -128,8 +123,8 @@ impl<T> Dispatcher<T> {
 
     /// The producer ends: so do all subscriptions.
     pub(super) fn end(&mut self, exit: &Exit) {
-        for Subscriber { id, consumer, .. } in self.consumers.drain(..) {
-            consumer.post(FromProducer::Cancelled { id, exit: exit.clone() });
+        for Subscriber { id, address, .. } in self.consumers.drain(..) {
+            address.post(FromProducer::Cancelled { id, exit: exit.clone() });
         }
     }
 }

@@ -41,9 +41,22 @@ pub(super) enum FromProducer<T> {
 
 /// What a consumer says to the producer that it has subscribed to.
 pub(super) enum FromConsumer<T> {
-    Subscribe { id: SubscriptionId, name: Arc<str>, consumer: Address<FromProducer<T>> },
-    Ask { id: SubscriptionId, count: usize },
-    Cancel { id: SubscriptionId },
+    /// In a box, to keep the frequent messages small.
+    Subscribe(Box<NewConsumer<T>>),
+    Ask {
+        id: SubscriptionId,
+        count: usize,
+    },
+    Cancel {
+        id: SubscriptionId,
+    },
+}
+
+/// A consumer that subscribes.
+pub(super) struct NewConsumer<T> {
+    pub(super) id: SubscriptionId,
+    pub(super) name: Arc<str>,
+    pub(super) address: Address<FromProducer<T>>,
 }
 
 /// Where a letter can be sent, whatever else the stage behind it understands: a consumer need not

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span, error, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
-use super::message::{Exit, FromConsumer, FromProducer, Message, SubscriptionId};
+use super::message::{Exit, FromConsumer, FromProducer, Message, NewConsumer, SubscriptionId};
 use super::subscription::Subscription;
 
 /// What the mailbox of the stage `S` holds.
@@ -111,8 +111,8 @@ impl<S: Stage> Worker<S> {
                 let events = self.stage.cast(message).await;
                 self.emit(events);
             }
-            Message::FromConsumer(FromConsumer::Subscribe { id, name, consumer }) => {
-                self.dispatcher.subscribe(id, name, consumer);
+            Message::FromConsumer(FromConsumer::Subscribe(consumer)) => {
+                self.dispatcher.subscribe(*consumer);
             }
             Message::FromConsumer(FromConsumer::Cancel { id }) => self.dispatcher.cancel(id),
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
@@ -208,9 +208,9 @@ impl<S: Stage> Worker<S> {
     }
 
     async fn subscribe(&mut self, mut subscription: Subscription<S::In>) {
-        let (id, name) = (subscription.id, self.name.clone());
-        let consumer = Arc::new(self.me.clone());
-        let is_there = subscription.producer.post(FromConsumer::Subscribe { id, name, consumer });
+        let id = subscription.id;
+        let me = NewConsumer { id, name: self.name.clone(), address: Arc::new(self.me.clone()) };
+        let is_there = subscription.producer.post(FromConsumer::Subscribe(Box::new(me)));
         subscription.handled(0, &self.name);
         self.subscriptions.push(subscription);
         if !is_there {
@@ -271,8 +271,8 @@ impl<S: Stage> Drop for Worker<S> {
         self.mailbox.close();
         loop {
             match self.mailbox.try_recv() {
-                Ok(Message::FromConsumer(FromConsumer::Subscribe { id, name, consumer })) => {
-                    self.dispatcher.subscribe(id, name, consumer);
+                Ok(Message::FromConsumer(FromConsumer::Subscribe(consumer))) => {
+                    self.dispatcher.subscribe(*consumer);
                 }
                 Ok(_) => {}
                 // Somebody is in the middle of sending: that takes no time.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::stage::buffer::Buffer;
 use crate::stage::dispatcher::Dispatcher;
-use crate::stage::message::{FromProducer, Message};
+use crate::stage::message::{FromProducer, Message, NewConsumer};
 
 /// What can happen to a dispatcher. A consumer is named by its seat, whoever sits there at the time.
 #[derive(Clone, Debug)]
@@ -115,7 +115,8 @@ proptest! {
                     } else {
                         seats[seat] = SubscriptionId::new();
                         model.consumers.push((seats[seat], 0));
-                        dispatcher.subscribe(seats[seat], "C".into(), to_all.clone());
+                        let (id, address) = (seats[seat], to_all.clone());
+                        dispatcher.subscribe(NewConsumer { id, name: "C".into(), address });
                         (0, (0, vec![]))
                     }
                 }

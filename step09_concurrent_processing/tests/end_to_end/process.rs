@@ -1,9 +1,6 @@
 //! The step as a process: its memory, its end, its exit codes.
 
-use std::process::Stdio;
-use std::time::Duration;
-
-use super::support::{World, gzip, read_until, results, step, text};
+use super::support::{Running, World, gzip, results, step, text};
 
 /// 200 MB are counted in constant memory: what the process used at most is a fraction of that.
 #[cfg(target_os = "linux")]
@@ -12,12 +9,13 @@ async fn memory_does_not_grow_with_a_file() {
     let world = World::new().await;
     let line = format!("{}\n", "x".repeat(99));
     world.put("large.gz", gzip(line.repeat(2_000_000))).await;
-    let mut child = world.step(&[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut step = world.step(&[]);
+    // The SQS and S3 that it uses are served by this very thread.
     let peak = tokio::task::spawn_blocking(move || {
-        read_until(&mut child, "Pipeline1 Consumer processed large.gz");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let running = Running::start(&mut step);
+        running.until("Consumer processed large.gz");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     });
@@ -34,19 +32,18 @@ async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
         for file in 0..files {
             world.put(&format!("{file}.gz"), gzip("line\n".repeat(1000))).await;
         }
-        let mut child = world.step(&["--visibility-timeout", "1000"]).spawn().unwrap();
-        let seen = if files == 0 { "Run 1" } else { "Pipeline1 Consumer processed" };
+        let mut step = world.step(&["--visibility-timeout", "1000"]);
+        let seen = if files == 0 { "Run 1" } else { "Consumer processed" };
         let status = tokio::task::spawn_blocking(move || {
-            read_until(&mut child, seen);
-            let kill = format!("kill -{signal} {}", child.id());
+            let mut running = Running::start(&mut step);
+            running.until(seen);
+            let kill = format!("kill -{signal} {}", running.child.id());
             assert!(
                 std::process::Command::new("sh").arg("-c").arg(kill).status().unwrap().success()
             );
-            let output = child.wait_with_output().unwrap();
-            println!("{}{}", text(&output.stdout), text(&output.stderr));
-            output.status
+            running.end()
         });
-        let status = tokio::time::timeout(Duration::from_mins(1), status).await.unwrap().unwrap();
+        let status = status.await.unwrap();
         assert_eq!(status.code(), Some(0));
         // What is done is deleted, all else can be received by others: nothing is hidden.
         let done = world.results().len();

@@ -1,10 +1,13 @@
 //! An SQS and S3 of the test's own, and the step as a process that uses them.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
+use std::iter;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
@@ -123,13 +126,50 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Reads what a process prints until it has printed `wanted`.
-pub fn read_until(child: &mut Child, wanted: &str) {
-    let stdout = child.stdout.as_mut().unwrap();
-    let (mut printed, mut buffer) = (Vec::new(), [0; 4096]);
-    while !text(&printed).contains(wanted) {
-        let count = stdout.read(&mut buffer).unwrap();
-        assert_ne!(count, 0, "it ended, and has printed no {wanted:?}: {}", text(&printed));
-        printed.extend_from_slice(&buffer[..count]);
+/// A process that does not outlive its test, and the lines that it prints.
+pub struct Running {
+    pub child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    pub fn start(step: &mut Command) -> Self {
+        let mut child = step.stderr(Stdio::inherit()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        // Reads on, whether or not anybody wants the lines: or the process would wait for that.
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                println!("{line}");
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it prints a line with `wanted` in it.
+    pub fn until(&self, wanted: &str) {
+        let minute = Duration::from_mins(1);
+        let found = iter::from_fn(|| self.lines.recv_timeout(minute).ok());
+        assert!(found.into_iter().any(|line| line.contains(wanted)), "it prints no {wanted:?}");
+    }
+
+    /// Waits for its end.
+    pub fn end(&mut self) -> ExitStatus {
+        let minute = Instant::now() + Duration::from_mins(1);
+        while Instant::now() < minute {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

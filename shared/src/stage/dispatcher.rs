@@ -45,6 +45,7 @@ impl<T> Dispatcher<T> {
     }
 
     /// Whether anybody wants an event.
+    #[inline]
     pub(super) fn is_wanted(&self) -> bool {
         self.consumers.iter().any(|consumer| consumer.pending > 0)
     }
@@ -71,6 +72,7 @@ impl<T> Dispatcher<T> {
     ///
     /// With 3 in the buffer and 2 owed to a consumer that has gone, an ask for 10 is met by the 3,
     /// then by the 2 on their way: the producer is asked for 5.
+    #[inline]
     pub(super) fn ask(&mut self, id: SubscriptionId, count: usize) -> usize {
         let Some(consumer) = self.consumers.iter_mut().find(|consumer| consumer.id == id) else {
             return 0;
@@ -89,6 +91,7 @@ impl<T> Dispatcher<T> {
 
     /// Sends events to those who asked for some, and buffers the rest. Returns how many the buffer
     /// had to discard.
+    #[inline]
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
         let rest = self.send(events);
         if rest.is_empty() {
@@ -99,6 +102,7 @@ impl<T> Dispatcher<T> {
     }
 
     /// Sends events to those who asked for some; returns the events that nobody asked for.
+    #[inline]
     fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
         while !events.is_empty() {
             let Some(consumer) = hungriest(&mut self.consumers) else { break };
@@ -130,6 +134,7 @@ impl<T> Dispatcher<T> {
 }
 
 /// The consumer with the largest pending demand, the first of them if there are several.
+#[inline]
 fn hungriest<T>(consumers: &mut [Subscriber<T>]) -> Option<&mut Subscriber<T>> {
     // `max_by_key` returns the last of equals, so look from the end.
     let hungriest = consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);

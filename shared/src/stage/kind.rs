@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 
+use futures_util::FutureExt;
+
 use super::message::SubscriptionId;
 use super::{Consumer, Producer, ProducerConsumer};
 
@@ -93,8 +95,11 @@ impl<C: Consumer> Stage for AConsumer<C> {
     type Out = Infallible;
     type Cast = Infallible;
 
-    async fn events(&mut self, _from: SubscriptionId, events: Vec<C::Event>) -> Vec<Infallible> {
-        self.0.handle_events(events).await;
-        Vec::new()
+    fn events(
+        &mut self,
+        _from: SubscriptionId,
+        events: Vec<C::Event>,
+    ) -> impl Future<Output = Vec<Infallible>> + Send {
+        self.0.handle_events(events).map(|()| Vec::new())
     }
 }

@@ -108,17 +108,20 @@ impl<T> Subscription<T> {
     }
 
     /// The most events that the consumer is handed at once: with (max 1000, min 500), 500.
+    #[inline]
     pub(super) fn chunk(&self) -> usize {
         self.max - self.min
     }
 
     /// How many of these events were never asked for.
+    #[inline]
     pub(super) fn excess(&self, events: usize) -> usize {
         events.saturating_sub(self.outstanding)
     }
 
     /// `events` more are handled, or, on subscribing, none is. If no more than `min` are on their
     /// way now, asks for as many as make it `max` again. `stage` is the consumer's name.
+    #[inline]
     pub(super) fn handled(&mut self, events: usize, stage: &str) {
         self.outstanding = self.outstanding.saturating_sub(events);
         if self.outstanding <= self.min {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tracing::{Instrument, Span, error, trace_span, warn};
+use tracing::{Instrument, error, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
@@ -45,6 +45,15 @@ pub(super) struct Worker<S: Stage> {
     exit: Exit,
     /// Who wants to know why it ended.
     told: watch::Sender<Option<Exit>>,
+}
+
+/// Awaits a future within a span, if anybody listens. Not a function: that would move the future, and
+/// with it the events, twice more.
+macro_rules! within {
+    ($span:expr, $future:expr) => {{
+        let span = $span;
+        if span.is_disabled() { $future.await } else { $future.instrument(span).await }
+    }};
 }
 
 impl<S: Stage> Worker<S> {
@@ -143,7 +152,7 @@ impl<S: Stage> Worker<S> {
             self.handle_waiting().await;
         } else if missing > 0 && self.stopping.is_none() {
             let span = trace_span!("handle_demand", stage = &*self.name, count = missing);
-            let events = within(span, self.stage.demanded(missing)).await;
+            let events = within!(span, self.stage.demanded(missing));
             self.emit(events);
         }
     }
@@ -172,7 +181,7 @@ impl<S: Stage> Worker<S> {
             let handled = rest.len().min(asked_for);
             asked_for -= handled;
             let span = trace_span!("handle_events", stage = &*self.name, count = rest.len());
-            let events = within(span, self.stage.events(id, rest)).await;
+            let events = within!(span, self.stage.events(id, rest));
             self.emit(events);
             if !S::TELLS_WHEN_HANDLED {
                 self.handled(id, handled);
@@ -183,6 +192,7 @@ impl<S: Stage> Worker<S> {
     }
 
     /// Events of that subscription are handled: there is room for others, unless the stage is to end.
+    #[inline]
     fn handled(&mut self, id: SubscriptionId, count: usize) {
         let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
         if let Some(subscription) = subscription.filter(|_| self.stopping.is_none()) {
@@ -190,10 +200,12 @@ impl<S: Stage> Worker<S> {
         }
     }
 
+    #[inline]
     fn subscription(&self, id: SubscriptionId) -> Option<&Subscription<S::In>> {
         self.subscriptions.iter().find(|it| it.id == id)
     }
 
+    #[inline]
     fn emit(&mut self, events: Vec<S::Out>) {
         if events.is_empty() {
             return;
@@ -242,6 +254,7 @@ impl<S: Stage> Worker<S> {
     }
 
     /// The reason to end, once all that had come in has gone out, or nobody is there to take it.
+    #[inline]
     fn ended(&self) -> Option<Exit> {
         let exit = self.stopping.as_ref()?;
         let received = self.drained && self.subscriptions.is_empty();
@@ -283,11 +296,6 @@ impl<S: Stage> Drop for Worker<S> {
         self.dispatcher.end(exit);
         self.told.send_replace(Some(exit.clone()));
     }
-}
-
-/// Runs a future within a span, if anybody listens.
-async fn within<F: Future>(span: Span, future: F) -> F::Output {
-    if span.is_disabled() { future.await } else { future.instrument(span).await }
 }
 
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {

@@ -129,11 +129,11 @@ def running(command, **env):
         process.kill()
 
 
-def clients(endpoint):
-    """S3 and SQS as boto3 has them."""
+def clients(endpoint, services=("s3", "sqs"), key="test", secret="test"):
+    """S3 and SQS, or others, as boto3 has them."""
     config = Config(retries={"max_attempts": 1}, proxies={}, s3={"addressing_style": "path"})
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-    return [boto3.client(service, endpoint_url=endpoint, config=config, **keys) for service in ("s3", "sqs")]
+    keys = {"aws_access_key_id": key, "aws_secret_access_key": secret, "region_name": REGION}
+    return [boto3.client(service, endpoint_url=endpoint, config=config, **keys) for service in services]
 
 
 def free_port():
@@ -142,25 +142,32 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def ministack(tmp_path_factory):
-    """The endpoint of an SQS and S3 that we did not write."""
+@contextlib.contextmanager
+def started_ministack(folder, services, **more):
+    """The endpoint of an AWS that we did not write, with these services."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    # By itself it listens at all interfaces, and for more than S3 and SQS.
+    # By itself it listens at all interfaces, and for more than is needed.
     settings = {
         "BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
-        "SERVICES": "s3,sqs", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "PERSIST_STATE": "0", "S3_PERSIST": "0",
+        "SERVICES": services, "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "PERSIST_STATE": "0", "S3_PERSIST": "0",
         # It leaves a file there with its process id.
-        "TMPDIR": str(tmp_path_factory.mktemp("ministack")),
+        "TMPDIR": str(folder),
     }
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with running([Path(sys.executable).with_name("ministack")], **settings) as process:
+    with running([Path(sys.executable).with_name("ministack")], **settings, **more) as process:
         def is_healthy():
             assert process.popen.poll() is None, f"ministack ended:\n{process.printed()}"
             with contextlib.suppress(OSError), opener.open(f"{endpoint}/_ministack/health", timeout=5) as answer:
                 return json.load(answer)["services"]["sqs"] == "available"
         wait_for(is_healthy, lambda: f"ministack:\n{process.printed()}")
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory):
+    """The endpoint of an SQS and S3 that we did not write."""
+    with started_ministack(tmp_path_factory.mktemp("ministack"), "s3,sqs") as endpoint:
         yield endpoint
 
 

@@ -44,6 +44,11 @@ impl Contents {
         self.is_whole
     }
 
+    /// What tells the object's content from others.
+    pub fn etag(&self) -> Option<&str> {
+        None
+    }
+
     /// The next chunk, or `None` at the end of the file.
     ///
     /// # Errors
@@ -52,6 +57,11 @@ impl Contents {
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         self.chunks.recv().await.transpose()
     }
+}
+
+/// Whether the contents ended because the object was replaced by another in the meantime.
+pub fn is_replaced(_error: &io::Error) -> bool {
+    false
 }
 
 /// Counts the lines of a file that are not empty, and its bytes.

@@ -11,19 +11,20 @@ use std::time::{Instant, SystemTime};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task;
 use tracing::{error, info};
 
-use crate::aws::{Queue, S3Object};
+use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgs {
     /// The folder for the results
-    #[arg(long, value_name = "DIR", default_value = "output")]
+    #[arg(long, value_name = "DIR", env = "PALLETO_OUTPUT", default_value = "output")]
     output: PathBuf,
 
     /// End when the queue is empty and all is done; with exit code 1 if a file failed
@@ -65,6 +66,8 @@ struct Outcome<'a> {
     key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
     /// Lines that are not empty.
     line_count: u64,
     /// Bytes, unzipped.
@@ -98,16 +101,23 @@ impl Results {
     }
 
     /// Writes what came of `object`: whole, or, if that fails, not at all. A result of the same
-    /// version that is there already is replaced.
+    /// version that is there already is replaced. `etag` is that of the content that was counted. When
+    /// this returns, the result outlives a loss of power.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub async fn write(&self, object: &S3Object, count: Count) -> io::Result<()> {
+    pub async fn write(
+        &self,
+        object: &S3Object,
+        etag: Option<&str>,
+        count: Count,
+    ) -> io::Result<()> {
         let outcome = Outcome {
             bucket: &object.bucket,
             key: &object.key,
             version_id: object.version_id.as_deref(),
+            etag,
             line_count: count.lines(),
             byte_size: count.bytes(),
             processed_at: now(),
@@ -124,17 +134,35 @@ impl Results {
         Ok(())
     }
 
+    /// Whether there is a result of this very version, or of this very content if there are no versions.
+    pub async fn has(&self, object: &S3Object) -> bool {
+        let path = self.0.folder.join(file_name(object));
+        let Ok(json) = tokio::fs::read(path).await else { return false };
+        let Ok(outcome) = serde_json::from_slice::<Value>(&json) else { return false };
+        match (&object.version_id, &object.etag) {
+            // Another version's result is another file.
+            (Some(_), _) => true,
+            (None, Some(etag)) => outcome["etag"] == **etag,
+            (None, None) => false,
+        }
+    }
+
     fn note_time(&self) {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Notes that `object` could not be processed, and why.
-    pub fn failed(&self, object: &S3Object, reason: &str) {
+    /// Notes that `object` could not be processed, and why. Leaves the message that told of it to the
+    /// queue.
+    pub fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
         error!(
             bucket = object.bucket,
             key = object.key,
-            "{object} failed, and is left to the queue: {reason}"
+            message_id = message.message_id,
+            receive_count = message.receive_count,
+            "{object} failed, and is left to the queue: {reason} (received {} times)",
+            message.receive_count
         );
+        message.leave();
         self.0.failed.fetch_add(1, Relaxed);
         self.note_time();
     }
@@ -143,8 +171,9 @@ impl Results {
     /// done and a file failed, or else 0.
     ///
     /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
-    /// file: to find that the queue is empty takes a while more.
-    pub fn summary(&self, queue: &Queue) -> ExitCode {
+    /// file: to find that the queue is empty takes a while more. Waits until nothing is in hand.
+    pub async fn summary(&self, queue: &Queue) -> ExitCode {
+        queue.settled().await;
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);
@@ -165,7 +194,7 @@ impl Results {
 /// Readable at the front, and at the end unlike any other version's: keys can have any character, `..`
 /// among them, and be longer than file names can.
 fn file_name(object: &S3Object) -> String {
-    let S3Object { bucket, key, version_id } = object;
+    let S3Object { bucket, key, version_id, .. } = object;
     let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
     let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
@@ -189,8 +218,12 @@ fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
     let mut file = options.prefix(".unfinished-").tempfile_in(folder)?;
     file.write_all(json)?;
     file.write_all(b"\n")?;
+    // The message is going to be deleted: by then, the result must be there for good.
+    file.as_file().sync_all()?;
     // A name in place of another: at no time is there half a result.
     file.persist(path)?;
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?; // So must its name.
     Ok(())
 }
 
@@ -206,7 +239,12 @@ mod tests {
     use super::*;
 
     fn object(key: &str, version_id: Option<&str>) -> S3Object {
-        S3Object { bucket: "b".into(), key: key.into(), version_id: version_id.map(Into::into) }
+        S3Object {
+            bucket: "b".into(),
+            key: key.into(),
+            version_id: version_id.map(Into::into),
+            etag: Some("e".into()),
+        }
     }
 
     fn open(folder: &Path) -> Result<Results, FolderError> {
@@ -235,9 +273,9 @@ mod tests {
             let (mut one_line, mut two_lines) = (Count::default(), Count::default());
             one_line.add(b"a");
             two_lines.add(b"a\nb");
-            results.write(&object(key, None), one_line).await.unwrap();
-            results.write(&object(key, Some("v1")), one_line).await.unwrap();
-            results.write(&object(key, Some("v1")), two_lines).await.unwrap();
+            results.write(&object(key, None), None, one_line).await.unwrap();
+            results.write(&object(key, Some("v1")), None, one_line).await.unwrap();
+            results.write(&object(key, Some("v1")), None, two_lines).await.unwrap();
         }
         let files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();

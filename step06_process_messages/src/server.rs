@@ -2,6 +2,8 @@
 
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
 use shared::aws::{Backoff, Queue, S3Object, why};
 use shared::stage::ProducerHandle;
@@ -78,35 +80,35 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let events = match receive(&queue, missing).await {
-            Ok(events) => events,
-            Err(error) => {
-                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-                continue;
+        let receives = queue.receives(missing).map(|count| receive(&queue, count));
+        let mut receives = receives.collect::<FuturesUnordered<_>>();
+        while let Some(received) = receives.next().await {
+            match received {
+                Ok(events) if events.is_empty() => backoff.succeeded(),
+                Ok(events) => {
+                    backoff.succeeded();
+                    pending.found(events.len());
+                    info!("Casting events to producer");
+                    SqsProducer::enqueue(&producer, events);
+                    task::yield_now().await; // Whoever waited for the events goes first.
+                }
+                Err(error) => {
+                    terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+                }
             }
-        };
-        backoff.succeeded();
-        if !events.is_empty() {
-            pending.found(events.len());
-            info!("Casting events to producer");
-            SqsProducer::enqueue(&producer, events);
-            task::yield_now().await; // Whoever waited for the events goes first.
         }
     }
 }
 
-/// Receives at most 10 messages, which is all that SQS gives at once. Waits if there is none, so
-/// that the loop need not.
-async fn receive(
-    queue: &Queue,
-    missing: usize,
-) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+/// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
+async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
-        .max_number_of_messages(missing.min(10).try_into().unwrap_or(10))
+        .max_number_of_messages(count.try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
         .send()
         .await?;
+    queue.received(received.messages().len(), count);
     Ok(received.messages().iter().filter_map(objects_in).flatten().collect())
 }

@@ -23,6 +23,8 @@ impl Consumer for SqsConsumer {
     async fn handle_events(&mut self, events: Vec<Event>) {
         let files: Vec<_> = events.iter().map(|event| event.object.to_string()).collect();
         info!("Consumed by #Task<{}>: {}", task::id(), files.join(", "));
-        server::release(&self.queue, events).await;
+        for Event { message, .. } in events {
+            server::release(&self.queue, message);
+        }
     }
 }

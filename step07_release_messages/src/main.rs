@@ -38,7 +38,7 @@ async fn main() -> Result<(), shared::Error> {
     let aws = Args::parse().aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
-    let consumer = SqsConsumer::start(aws.queue);
+    let consumer = SqsConsumer::start(aws.queue.clone());
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
     tokio::select! {
@@ -47,5 +47,7 @@ async fn main() -> Result<(), shared::Error> {
     }
     // What the producer has is still delivered, and handled. Then the consumer stops too.
     producer.stop();
-    Ok(consumer.stopped().await.ok()?)
+    consumer.stopped().await.ok()?;
+    aws.queue.settled().await;
+    Ok(())
 }

@@ -65,8 +65,8 @@ async fn main() -> Result<ExitCode, shared::Error> {
         _ = consumer.stopped() => {}
     }
     // What is begun is finished, the rest is given back. Then the consumer stops too.
-    aws.queue.stopping.cancel();
+    aws.queue.stop();
     producer.stop();
     consumer.stopped().await.ok()?;
-    Ok(results.summary(&aws.queue))
+    Ok(results.summary(&aws.queue).await)
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+use aws_sdk_sqs::types::MessageSystemAttributeName::ApproximateReceiveCount;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
 use shared::aws::{Backoff, Queue, Receipt, S3Object, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::producer::{Pending, SqsProducer};
 
@@ -37,6 +40,7 @@ impl Server {
     pub fn start(queue: Queue) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
+        queue.delete_with(delete);
         Self { queue, looping: None }
     }
 
@@ -86,93 +90,65 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let events = match receive(&queue, missing).await {
-            Ok(events) => events,
-            Err(error) => {
-                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-                continue;
+        let receives = queue.receives(missing).map(|count| receive(&queue, count));
+        let mut receives = receives.collect::<FuturesUnordered<_>>();
+        while let Some(received) = receives.next().await {
+            match received {
+                Ok(events) if events.is_empty() => backoff.succeeded(),
+                Ok(events) => {
+                    backoff.succeeded();
+                    pending.found(events.len());
+                    info!("Casting events to producer");
+                    SqsProducer::enqueue(&producer, events);
+                    task::yield_now().await; // Whoever waited for the events goes first.
+                }
+                Err(error) => {
+                    terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+                }
             }
-        };
-        backoff.succeeded();
-        if !events.is_empty() {
-            pending.found(events.len());
-            info!("Casting events to producer");
-            SqsProducer::enqueue(&producer, events);
-            task::yield_now().await; // Whoever waited for the events goes first.
         }
     }
 }
 
-/// Receives at most 10 messages, which is all that SQS gives at once. Waits if there is none, so
-/// that the loop need not.
-async fn receive(
-    queue: &Queue,
-    missing: usize,
-) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+/// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
+async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
-        .max_number_of_messages(missing.min(10).try_into().unwrap_or(10))
+        .max_number_of_messages(count.try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
+        .message_system_attribute_names(ApproximateReceiveCount)
         .send()
         .await?;
-    if received.messages().is_empty() {
-        queue.came_back_empty();
-    }
-    let (mut events, mut nothing_to_do) = (Vec::new(), Vec::new());
+    queue.received(received.messages().len(), count);
+    let mut events = Vec::new();
     for message in received.messages.unwrap_or_default() {
-        let Some(objects) = objects_in(&message) else { continue };
+        let objects = objects_in(&message);
         let message = Arc::new(Receipt::of(message, queue));
-        events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
-        // If no event refers to the message, it is done.
-        nothing_to_do.extend(Arc::into_inner(message).map(Receipt::done));
+        if objects.is_none() {
+            message.leave();
+        }
+        let objects = objects.into_iter().flatten();
+        events.extend(objects.map(|object| Event { object, message: message.clone() }));
+        release(queue, message); // Now, if no event refers to it.
     }
-    delete(queue, &nothing_to_do).await;
     Ok(events)
 }
 
-/// Deletes the messages of these events, each of them with the last of its events, unless it is left
-/// to the queue.
-pub async fn release(queue: &Queue, events: Vec<Event>) {
-    let done = events.into_iter().filter_map(|event| Arc::into_inner(event.message));
-    let done = done.filter(|message| !message.is_left());
-    delete(queue, &done.map(Receipt::done).collect::<Vec<_>>()).await;
-}
-
-/// Deletes messages, at most 10 at once, which is all that SQS takes. It may delete some of them and
-/// not others: those are tried again.
-async fn delete(queue: &Queue, receipts: &[Receipt]) {
-    'batches: for batch in receipts.chunks(10) {
-        let mut undeleted: Vec<_> = batch.iter().collect();
-        let mut backoff = Backoff::new("Deleting messages");
-        for _try in 0..5 {
-            let error = match delete_batch(queue, &undeleted).await {
-                Ok(failed) if failed.is_empty() => continue 'batches,
-                Ok(failed) => {
-                    let positions = failed.iter().filter_map(|failed| failed.id.parse().ok());
-                    undeleted = positions.map(|position: usize| undeleted[position]).collect();
-                    failed[0].code.clone()
-                }
-                Err(error) => why(&error),
-            };
-            backoff.failed(error).await;
-        }
-        for Receipt { message_id, .. } in undeleted {
-            error!("The message {message_id} is done, but not deleted: it will come back");
-        }
+/// The work on one of the events of a message is done. With the last of them, the message is deleted,
+/// unless it is left to the queue.
+pub fn release(queue: &Queue, message: Arc<Receipt>) {
+    if let Some(message) = Arc::into_inner(message) {
+        queue.release(message);
     }
 }
 
-/// Tries to delete these messages, each by its position, and returns those that it could not delete.
-async fn delete_batch(
-    queue: &Queue,
-    receipts: &[&Receipt],
+/// Deletes messages, at most 10 at once, which is all that SQS takes. Returns those that it did not
+/// delete: they are tried again.
+async fn delete(
+    queue: Queue,
+    messages: Vec<DeleteMessageBatchRequestEntry>,
 ) -> Result<Vec<BatchResultErrorEntry>, SdkError<DeleteMessageBatchError>> {
-    let mut delete = queue.client.delete_message_batch().queue_url(&queue.url);
-    for (position, Receipt { handle, .. }) in receipts.iter().enumerate() {
-        let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
-        let entry = entry.receipt_handle(handle).build().map_err(SdkError::construction_failure)?;
-        delete = delete.entries(entry);
-    }
-    Ok(delete.send().await?.failed)
+    let delete = queue.client.delete_message_batch().queue_url(&queue.url);
+    Ok(delete.set_entries(Some(messages)).send().await?.failed)
 }

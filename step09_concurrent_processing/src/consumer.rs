@@ -2,14 +2,14 @@
 
 use std::io;
 
-use shared::aws::Queue;
-use shared::contents::Count;
+use shared::aws::{Queue, S3Object};
+use shared::contents::{self, Contents, Count};
 use shared::results::Results;
 use shared::stage::{self, Consumer, ConsumerHandle};
 use tracing::info;
 
 use crate::producer_consumer::File;
-use crate::server;
+use crate::server::{self, Event};
 
 pub struct SqsConsumer {
     name: String,
@@ -24,12 +24,12 @@ impl SqsConsumer {
     }
 
     /// Counts what is in the file, and writes the result.
-    async fn process(&self, file: &mut File) -> io::Result<()> {
+    async fn process(&self, object: &S3Object, contents: &mut Contents) -> io::Result<()> {
         let mut count = Count::default();
-        while let Some(chunk) = file.contents.next().await? {
+        while let Some(chunk) = contents.next().await? {
             count.add(&chunk);
         }
-        self.results.write(&file.event.object, count).await
+        self.results.write(object, contents.etag(), count).await
     }
 }
 
@@ -37,16 +37,15 @@ impl Consumer for SqsConsumer {
     type Event = File;
 
     async fn handle_events(&mut self, files: Vec<File>) {
-        for mut file in files {
-            match self.process(&mut file).await {
-                Ok(()) => {
-                    info!("{} processed {}", self.name, file.event.object.key);
-                    server::release(&self.queue, vec![file.event]).await;
+        for File { event: Event { object, message }, mut contents } in files {
+            match message.while_held(self.process(&object, &mut contents)).await {
+                Some(Ok(())) => {
+                    info!("{} processed {}", self.name, object.key);
+                    server::release(&self.queue, message);
                 }
-                Err(error) => {
-                    self.results.failed(&file.event.object, &error.to_string());
-                    file.event.message.leave();
-                }
+                Some(Err(error)) if contents::is_replaced(&error) => message.give_back(),
+                Some(Err(error)) => self.results.failed(&object, &message, &error.to_string()),
+                None => {} // It is somebody else's now.
             }
         }
     }

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, value_parser};
 use shared::aws::AwsArgs;
 use shared::results::{Results, ResultsArgs};
-use shared::stage::Supervisor;
+use shared::stage::{SubscribeOptions, Supervisor};
 
 use producer::SqsProducer;
 use server::Server;
@@ -43,8 +43,12 @@ struct Args {
     results: ResultsArgs,
 
     /// How many files to work on at the same time
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
     pipelines: u16,
+
+    /// How many files each stage asks for at a time: 1 for large ones, 20 for many small ones
+    #[arg(long, value_name = "N", env = "PALLETO_MAX_DEMAND", default_value_t = 1, value_parser = value_parser!(u16).range(1..))]
+    max_demand: u16,
 }
 
 #[tokio::main]
@@ -55,12 +59,14 @@ async fn main() -> Result<ExitCode, shared::Error> {
     let aws = args.aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
+    let demand = SubscribeOptions::default().max_demand(args.max_demand.into());
     let mut pipelines = Supervisor::default();
     for number in 1..=args.pipelines {
         let name = format!("Pipeline{number}");
         let (producer, aws, results) = (producer.clone(), aws.clone(), results.clone());
-        pipelines
-            .start_group(name.clone(), move || pipeline::start(&name, &producer, &aws, &results));
+        pipelines.start_group(name.clone(), move || {
+            pipeline::start(&name, demand, &producer, &aws, &results)
+        });
     }
     tokio::select! {
         () = shared::stop_signal() => {}
@@ -68,9 +74,9 @@ async fn main() -> Result<ExitCode, shared::Error> {
         _ = pipelines.stopped() => {}
     }
     // What is begun is finished, the rest is given back. Then the pipelines stop too.
-    aws.queue.stopping.cancel();
+    aws.queue.stop();
     producer.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
-    Ok(results.summary(&aws.queue))
+    Ok(results.summary(&aws.queue).await)
 }

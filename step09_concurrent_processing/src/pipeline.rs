@@ -13,6 +13,7 @@ use crate::producer_consumer::SqsProducerConsumer;
 /// without the other.
 pub fn start(
     name: &str,
+    demand: SubscribeOptions,
     producer: &ProducerHandle<SqsProducer>,
     aws: &Aws,
     results: &Results,
@@ -20,8 +21,7 @@ pub fn start(
     info!("SQS.Supervisor {name}");
     let producer_consumer = SqsProducerConsumer::start(name, aws.clone(), results.clone());
     let consumer = SqsConsumer::start(name, aws.queue.clone(), results.clone());
-    let one = SubscribeOptions::default().min_demand(0).max_demand(1);
-    consumer.subscribe(&producer_consumer, one)?;
-    producer_consumer.subscribe(producer, one)?;
+    consumer.subscribe(&producer_consumer, demand)?;
+    producer_consumer.subscribe(producer, demand)?;
     Ok(vec![producer_consumer.stage(), consumer.stage()])
 }

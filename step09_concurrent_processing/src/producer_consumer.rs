@@ -43,25 +43,29 @@ impl ProducerConsumer for SqsProducerConsumer {
         info!("{} received {} events", self.name, events.len());
         let mut files = Vec::new();
         for event in events {
-            if self.aws.queue.stopping.is_cancelled() {
-                event.message.give_back(&self.aws.queue).await;
+            if !event.message.is_wanted() {
                 continue;
             }
-            match self.download(&event.object).await {
-                Ok(contents) => {
+            if self.results.has(&event.object).await {
+                info!("{} is processed already", event.object);
+                server::release(&self.aws.queue, event.message);
+                continue;
+            }
+            match event.message.while_held(self.download(&event.object)).await {
+                Some(Ok(contents)) => {
                     // The rest of a large file follows while the consumer is at work on it.
                     let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
                     info!("{} {done} {}", self.name, event.object.key);
                     files.push(File { event, contents });
                 }
-                Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
+                Some(Err(error)) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
                     info!("{} is gone: there is nothing left to process", event.object);
-                    server::release(&self.aws.queue, vec![event]).await;
+                    server::release(&self.aws.queue, event.message);
                 }
-                Err(error) => {
-                    self.results.failed(&event.object, &why(&error));
-                    event.message.leave();
+                Some(Err(error)) => {
+                    self.results.failed(&event.object, &event.message, &why(&error));
                 }
+                None => {} // It is somebody else's now.
             }
         }
         files

@@ -1,6 +1,7 @@
 //! The settings that steps 06–09 have in common.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, value_parser};
@@ -47,22 +48,48 @@ pub struct AwsArgs {
     #[arg(
         long,
         value_name = "SECONDS",
+        env = "PALLETO_WAIT",
         default_value_t = 2,
         value_parser = value_parser!(u8).range(..=20),
         help_heading = "AWS"
     )]
     wait: u8,
 
-    /// How long a received message stays hidden from others, from 0 to 43200
+    /// How long a received message stays hidden from others, from 1 to 43200; by default, that is up
+    /// to the queue
     ///
-    /// By default that is up to the queue.
+    /// It is renewed for as long as the message is worked on. What a killed process had comes back
+    /// after this time.
     #[arg(
         long,
         value_name = "SECONDS",
-        value_parser = value_parser!(i32).range(0..=43_200),
+        env = "PALLETO_VISIBILITY_TIMEOUT",
+        value_parser = value_parser!(i32).range(1..=43_200),
         help_heading = "AWS"
     )]
     visibility_timeout: Option<i32>,
+
+    /// How long a file that failed is left alone, at first; it is twice as long each further time, and
+    /// at most 15 minutes
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PALLETO_RETRY_WAIT",
+        default_value_t = 5,
+        help_heading = "AWS"
+    )]
+    retry_wait: u16,
+
+    /// How long what is begun may take when the program is told to stop; what is not done by then is
+    /// given back
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PALLETO_STOP_LIMIT",
+        default_value_t = 30,
+        help_heading = "AWS"
+    )]
+    stop_limit: u16,
 }
 
 impl AwsArgs {
@@ -92,7 +119,13 @@ impl AwsArgs {
             clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
         }
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
-        Ok(Aws { queue: aws.queue.with(self.wait, self.visibility_timeout), ..aws })
+        let mut queue = aws.queue;
+        queue.wait = self.wait.into();
+        queue.visibility_timeout = self.visibility_timeout.or(queue.visibility_timeout);
+        queue.retry_wait = Duration::from_secs(self.retry_wait.into());
+        queue.stop_limit = Duration::from_secs(self.stop_limit.into());
+        queue.keep_hidden();
+        Ok(Aws { queue, s3: aws.s3 })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
@@ -110,7 +143,8 @@ impl AwsArgs {
         let local = LocalAws::start(0, &self.queue_name).await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
-        Ok(local.aws().clone())
+        let Aws { queue, s3 } = local.aws().clone();
+        Ok(Aws { queue: Queue::at(queue.client, &queue.url).await?, s3 })
     }
 }
 

@@ -1,8 +1,12 @@
 //! SQS and S3: which ones, how to reach them, and what S3 says through SQS.
 
+use std::time::Duration;
+
 mod args;
 mod backoff;
 mod clients;
+mod deletion;
+mod lease;
 pub mod notification;
 mod queue;
 mod receipt;
@@ -15,6 +19,11 @@ pub use notification::S3Object;
 pub use queue::Queue;
 pub use receipt::Receipt;
 pub use why::why;
+
+/// The most messages that SQS receives, deletes, or changes the visibility of, in one request.
+const BATCH: usize = 10;
+/// How long something waits for others that make up a batch with it.
+const BATCH_WAIT: Duration = Duration::from_millis(200);
 
 /// What a step works on.
 #[derive(Clone, Debug)]

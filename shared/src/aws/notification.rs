@@ -27,6 +27,8 @@ pub struct S3Object {
     pub key: String,
     /// Which version, in a versioned bucket.
     pub version_id: Option<String>,
+    /// What tells its content from others.
+    pub etag: Option<String>,
 }
 
 impl fmt::Display for S3Object {
@@ -140,6 +142,8 @@ struct Object {
     // S3 itself has it in one way, EventBridge in the other.
     #[serde(rename = "versionId", alias = "version-id")]
     version_id: Option<String>,
+    #[serde(rename = "eTag", alias = "etag")]
+    etag: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +162,7 @@ fn from_records(records: Vec<Record>) -> Result<Notification, NotANotification> 
                 bucket: bucket.name,
                 key: decode(&object.key)?,
                 version_id: object.version_id,
+                etag: object.etag,
             });
         } else {
             notification.others.push(event_name);
@@ -171,8 +176,8 @@ fn from_event_bridge(event: EventBridge) -> Result<Notification, NotANotificatio
     if event.detail_type == "Object Created" {
         let Entity { bucket, object } = Entity::deserialize(event.detail)?;
         // EventBridge has the key as it is.
-        let (key, version_id) = (object.key, object.version_id);
-        notification.created.push(S3Object { bucket: bucket.name, key, version_id });
+        let Object { key, version_id, etag } = object;
+        notification.created.push(S3Object { bucket: bucket.name, key, version_id, etag });
     } else {
         notification.others.push(event.detail_type);
     }
@@ -195,7 +200,12 @@ mod tests {
     use super::*;
 
     fn object(key: &str, version_id: Option<&str>) -> S3Object {
-        S3Object { bucket: "b".into(), key: key.into(), version_id: version_id.map(Into::into) }
+        S3Object {
+            bucket: "b".into(),
+            key: key.into(),
+            version_id: version_id.map(Into::into),
+            etag: None,
+        }
     }
 
     fn record(name: &str, object: &Value) -> Value {

@@ -1,83 +1,144 @@
 //! A message that was received, and what becomes of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::future::Future;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::Duration;
 
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
-use super::{Queue, why};
+use super::Queue;
+use super::lease::Lease;
 
 /// The receipt for a message: what it takes to delete it, or to give it back.
 ///
-/// As long as there is one, the message is in the queue's [`in_hand`](Queue::in_hand). If it is
-/// dropped without being deleted, the message comes back when its visibility timeout is over.
+/// As long as there is one, the message is in the queue's [`in_hand`](Queue::in_hand), and is hidden
+/// from others by a lease that is renewed. If it is dropped and the message is not to be deleted, the
+/// message becomes visible again: after a while, if it is another try at something that failed, or at
+/// once, if it was not begun.
 #[derive(Debug)]
 pub struct Receipt {
     /// What the message is called.
     pub message_id: String,
-    /// What SQS calls this receipt of the message.
-    pub handle: String,
-    is_left: AtomicBool,
-    is_done: bool,
-    abandoned: Arc<AtomicU64>,
-    _in_hand: TaskTrackerToken,
+    /// How often the message has been received, this time included. 1 if SQS was not asked for it.
+    pub receive_count: u32,
+    handle: String,
+    fate: AtomicU8,
+    lease: Lease,
+    queue: Queue,
+    in_hand: Option<TaskTrackerToken>,
 }
+
+// What is to become of the message. What was said last holds, but what is done is done.
+/// Whoever has it is still at it.
+const IN_WORK: u8 = 0;
+const LEFT: u8 = 1;
+const GIVEN_BACK: u8 = 2;
+const DONE: u8 = 3;
+
+/// The longest that a message is left alone before it is tried again.
+const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
 impl Receipt {
     /// The receipt for a message from this queue.
     pub fn of(message: Message, queue: &Queue) -> Self {
+        let count = message.attributes().and_then(|attributes| {
+            attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
+        });
+        let message_id = message.message_id.unwrap_or_default();
+        let handle = message.receipt_handle.unwrap_or_default();
         Self {
-            message_id: message.message_id.unwrap_or_default(),
-            handle: message.receipt_handle.unwrap_or_default(),
-            is_left: AtomicBool::new(false),
-            is_done: false,
-            abandoned: queue.abandoned.clone(),
-            _in_hand: queue.in_hand.token(),
+            lease: queue.leases.begin(&message_id, &handle),
+            message_id,
+            receive_count: count.unwrap_or(1),
+            handle,
+            fate: AtomicU8::new(IN_WORK),
+            queue: queue.clone(),
+            in_hand: Some(queue.in_hand.token()),
         }
     }
 
-    /// All that the message told of is done: it can be deleted.
-    #[must_use]
-    pub fn done(mut self) -> Self {
-        self.is_done = true;
-        self
+    /// What SQS calls this receipt of the message.
+    pub fn handle(&self) -> &str {
+        &self.handle
     }
 
     /// Leaves the message to the queue, since something of it could not be done: when it comes back,
-    /// that is another try.
+    /// that is another try. That takes the longer, the more often it was received already.
     pub fn leave(&self) {
-        self.is_left.store(true, Relaxed);
+        self.fate.store(LEFT, Relaxed);
     }
 
-    /// Whether something of it could not be done.
-    pub fn is_left(&self) -> bool {
-        self.is_left.load(Relaxed)
+    /// Gives the message back, since it has to be begun again: it can be received at once.
+    pub fn give_back(&self) {
+        self.fate.store(GIVEN_BACK, Relaxed);
     }
 
-    /// Makes the message visible to others at once, since it was not begun.
-    pub async fn give_back(&self, queue: &Queue) {
-        self.leave();
-        info!("Giving back the message {}, which was not begun", self.message_id);
-        let request = queue.client.change_message_visibility().queue_url(&queue.url);
-        let request = request.receipt_handle(&self.handle).visibility_timeout(0);
-        if let Err(error) = request.send().await {
-            let (id, reason) = (&self.message_id, why(&error));
-            warn!(
-                "The message {id} could not be given back, and stays hidden for a while: {reason}"
-            );
+    /// Whether the message still is to be worked on: not if the program is to end, and what is not
+    /// begun is given back, nor if somebody else may have it by now.
+    pub fn is_wanted(&self) -> bool {
+        !self.queue.stopping.is_cancelled() && !self.is_lost()
+    }
+
+    /// Whether the message could not be kept hidden: somebody else may have it by now.
+    pub fn is_lost(&self) -> bool {
+        self.lease.lost().is_cancelled()
+    }
+
+    /// Does some work on the message. `None` if it had to be cancelled: because the message's lease is
+    /// lost, or because the program must end and there is no more time. Then somebody else will do it.
+    pub async fn while_held<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.lease.lost().cancelled() => None,
+            () = self.queue.time_is_up.cancelled() => None,
+            done = work => Some(done),
         }
+    }
+
+    /// All that the message told of is done: it can be deleted, if it is not left to the queue, or
+    /// given back.
+    pub(super) fn done(mut self) -> Option<Self> {
+        let is_done = *self.fate.get_mut() == IN_WORK;
+        if is_done {
+            *self.fate.get_mut() = DONE;
+            // Before it is deleted: a lease must not be renewed after that.
+            self.lease.end();
+        }
+        is_done.then_some(self)
+    }
+
+    /// How long it is left alone after it failed: twice as long each time.
+    fn retry_wait(&self) -> Duration {
+        let doubled = 2u32.saturating_pow(self.receive_count.saturating_sub(1).min(30));
+        self.queue.retry_wait.saturating_mul(doubled).min(LONGEST_RETRY)
     }
 }
 
-/// Whoever had it has crashed, if it is neither done nor left.
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if !self.is_done && !self.is_left() {
-            warn!("The message {} was dropped by a crash, and will come back", self.message_id);
-            self.abandoned.fetch_add(1, Relaxed);
-        }
+        let id = &self.message_id;
+        let visible_in = match self.fate.load(Relaxed) {
+            DONE => return,
+            // Nothing that is said of it matters any more.
+            _ if self.is_lost() => return,
+            GIVEN_BACK => Duration::ZERO,
+            IN_WORK if self.queue.stopping.is_cancelled() => {
+                info!(message_id = id, "Giving back the message {id}, which is not done");
+                Duration::ZERO
+            }
+            LEFT => self.retry_wait(),
+            _ => {
+                warn!(
+                    message_id = id,
+                    "The message {id} was dropped by a crash, and will come back"
+                );
+                self.queue.abandoned.fetch_add(1, Relaxed);
+                self.retry_wait()
+            }
+        };
+        self.lease.give_up(visible_in, self.in_hand.take());
     }
 }
 
@@ -97,10 +158,25 @@ mod tests {
         left.leave();
         assert_eq!(queue.in_hand.len(), 1);
         drop(left);
+        let given_back = receipt();
+        given_back.give_back();
+        assert!(given_back.done().is_none(), "it is not to be deleted");
         assert_eq!(queue.abandoned.load(Relaxed), 0);
 
         drop(receipt());
         assert_eq!(queue.abandoned.load(Relaxed), 1);
         assert!(queue.in_hand.is_empty());
+    }
+
+    #[test]
+    fn each_further_try_is_left_alone_for_twice_as_long_but_not_for_ever() {
+        let sqs = Clients::local("http://127.0.0.1:1").sqs;
+        let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
+        let wait = |count| {
+            let mut receipt = Receipt::of(Message::builder().build(), &queue);
+            receipt.receive_count = count;
+            receipt.retry_wait().as_secs()
+        };
+        assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);
     }
 }

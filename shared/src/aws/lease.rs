@@ -1,0 +1,255 @@
+//! Keeps messages hidden from others for as long as they are worked on, however long that is.
+//!
+//! SQS hides a received message for its visibility timeout. One task per queue, the keeper, sets that
+//! again and again, at about half of it, until the message is deleted, left, or given back. It makes
+//! all changes of visibility, one request after the other: none overtakes another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
+use futures_util::StreamExt;
+use rand::RngExt;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::time::DelayQueue;
+use tracing::warn;
+
+use super::backoff::Backoff;
+use super::{BATCH, BATCH_WAIT, why};
+
+/// Hands out leases. Nobody renews them before there is a keeper.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leases(Arc<OnceLock<UnboundedSender<Order>>>);
+
+/// A message is kept hidden until this ends or is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    handle: String,
+    lost: CancellationToken,
+    leases: Leases,
+}
+
+/// What the keeper is told.
+#[derive(Debug)]
+enum Order {
+    Begin { handle: String, message_id: String, lost: CancellationToken },
+    End { handle: String },
+    GiveUp { handle: String, visible_in: Duration, in_hand: Option<TaskTrackerToken> },
+}
+
+impl Leases {
+    /// From now on, messages are kept hidden by setting their visibility timeout to this again and
+    /// again.
+    pub(super) fn keep(&self, client: Client, queue_url: String, visibility_timeout: Duration) {
+        let (sender, orders) = unbounded_channel();
+        if self.0.set(sender).is_ok() {
+            tokio::spawn(Keeper::new(client, queue_url, visibility_timeout).run(orders));
+        }
+    }
+
+    pub(super) fn begin(&self, message_id: &str, handle: &str) -> Lease {
+        let lease = Lease {
+            handle: handle.to_owned(),
+            lost: CancellationToken::new(),
+            leases: self.clone(),
+        };
+        let (handle, message_id) = (handle.to_owned(), message_id.to_owned());
+        self.order(Order::Begin { handle, message_id, lost: lease.lost.clone() });
+        lease
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(keeper) = self.0.get() {
+            let _ = keeper.send(order); // It is gone only when the program ends.
+        }
+    }
+}
+
+impl Lease {
+    /// Cancelled when the message could not be kept hidden.
+    pub(super) fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// The message is not kept hidden any longer. It can be deleted.
+    pub(super) fn end(&self) {
+        self.leases.order(Order::End { handle: self.handle.clone() });
+    }
+
+    /// Ends it, and makes the message visible after so long. Until SQS has heard of that, it counts as
+    /// being in hand.
+    pub(super) fn give_up(&self, visible_in: Duration, in_hand: Option<TaskTrackerToken>) {
+        let handle = self.handle.clone();
+        self.leases.order(Order::GiveUp { handle, visible_in, in_hand });
+    }
+}
+
+/// Carries out what it is told of leases.
+struct Keeper {
+    client: Client,
+    queue_url: String,
+    visibility_timeout: Duration,
+    /// The leases, by their messages' receipt handles.
+    held: HashMap<String, Held>,
+    /// The handles of leases, each when it is to be renewed.
+    to_renew: DelayQueue<String>,
+    /// To be sent together.
+    changes: Vec<Change>,
+    /// When at the latest.
+    send_at: Instant,
+    backoff: Backoff,
+}
+
+struct Held {
+    message_id: String,
+    lost: CancellationToken,
+}
+
+struct Change {
+    handle: String,
+    visible_in: Duration,
+    /// There, if the lease was given up. Otherwise, it is renewed.
+    given_up: Option<Option<TaskTrackerToken>>,
+    tries: u32,
+}
+
+/// A message that cannot be given back for so long becomes visible by itself.
+const TRIES: u32 = 5;
+
+impl Keeper {
+    /// For a queue whose messages are received with this visibility timeout.
+    fn new(client: Client, queue_url: String, visibility_timeout: Duration) -> Self {
+        Self {
+            client,
+            queue_url,
+            visibility_timeout,
+            held: HashMap::new(),
+            to_renew: DelayQueue::new(),
+            changes: Vec::new(),
+            send_at: Instant::now(),
+            backoff: Backoff::new("Changing the visibility of messages"),
+        }
+    }
+
+    /// Runs as long as there is somebody who can give orders.
+    async fn run(mut self, mut orders: UnboundedReceiver<Order>) {
+        loop {
+            tokio::select! {
+                // A lease that has ended must not be renewed: hear of that first.
+                biased;
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order),
+                    None => return,
+                },
+                () = sleep_until(self.send_at), if !self.changes.is_empty() => self.send().await,
+                Some(due) = self.to_renew.next(), if !self.to_renew.is_empty() => {
+                    let visible_in = self.visibility_timeout;
+                    let handle = due.into_inner();
+                    self.change(Change { handle, visible_in, given_up: None, tries: 0 });
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Begin { handle, message_id, lost } => {
+                self.renew_later(handle.clone());
+                self.held.insert(handle, Held { message_id, lost });
+            }
+            Order::End { handle } => drop(self.held.remove(&handle)),
+            Order::GiveUp { handle, visible_in, in_hand } => {
+                self.held.remove(&handle);
+                self.change(Change { handle, visible_in, given_up: Some(in_hand), tries: 0 });
+            }
+        }
+    }
+
+    fn renew_later(&mut self, handle: String) {
+        if !self.visibility_timeout.is_zero() {
+            // Not all of them at the same time.
+            let part = rand::rng().random_range(0.4..0.5);
+            self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
+        }
+    }
+
+    /// Makes a change together with others, but soon.
+    fn change(&mut self, change: Change) {
+        // Nothing to do for a lease that has ended.
+        if change.given_up.is_some() || self.held.contains_key(&change.handle) {
+            if self.changes.is_empty() {
+                self.send_at = Instant::now() + BATCH_WAIT;
+            }
+            self.changes.push(change);
+            if self.changes.len() >= BATCH {
+                self.send_at = Instant::now();
+            }
+        }
+    }
+
+    async fn send(&mut self) {
+        let held = &self.held;
+        self.changes.retain(|it| it.given_up.is_some() || held.contains_key(&it.handle));
+        let count = self.changes.len().min(BATCH);
+        let changes: Vec<_> = self.changes.drain(..count).collect();
+        let entries = changes.iter().enumerate().filter_map(|(position, change)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(position.to_string())
+                .receipt_handle(&change.handle)
+                .visibility_timeout(change.visible_in.as_secs().try_into().unwrap_or(i32::MAX))
+                .build()
+                .ok() // It has all that it must have.
+        });
+        let request = self.client.change_message_visibility_batch().queue_url(&self.queue_url);
+        if changes.is_empty() {
+            return;
+        }
+        match request.set_entries(Some(entries.collect())).send().await {
+            Ok(answer) => {
+                self.backoff.succeeded();
+                for (position, change) in changes.into_iter().enumerate() {
+                    let id = position.to_string();
+                    match answer.failed.iter().find(|failed| failed.id == id) {
+                        None if change.given_up.is_none() => self.renew_later(change.handle),
+                        None => {}
+                        Some(failed) => self.has_failed(change, failed),
+                    }
+                }
+            }
+            Err(error) => {
+                for change in changes {
+                    self.try_again(change);
+                }
+                // Nobody is the worse for waiting here: no other change could be made either.
+                self.backoff.failed(why(&error)).await;
+            }
+        }
+    }
+
+    fn has_failed(&mut self, change: Change, failed: &BatchResultErrorEntry) {
+        let reason = failed.message.as_ref().unwrap_or(&failed.code);
+        if !failed.sender_fault {
+            self.try_again(change);
+        } else if change.given_up.is_some() {
+            warn!("A message could not be given back, and stays hidden for a while: {reason}");
+        } else if let Some(Held { message_id, lost }) = self.held.remove(&change.handle) {
+            warn!(message_id, "The message {message_id} can no longer be kept hidden: {reason}");
+            lost.cancel();
+        }
+    }
+
+    fn try_again(&mut self, change: Change) {
+        let tries = change.tries + 1;
+        // A renewal is tried until the lease ends, or SQS says that it is lost.
+        if change.given_up.is_none() || tries < TRIES {
+            self.change(Change { tries, ..change });
+        } else {
+            warn!("A message could not be given back, and stays hidden for a while");
+        }
+    }
+}

@@ -100,7 +100,9 @@ async fn server_loop(
                     pending.found(events.len());
                     info!("Casting events to producer");
                     SqsProducer::enqueue(&producer, events);
-                    task::yield_now().await; // Whoever waited for the events goes first.
+                    if pending.count() > 0 {
+                        task::yield_now().await; // Whoever waited for the events goes first.
+                    }
                 }
                 Err(error) => {
                     terminate.run_until_cancelled(backoff.failed(why(&error))).await;

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,8 +24,9 @@ use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
 use tokio::net::TcpListener;
 
 /// Passes requests on to `origin`, but lets the first `faults` deletions of batches do half of their
-/// work: every other message is reported as failed, and is not deleted. Returns its own address.
-async fn proxy(origin: String, faults: usize) -> String {
+/// work: every other message is reported as failed, and is not deleted, and whether that is the fault of
+/// who sends. Returns its own address.
+async fn proxy(origin: String, faults: usize, sender_fault: bool) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (origin, faults) = (Arc::new(origin), Arc::new(AtomicUsize::new(faults)));
@@ -33,8 +34,9 @@ async fn proxy(origin: String, faults: usize) -> String {
         loop {
             let (connection, _) = listener.accept().await.unwrap();
             let (origin, faults) = (origin.clone(), faults.clone());
-            let service =
-                service_fn(move |request| answer(request, origin.clone(), faults.clone()));
+            let service = service_fn(move |request| {
+                answer(request, origin.clone(), faults.clone(), sender_fault)
+            });
             let server = hyper::server::conn::http1::Builder::new();
             tokio::spawn(server.serve_connection(TokioIo::new(connection), service));
         }
@@ -46,6 +48,7 @@ async fn answer(
     request: Request<Incoming>,
     origin: Arc<String>,
     faults: Arc<AtomicUsize>,
+    sender_fault: bool,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (mut head, body) = request.into_parts();
     let mut body = body.collect().await?.to_bytes();
@@ -62,7 +65,7 @@ async fn answer(
             position += 1;
             if position % 2 == 1 {
                 failed.push(
-                    json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false}),
+                    json!({"Id": entry["Id"], "Code": "SomeError", "SenderFault": sender_fault}),
                 );
             }
             position % 2 == 0
@@ -100,18 +103,18 @@ async fn run_until(endpoint: String, queue_url: String, wanted: &'static str) ->
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let log = tokio::task::spawn_blocking(move || {
-        let log = read_until(&mut child, wanted);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        log
-    });
-    tokio::time::timeout(Duration::from_mins(1), log).await.expect("it prints that").unwrap()
+    let stdout = child.stdout.take().unwrap();
+    let log = tokio::task::spawn_blocking(move || read_until(stdout, wanted));
+    let log = tokio::time::timeout(Duration::from_mins(1), log).await;
+    // Only then does the reading end, if it has not.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    log.expect("it prints that").unwrap()
 }
 
-fn read_until(child: &mut Child, wanted: &str) -> Vec<String> {
+fn read_until(stdout: ChildStdout, wanted: &str) -> Vec<String> {
     let mut log = Vec::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         println!("{line}");
         let found = line.contains(wanted);
         log.push(line);
@@ -137,7 +140,7 @@ async fn messages(local: &LocalAws) -> usize {
 async fn what_a_batch_could_not_delete_is_tried_again() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     local.fill(&[]).await.unwrap();
-    let proxy = proxy(local.endpoint_url(), 2).await;
+    let proxy = proxy(local.endpoint_url(), 2, false).await;
     let url = local.aws().queue.url.clone();
     let log = run_until(proxy, url, "Run 3. Looking for 8 events").await;
     assert!(log.iter().any(|line| line.starts_with("Deleting messages failed")), "{log:?}");
@@ -149,7 +152,7 @@ async fn what_a_batch_could_not_delete_is_tried_again() {
 async fn what_stays_undeleted_is_reported() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     local.fill(&["Cargo.toml".into()]).await.unwrap();
-    let proxy = proxy(local.endpoint_url(), usize::MAX).await;
+    let proxy = proxy(local.endpoint_url(), usize::MAX, true).await;
     let url = local.aws().queue.url.clone();
-    run_until(proxy, url, "is done, but not deleted: it will come back").await;
+    run_until(proxy, url, "is done, but not deleted, and will come back: SomeError").await;
 }

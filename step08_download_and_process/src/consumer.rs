@@ -38,7 +38,7 @@ impl Consumer for SqsConsumer {
         for File { event: Event { object, message }, mut contents } in files {
             match message.while_held(self.process(&object, &mut contents)).await {
                 Some(Ok(())) => {
-                    info!("Processed {}", object.key);
+                    info!("Consumer processed {}", object.key);
                     server::release(&self.queue, message);
                 }
                 Some(Err(error)) if contents::is_replaced(&error) => message.give_back(),

@@ -9,6 +9,7 @@ use tracing::info;
 use super::Aws;
 use super::clients::{Clients, ConnectError};
 use super::queue::Queue;
+use crate::contents::Limits;
 use crate::local_aws::LocalAws;
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
@@ -63,6 +64,9 @@ pub struct AwsArgs {
         help_heading = "AWS"
     )]
     visibility_timeout: Option<i32>,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl AwsArgs {
@@ -92,7 +96,8 @@ impl AwsArgs {
             clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
         }
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
-        Ok(Aws { queue: aws.queue.with(self.wait, self.visibility_timeout), ..aws })
+        let queue = aws.queue.with(self.wait, self.visibility_timeout);
+        Ok(Aws { queue, limits: self.limits, ..aws })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
@@ -103,7 +108,7 @@ impl AwsArgs {
             None => Queue::named(sqs, &self.queue_name).await?,
         };
         info!("Using the queue {}", queue.url);
-        Ok(Aws { queue, s3 })
+        Ok(Aws { queue, s3, limits: self.limits })
     }
 
     async fn embedded(&self) -> Result<Aws, ConnectError> {

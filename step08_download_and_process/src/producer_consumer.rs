@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
-use shared::aws::{Aws, S3Object, why};
+use shared::aws::{Aws, Download, S3Object, why};
 use shared::contents::Contents;
 use shared::results::Results;
 use shared::stage::{self, ProducerConsumer, ProducerConsumerHandle};
@@ -28,8 +28,10 @@ impl SqsProducerConsumer {
 
     async fn download(&self, object: &S3Object) -> Result<Contents, SdkError<GetObjectError>> {
         let get = self.aws.s3.get_object().bucket(&object.bucket).key(&object.key);
-        let answer = get.set_version_id(object.version_id.clone()).send().await?;
-        Ok(Contents::unzip(answer.body).await)
+        let get = get.set_version_id(object.version_id.clone());
+        // Sends it, and once more for the rest if the connection breaks.
+        let download = Download::start(get).await?;
+        Ok(Contents::unzip(download, self.aws.limits).await)
     }
 }
 

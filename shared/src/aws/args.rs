@@ -10,6 +10,7 @@ use tracing::info;
 use super::Aws;
 use super::clients::{Clients, ConnectError};
 use super::queue::Queue;
+use crate::contents::Limits;
 use crate::local_aws::LocalAws;
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
@@ -90,6 +91,9 @@ pub struct AwsArgs {
         help_heading = "AWS"
     )]
     stop_limit: u16,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl AwsArgs {
@@ -125,7 +129,7 @@ impl AwsArgs {
         queue.retry_wait = Duration::from_secs(self.retry_wait.into());
         queue.stop_limit = Duration::from_secs(self.stop_limit.into());
         queue.keep_hidden();
-        Ok(Aws { queue, s3: aws.s3 })
+        Ok(Aws { queue, ..aws })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
@@ -136,15 +140,16 @@ impl AwsArgs {
             None => Queue::named(sqs, &self.queue_name).await?,
         };
         info!("Using the queue {}", queue.url);
-        Ok(Aws { queue, s3 })
+        Ok(Aws { queue, s3, limits: self.limits })
     }
 
     async fn embedded(&self) -> Result<Aws, ConnectError> {
         let local = LocalAws::start(0, &self.queue_name).await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
-        let Aws { queue, s3 } = local.aws().clone();
-        Ok(Aws { queue: Queue::at(queue.client, &queue.url).await?, s3 })
+        let Aws { queue, s3, .. } = local.aws().clone();
+        let queue = Queue::at(queue.client, &queue.url).await?;
+        Ok(Aws { queue, s3, limits: self.limits })
     }
 }
 

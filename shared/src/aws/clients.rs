@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
@@ -56,6 +57,10 @@ pub enum ConnectError {
 const SQS_TIMEOUT: Duration = Duration::from_secs(25);
 /// To the first byte of an answer. How long a download takes is not limited.
 const S3_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a download may stand still while we wait for it: then its connection is taken for dead,
+/// and the download goes on in another. A byte in that time is enough. The time in which we do not
+/// look, since we have not used what came before, does not count.
+const S3_STALL: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Clients {
@@ -106,6 +111,9 @@ impl Clients {
         }
         let s3 = aws_sdk_s3::config::Builder::from(config)
             .timeout_config(timeouts.read_timeout(S3_TIMEOUT).build())
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(S3_STALL).build(),
+            )
             // A bucket's name as part of the host's works at AWS, hardly anywhere else.
             .force_path_style(config.endpoint_url().is_some());
         Self {

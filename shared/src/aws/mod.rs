@@ -6,19 +6,25 @@ mod args;
 mod backoff;
 mod clients;
 mod deletion;
+mod download;
 mod lease;
 pub mod notification;
 mod queue;
 mod receipt;
+mod transient;
 mod why;
 
 pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
 pub use clients::{Clients, ConnectError};
+pub use download::Download;
+pub(crate) use download::Replaced;
 pub use notification::S3Object;
 pub use queue::Queue;
 pub use receipt::Receipt;
 pub use why::why;
+
+use crate::contents::Limits;
 
 /// The most messages that SQS receives, deletes, or changes the visibility of, in one request.
 const BATCH: usize = 10;
@@ -32,4 +38,6 @@ pub struct Aws {
     pub queue: Queue,
     /// The S3 that has them.
     pub s3: aws_sdk_s3::Client,
+    /// How large its files may be.
+    pub limits: Limits,
 }

@@ -37,6 +37,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::aws::{Aws, Clients, Queue};
+use crate::contents::Limits;
 use crate::error::chain;
 
 /// The region that it claims to be.
@@ -178,7 +179,7 @@ async fn set_up(clients: Clients, queue_name: &str) -> Result<Aws, LocalAwsError
         .send()
         .await
         .map_err(request_error)?;
-    Ok(Aws { queue: Queue::new(sqs, url), s3 })
+    Ok(Aws { queue: Queue::new(sqs, url), s3, limits: Limits::default() })
 }
 
 #[allow(clippy::needless_pass_by_value)] // As `map_err` has it.

@@ -1,0 +1,77 @@
+//! Which of the SDK's errors pass by themselves.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+/// Codes that S3 sends with a status that by itself means that the request is wrong.
+const TRANSIENT: [&str; 6] = [
+    // Credentials are renewed in time, but not always just in time.
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "TokenRefreshRequired",
+    // The request took too long to arrive.
+    "RequestTimeout",
+    "RequestLimitExceeded",
+];
+
+/// Whether the same request may well succeed later: there was no answer; or the service is down or
+/// overloaded; or there are no valid credentials at the moment.
+pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    match error {
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+        // This is also how a credentials provider's failure is reported.
+        SdkError::DispatchFailure(failure) => !failure.is_user(),
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = error.code().unwrap_or_default();
+            let is_down = status >= 500 && status != 501; // 501: it will never be implemented.
+            is_down || status == 429 || TRANSIENT.contains(&code) || code.contains("Throttl")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::http::HttpResponse;
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::get_object::GetObjectError;
+    use aws_sdk_s3::primitives::SdkBody;
+
+    use super::*;
+
+    fn answer(status: u16, code: &str) -> SdkError<GetObjectError> {
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        let error = GetObjectError::generic(ErrorMetadata::builder().code(code).build());
+        SdkError::service_error(error, response)
+    }
+
+    #[test]
+    fn what_passes_is_waited_for_and_what_is_wrong_is_not() {
+        for (status, code) in [
+            (500, "InternalError"),
+            (503, "SlowDown"),
+            (503, ""),
+            (429, "TooManyRequests"),
+            (400, "ExpiredToken"),
+            (403, "ExpiredToken"),
+            (400, "KMS.ThrottlingException"),
+            (400, "RequestTimeout"),
+        ] {
+            assert!(is_transient(&answer(status, code)), "{status} {code}");
+        }
+        for (status, code) in [
+            (403, "AccessDenied"),
+            (403, "InvalidAccessKeyId"),
+            (404, "NoSuchKey"),
+            (412, "PreconditionFailed"),
+            (416, "InvalidRange"),
+            (501, "NotImplemented"),
+        ] {
+            assert!(!is_transient(&answer(status, code)), "{status} {code}");
+        }
+        let wrong: SdkError<GetObjectError> = SdkError::construction_failure("no bucket");
+        assert!(!is_transient(&wrong));
+        assert!(is_transient(&SdkError::<GetObjectError>::timeout_error("late")));
+    }
+}

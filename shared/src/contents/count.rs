@@ -1,0 +1,42 @@
+//! Lines and bytes, counted chunk by chunk.
+
+/// Counts the lines of a file that are not empty, and its bytes.
+///
+/// ```
+/// let mut count = shared::contents::Count::default();
+/// // The end of a chunk is seldom the end of a line, and the last line need not end.
+/// for chunk in ["one\n\ntw", "o\n", "\nthree"] {
+///     count.add(chunk.as_bytes());
+/// }
+/// assert_eq!((count.lines(), count.bytes()), (3, 15));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    whole_lines: u64,
+    bytes: u64,
+    is_in_line: bool,
+}
+
+impl Count {
+    /// Counts what is in the next chunk of the file.
+    pub fn add(&mut self, chunk: &[u8]) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk) {
+            self.whole_lines += u64::from(self.is_in_line || end > start);
+            self.is_in_line = false;
+            start = end + 1;
+        }
+        self.is_in_line |= start < chunk.len();
+        self.bytes += chunk.len() as u64;
+    }
+
+    /// Lines that are not empty.
+    pub fn lines(&self) -> u64 {
+        self.whole_lines + u64::from(self.is_in_line)
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}

@@ -9,6 +9,8 @@ mod error;
 pub mod local_aws;
 pub mod logging;
 #[cfg(feature = "aws")]
+pub mod metrics;
+#[cfg(feature = "aws")]
 pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
+use metrics::counter;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ use tracing::{error, info};
 
 use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
+use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -130,6 +132,9 @@ impl Results {
         files.fetch_add(1, Relaxed);
         lines.fetch_add(count.lines(), Relaxed);
         bytes.fetch_add(count.bytes(), Relaxed);
+        counter!(FILES).increment(1);
+        counter!(LINES).increment(count.lines());
+        counter!(BYTES).increment(count.bytes());
         self.note_time();
         Ok(())
     }
@@ -164,6 +169,7 @@ impl Results {
         );
         message.leave();
         self.0.failed.fetch_add(1, Relaxed);
+        counter!(FILES_FAILED).increment(1);
         self.note_time();
     }
 

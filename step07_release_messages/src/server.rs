@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::MessageSystemAttributeName::ApproximateReceiveCount;
+use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -120,6 +120,7 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<Rec
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
         .message_system_attribute_names(ApproximateReceiveCount)
+        .message_system_attribute_names(SentTimestamp)
         .send()
         .await?;
     queue.received(received.messages().len(), count);

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
 use shared::aws::AwsArgs;
+use shared::metrics::MetricsArgs;
 use shared::results::{Results, ResultsArgs};
 use shared::stage::{SubscribeOptions, Supervisor};
 
@@ -41,6 +42,9 @@ struct Args {
 
     #[command(flatten)]
     results: ResultsArgs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 
     /// How many files to work on at the same time
     #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
@@ -57,6 +61,7 @@ async fn main() -> Result<ExitCode, shared::Error> {
     let args = Args::parse();
     let results = Results::open(&args.results)?;
     let aws = args.aws.connect().await?;
+    args.metrics.serve(&aws.queue).await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
     let demand = SubscribeOptions::default().max_demand(args.max_demand.into());

@@ -5,8 +5,11 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use metrics::counter;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
+
+use crate::metrics::RETRIES;
 
 /// Waits of about 0.5, 1, 2, 4 … and at most 20 seconds, each a little longer by chance, so that
 /// many who failed at the same time do not try again at the same time.
@@ -34,6 +37,7 @@ impl Backoff {
     /// It failed: says so, if it went well before, and waits until it may be tried again.
     pub async fn failed(&mut self, error: impl Display) {
         let Self { what, failing } = self;
+        counter!(RETRIES).increment(1);
         if failing.is_none() {
             error!("{what} failed, and is tried again: {error}");
         }

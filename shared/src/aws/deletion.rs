@@ -3,10 +3,13 @@
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
+use metrics::counter;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::error;
+
+use crate::metrics::RELEASED;
 
 use super::{BATCH, BATCH_WAIT, Backoff, Queue, Receipt, why};
 
@@ -43,7 +46,7 @@ where
                 for (position, receipt) in batch.into_iter().enumerate() {
                     let id = position.to_string();
                     match failed.iter().find(|failed| failed.id == id) {
-                        None => {}
+                        None => counter!(RELEASED).increment(1),
                         Some(failed) if failed.sender_fault => give_up(&receipt, &failed.code),
                         Some(failed) => {
                             error.clone_from(&failed.code);

@@ -1,7 +1,7 @@
 //! Downloads that go on where they broke off.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::{Config, ResponseChecksumValidation};
 use aws_sdk_s3::error::SdkError;
@@ -9,10 +9,12 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use metrics::histogram;
 
 use super::transient::is_transient;
 use super::{Backoff, why};
 use crate::error::chain;
+use crate::metrics::DOWNLOAD;
 
 /// For how long it is tried to get on. Shorter than an outage that a person has to end, and longer
 /// than S3 takes to scale up, a network to change its routes, or a role to get new credentials.
@@ -30,6 +32,7 @@ pub struct Download {
     patience: Duration,
     /// Names the content: another content would have another one.
     etag: Option<String>,
+    started: Instant,
     /// In bytes. `None` if S3 does not tell.
     length: Option<u64>,
     /// How much of it was returned.
@@ -63,11 +66,11 @@ impl Download {
     ) -> Result<Self, SdkError<GetObjectError>> {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let what = format!("Downloading {}/{}", name(get.get_bucket()), name(get.get_key()));
-        let mut backoff = Backoff::new(what);
+        let (mut backoff, started) = (Backoff::new(what), Instant::now());
         let answer = send(&get, &mut backoff, patience).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
-        Ok(Self { get, backoff, patience, etag, length, offset: 0, body, known: 0 })
+        Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })
     }
 
     /// What names the object's content, as an S3 event has it: without quotes.
@@ -90,6 +93,7 @@ impl Download {
                 },
                 None if self.length.is_none_or(|length| self.offset == length) => {
                     self.backoff.succeeded();
+                    histogram!(DOWNLOAD).record(self.started.elapsed());
                     return Ok(None);
                 }
                 // All is there, but the checksum is wrong: that would be so the next time.

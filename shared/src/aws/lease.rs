@@ -11,6 +11,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
 use futures_util::StreamExt;
+use metrics::counter;
 use rand::RngExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
@@ -21,6 +22,7 @@ use tracing::warn;
 
 use super::backoff::Backoff;
 use super::{BATCH, BATCH_WAIT, why};
+use crate::metrics::LOST;
 
 /// Hands out leases. Nobody renews them before there is a keeper.
 #[derive(Clone, Debug, Default)]
@@ -239,6 +241,7 @@ impl Keeper {
             warn!("A message could not be given back, and stays hidden for a while: {reason}");
         } else if let Some(Held { message_id, lost }) = self.held.remove(&change.handle) {
             warn!(message_id, "The message {message_id} can no longer be kept hidden: {reason}");
+            counter!(LOST).increment(1);
             lost.cancel();
         }
     }

@@ -9,6 +9,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
 };
+use metrics::gauge;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tracing::warn;
 use super::clients::ConnectError;
 use super::lease::Leases;
 use super::{BATCH, Receipt, deletion, why};
+use crate::metrics::DEMAND;
 use crate::stage::STOP_LIMIT;
 
 /// A queue, and how to receive from it.
@@ -39,7 +41,7 @@ pub struct Queue {
     /// How long what is begun may take when the program is to end.
     pub(super) stop_limit: Duration,
     /// Cancelled when the program is to end: what is not begun by then is given back.
-    pub(super) stopping: CancellationToken,
+    pub(crate) stopping: CancellationToken,
     /// Cancelled when what is begun must be given back, too.
     pub(super) time_is_up: CancellationToken,
     idle: CancellationToken,
@@ -83,12 +85,14 @@ impl Queue {
     /// One receive at a time is enough for a queue that has less than that. When one has brought all
     /// it could, the queue has more, and several look for 25 messages as 10, 10, and 5.
     pub fn receives(&self, missing: usize) -> impl Iterator<Item = usize> + use<> {
+        gauge!(DEMAND).set(missing as f64);
         let at_once = if self.was_full.load(Relaxed) { RECEIVES } else { 1 };
         (0..missing).step_by(BATCH).take(at_once).map(move |from| (missing - from).min(BATCH))
     }
 
     /// A receive that could have brought `wanted` messages has brought `count`.
     pub fn received(&self, count: usize, wanted: usize) {
+        gauge!(DEMAND).decrement(count as f64);
         self.was_full.store(count == wanted, Relaxed);
         if count == 0 && self.in_hand.is_empty() {
             self.idle.cancel();

@@ -2,14 +2,18 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use metrics::{counter, gauge, histogram};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
 use super::Queue;
 use super::lease::Lease;
+use crate::metrics::{
+    FAILED, GIVEN_BACK as GIVEN_BACK_COUNT, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
+};
 
 /// The receipt for a message: what it takes to delete it, or to give it back.
 ///
@@ -24,6 +28,7 @@ pub struct Receipt {
     /// How often the message has been received, this time included. 1 if SQS was not asked for it.
     pub receive_count: u32,
     handle: String,
+    received: Instant,
     fate: AtomicU8,
     lease: Lease,
     queue: Queue,
@@ -46,6 +51,14 @@ impl Receipt {
         let count = message.attributes().and_then(|attributes| {
             attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
         });
+        let sent = message.attributes().and_then(|attributes| {
+            attributes.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()
+        });
+        counter!(RECEIVED).increment(1);
+        gauge!(IN_FLIGHT).increment(1);
+        if let Some(waited) = sent.and_then(since) {
+            histogram!(QUEUE_WAIT).record(waited);
+        }
         let message_id = message.message_id.unwrap_or_default();
         let handle = message.receipt_handle.unwrap_or_default();
         Self {
@@ -53,6 +66,7 @@ impl Receipt {
             message_id,
             receive_count: count.unwrap_or(1),
             handle,
+            received: Instant::now(),
             fate: AtomicU8::new(IN_WORK),
             queue: queue.clone(),
             in_hand: Some(queue.in_hand.token()),
@@ -105,6 +119,7 @@ impl Receipt {
             *self.fate.get_mut() = DONE;
             // Before it is deleted: a lease must not be renewed after that.
             self.lease.end();
+            histogram!(PROCESSING).record(self.received.elapsed());
         }
         is_done.then_some(self)
     }
@@ -116,25 +131,40 @@ impl Receipt {
     }
 }
 
+/// How long ago that was, in milliseconds since 1970, by this machine's clock.
+fn since(milliseconds: u64) -> Option<Duration> {
+    let then = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
+    then.elapsed().ok()
+}
+
 impl Drop for Receipt {
     fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1);
         let id = &self.message_id;
         let visible_in = match self.fate.load(Relaxed) {
             DONE => return,
             // Nothing that is said of it matters any more.
             _ if self.is_lost() => return,
-            GIVEN_BACK => Duration::ZERO,
+            GIVEN_BACK => {
+                counter!(GIVEN_BACK_COUNT).increment(1);
+                Duration::ZERO
+            }
             IN_WORK if self.queue.stopping.is_cancelled() => {
+                counter!(GIVEN_BACK_COUNT).increment(1);
                 info!(message_id = id, "Giving back the message {id}, which is not done");
                 Duration::ZERO
             }
-            LEFT => self.retry_wait(),
+            LEFT => {
+                counter!(FAILED).increment(1);
+                self.retry_wait()
+            }
             _ => {
                 warn!(
                     message_id = id,
                     "The message {id} was dropped by a crash, and will come back"
                 );
                 self.queue.abandoned.fetch_add(1, Relaxed);
+                counter!(FAILED).increment(1);
                 self.retry_wait()
             }
         };

@@ -1,0 +1,135 @@
+//! What a program tells those who watch over it: [Prometheus]'s numbers, and whether it is well.
+//!
+//! The numbers are counted all the time, by the [`metrics`] crate's macros. That costs next to nothing
+//! while nobody wants to know them.
+//!
+//! [Prometheus]: https://prometheus.io/docs/instrumenting/exposition_formats/
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use clap::Args;
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+use tokio::net::TcpListener;
+use tokio::time::interval;
+use tracing::info;
+
+use crate::aws::Queue;
+
+// Messages.
+pub(crate) const RECEIVED: &str = "palleto_messages_received_total";
+pub(crate) const RELEASED: &str = "palleto_messages_released_total";
+pub(crate) const FAILED: &str = "palleto_messages_failed_total";
+pub(crate) const GIVEN_BACK: &str = "palleto_messages_given_back_total";
+pub(crate) const LOST: &str = "palleto_messages_lost_total";
+pub(crate) const IN_FLIGHT: &str = "palleto_messages_in_flight";
+pub(crate) const QUEUE_WAIT: &str = "palleto_queue_wait_seconds";
+pub(crate) const PROCESSING: &str = "palleto_processing_seconds";
+pub(crate) const DEMAND: &str = "palleto_demand_pending";
+// Files.
+pub(crate) const FILES: &str = "palleto_files_processed_total";
+pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
+pub(crate) const LINES: &str = "palleto_lines_total";
+pub(crate) const BYTES: &str = "palleto_bytes_total";
+pub(crate) const DOWNLOAD: &str = "palleto_download_seconds";
+// And all that has to be done again.
+pub(crate) const RETRIES: &str = "palleto_retries_total";
+
+/// Upper bounds of the histograms, in seconds: from a small file to one of many gigabytes.
+const BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1800.0, 10_800.0];
+
+/// Where to tell. To be flattened into a step's own arguments.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct MetricsArgs {
+    /// Where to serve /metrics for Prometheus and /healthz, for instance 0.0.0.0:9090; nowhere, by
+    /// default
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PALLETO_METRICS", help_heading = "Watching")]
+    metrics: Option<SocketAddr>,
+}
+
+/// The numbers cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// Nobody can listen there.
+    #[error("nothing can be served at {0}: choose another address with --metrics")]
+    Address(SocketAddr, #[source] io::Error),
+    /// The program counts for somebody else already.
+    #[error(transparent)]
+    Recorder(#[from] BuildError),
+}
+
+impl MetricsArgs {
+    /// Starts to serve the numbers of this program, if that is asked for. `/healthz` answers 200 until
+    /// the program begins to stop, and then 503.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be used.
+    pub async fn serve(&self, queue: &Queue) -> Result<(), MetricsError> {
+        let Some(address) = self.metrics else { return Ok(()) };
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| MetricsError::Address(address, error))?;
+        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+        describe();
+
+        let upkeep = recorder.clone();
+        tokio::spawn(async move {
+            // Histograms keep all that they were told until somebody asks, or until this.
+            let mut now_and_then = interval(Duration::from_secs(5));
+            loop {
+                now_and_then.tick().await;
+                upkeep.run_upkeep();
+            }
+        });
+        let stopping = queue.stopping.clone();
+        let health = move || {
+            let stopping = stopping.is_cancelled();
+            let status = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+            std::future::ready((status, if stopping { "stopping\n" } else { "ok\n" }))
+        };
+        let content_type = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
+        let numbers = move || std::future::ready((content_type, recorder.render()));
+        let router = Router::new().route("/metrics", get(numbers)).route("/healthz", get(health));
+        info!(
+            "Serving /metrics and /healthz at http://{}",
+            listener.local_addr().unwrap_or(address)
+        );
+        tokio::spawn(axum::serve(listener, router).into_future());
+        Ok(())
+    }
+}
+
+fn describe() {
+    for (name, what) in [
+        (RECEIVED, "Messages that were received"),
+        (RELEASED, "Messages whose work was done, and that were deleted"),
+        (FAILED, "Messages that were left to the queue, since something failed"),
+        (GIVEN_BACK, "Messages that were given back undone"),
+        (LOST, "Messages that could not be kept hidden while they were worked on"),
+        (FILES, "Files whose result was written"),
+        (FILES_FAILED, "Files that could not be processed"),
+        (LINES, "Lines that are not empty"),
+        (BYTES, "Bytes, unzipped"),
+        (RETRIES, "Requests to SQS and S3 that had to be made again, by what they were for"),
+    ] {
+        describe_counter!(name, what);
+    }
+    describe_gauge!(IN_FLIGHT, "Messages that were received and are not done");
+    describe_gauge!(DEMAND, "Events that are asked for and not found yet");
+    for (name, what) in [
+        (QUEUE_WAIT, "From when a message was sent to when it was received"),
+        (PROCESSING, "From when a message was received to when its work was done"),
+        (
+            DOWNLOAD,
+            "From the request for an object to its last byte, waits for a free hand included",
+        ),
+    ] {
+        describe_histogram!(name, Unit::Seconds, what);
+    }
+}

@@ -24,7 +24,7 @@ use crate::contents::Count;
 pub struct ResultsArgs {
     /// The folder for the results
     #[arg(long, value_name = "DIR", default_value = "output")]
-    output: PathBuf,
+    pub(crate) output: PathBuf,
 
     /// End when the queue is empty and all is done; with exit code 1 if a file failed
     #[arg(long)]

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use tracing::info;
 
 use super::Aws;
-use super::clients::{Clients, ConnectError};
+use super::clients::{Clients, Configured, ConnectError};
 use super::queue::Queue;
-use crate::local_aws::LocalAws;
+use crate::local_aws::{LocalAws, LocalAwsError};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
     (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
@@ -66,13 +67,13 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
-    fn is_real(&self) -> bool {
+    pub(super) fn is_real(&self) -> bool {
         self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
     }
 
     // An environment variable that is set to nothing is as good as not set.
 
-    fn given_queue_url(&self) -> Option<&str> {
+    pub(super) fn given_queue_url(&self) -> Option<&str> {
         self.queue_url.as_deref().filter(|url| !url.is_empty())
     }
 
@@ -88,29 +89,50 @@ impl AwsArgs {
     ///
     /// If they cannot be reached, or there is no such queue.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
-        if self.is_real() && !self.files.is_empty() {
-            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
-        }
+        self.refuse_files_for_a_real_s3();
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
-        Ok(Aws { queue: aws.queue.with(self.wait, self.visibility_timeout), ..aws })
+        Ok(Aws { queue: self.set_up(aws.queue), ..aws })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
-        let queue_url = self.given_queue_url();
-        let Clients { sqs, s3 } = Clients::real(self.given_endpoint_url(), queue_url).await?;
-        let queue = match queue_url {
-            Some(url) => Queue::at(sqs, url).await?,
-            None => Queue::named(sqs, &self.queue_name).await?,
-        };
+        let Clients { sqs, s3 } = self.configured().await.sufficient().await?;
+        let queue = self.find_queue(sqs).await?;
         info!("Using the queue {}", queue.url);
         Ok(Aws { queue, s3 })
     }
 
     async fn embedded(&self) -> Result<Aws, ConnectError> {
-        let local = LocalAws::start(0, &self.queue_name).await?;
+        let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
         Ok(local.aws().clone())
+    }
+
+    // The pieces of this, of which `--check` looks at one after the other.
+
+    pub(super) fn refuse_files_for_a_real_s3(&self) {
+        if self.is_real() && !self.files.is_empty() {
+            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
+        }
+    }
+
+    pub(super) async fn configured(&self) -> Configured {
+        Configured::load(self.given_endpoint_url(), self.given_queue_url()).await
+    }
+
+    pub(super) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
+        match self.given_queue_url() {
+            Some(url) => Queue::at(sqs, url).await,
+            None => Queue::named(sqs, &self.queue_name).await,
+        }
+    }
+
+    pub(super) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
+        LocalAws::start(0, &self.queue_name).await
+    }
+
+    pub(super) fn set_up(&self, queue: Queue) -> Queue {
+        queue.with(self.wait, self.visibility_timeout)
     }
 }
 

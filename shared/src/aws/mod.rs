@@ -2,6 +2,7 @@
 
 mod args;
 mod backoff;
+mod check;
 mod clients;
 pub mod notification;
 mod queue;
@@ -10,6 +11,7 @@ mod why;
 
 pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
+pub use check::CheckArgs;
 pub use clients::{Clients, ConnectError};
 pub use notification::S3Object;
 pub use queue::Queue;

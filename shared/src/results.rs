@@ -27,7 +27,7 @@ use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
 pub struct ResultsArgs {
     /// The folder for the results
     #[arg(long, value_name = "DIR", env = "PALLETO_OUTPUT", default_value = "output")]
-    output: PathBuf,
+    pub(crate) output: PathBuf,
 
     /// End when the queue is empty and all is done; with exit code 1 if a file failed
     #[arg(long)]

@@ -26,7 +26,7 @@ mod server;
 use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
-use shared::aws::AwsArgs;
+use shared::aws::{AwsArgs, CheckArgs};
 use shared::metrics::MetricsArgs;
 use shared::results::{Results, ResultsArgs};
 use shared::stage::{SubscribeOptions, Supervisor};
@@ -46,6 +46,9 @@ struct Args {
     #[command(flatten)]
     metrics: MetricsArgs,
 
+    #[command(flatten)]
+    check: CheckArgs,
+
     /// How many files to work on at the same time
     #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
     pipelines: u16,
@@ -59,6 +62,9 @@ struct Args {
 async fn main() -> Result<ExitCode, shared::Error> {
     shared::init();
     let args = Args::parse();
+    if args.check.is_asked_for() {
+        return Ok(args.check.run(&args.aws, &args.results).await);
+    }
     let results = Results::open(&args.results)?;
     let aws = args.aws.connect().await?;
     args.metrics.serve(&aws.queue).await?;

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use tracing::info;
 
 use super::Aws;
-use super::clients::{Clients, ConnectError};
+use super::clients::{Clients, Configured, ConnectError};
 use super::queue::Queue;
 use crate::contents::Limits;
-use crate::local_aws::LocalAws;
+use crate::local_aws::{LocalAws, LocalAwsError};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
     (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
@@ -97,13 +98,13 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
-    fn is_real(&self) -> bool {
+    pub(super) fn is_real(&self) -> bool {
         self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
     }
 
     // An environment variable that is set to nothing is as good as not set.
 
-    fn given_queue_url(&self) -> Option<&str> {
+    pub(super) fn given_queue_url(&self) -> Option<&str> {
         self.queue_url.as_deref().filter(|url| !url.is_empty())
     }
 
@@ -119,37 +120,60 @@ impl AwsArgs {
     ///
     /// If they cannot be reached, or there is no such queue.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
-        if self.is_real() && !self.files.is_empty() {
-            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
-        }
+        self.refuse_files_for_a_real_s3();
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
-        let mut queue = aws.queue;
-        queue.wait = self.wait.into();
-        queue.visibility_timeout = self.visibility_timeout.or(queue.visibility_timeout);
-        queue.retry_wait = Duration::from_secs(self.retry_wait.into());
-        queue.stop_limit = Duration::from_secs(self.stop_limit.into());
+        let queue = self.set_up(aws.queue);
         queue.keep_hidden();
         Ok(Aws { queue, ..aws })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
-        let queue_url = self.given_queue_url();
-        let Clients { sqs, s3 } = Clients::real(self.given_endpoint_url(), queue_url).await?;
-        let queue = match queue_url {
-            Some(url) => Queue::at(sqs, url).await?,
-            None => Queue::named(sqs, &self.queue_name).await?,
-        };
+        let Clients { sqs, s3 } = self.configured().await.sufficient().await?;
+        let queue = self.find_queue(sqs).await?;
         info!("Using the queue {}", queue.url);
         Ok(Aws { queue, s3, limits: self.limits })
     }
 
     async fn embedded(&self) -> Result<Aws, ConnectError> {
-        let local = LocalAws::start(0, &self.queue_name).await?;
+        let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
         let Aws { queue, s3, .. } = local.aws().clone();
         let queue = Queue::at(queue.client, &queue.url).await?;
         Ok(Aws { queue, s3, limits: self.limits })
+    }
+
+    // The pieces of this, of which `--check` looks at one after the other.
+
+    pub(super) fn refuse_files_for_a_real_s3(&self) {
+        if self.is_real() && !self.files.is_empty() {
+            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
+        }
+    }
+
+    pub(super) async fn configured(&self) -> Configured {
+        Configured::load(self.given_endpoint_url(), self.given_queue_url()).await
+    }
+
+    pub(super) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
+        match self.given_queue_url() {
+            Some(url) => Queue::at(sqs, url).await,
+            None => Queue::named(sqs, &self.queue_name).await,
+        }
+    }
+
+    pub(super) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
+        LocalAws::start(0, &self.queue_name).await
+    }
+
+    pub(super) fn set_up(&self, queue: Queue) -> Queue {
+        Queue {
+            wait: self.wait.into(),
+            visibility_timeout: self.visibility_timeout.or(queue.visibility_timeout),
+            retry_wait: Duration::from_secs(self.retry_wait.into()),
+            stop_limit: Duration::from_secs(self.stop_limit.into()),
+            ..queue
+        }
     }
 }
 

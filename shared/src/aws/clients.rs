@@ -61,14 +61,20 @@ const S3_TIMEOUT: Duration = Duration::from_secs(30);
 /// and the download goes on in another. A byte in that time is enough. The time in which we do not
 /// look, since we have not used what came before, does not count.
 const S3_STALL: Duration = Duration::from_secs(20);
+/// It looks up a name, and no more.
+const STS_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Clients {
-    /// Clients that are configured by the SDK's standard chain: environment, profile, IAM role.
-    pub(super) async fn real(
-        endpoint_url: Option<&str>,
-        queue_url: Option<&str>,
-    ) -> Result<Self, ConnectError> {
+/// What is configured, by the SDK's standard chain: environment, profile, IAM role. It may not suffice.
+#[derive(Debug)]
+pub(super) struct Configured {
+    config: SdkConfig,
+    /// Where SQS is, if it is elsewhere than all the rest.
+    pub(super) sqs_endpoint: Option<String>,
+}
+
+impl Configured {
+    pub(super) async fn load(endpoint_url: Option<&str>, queue_url: Option<&str>) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(url) = endpoint_url {
             loader = loader.endpoint_url(url);
@@ -76,20 +82,54 @@ impl Clients {
         let config = loader.load().await;
         let in_queue_url = queue_url.and_then(region_in);
         let region = config.region().cloned().or_else(|| in_queue_url.map(Region::new));
-        let config = config.into_builder().region(region.ok_or(ConnectError::NoRegion)?).build();
-        match config.credentials_provider() {
-            None => return Err(ConnectError::NoCredentials("there is no provider".to_owned())),
-            Some(provider) => {
-                let credentials = provider.provide_credentials().await;
-                credentials.map_err(|error| ConnectError::NoCredentials(chain(&error)))?;
-            }
-        }
         // A queue's URL is an address: a queue that is not at AWS is at the place that it names.
         let sqs_endpoint =
             queue_url.filter(|_| endpoint_url.is_none()).and_then(origin_outside_aws);
-        Ok(Self::new(&config, sqs_endpoint))
+        Self {
+            config: config.into_builder().region(region).build(),
+            sqs_endpoint: sqs_endpoint.map(str::to_owned),
+        }
     }
 
+    pub(super) fn endpoint_url(&self) -> Option<&str> {
+        self.config.endpoint_url()
+    }
+
+    pub(super) fn region(&self) -> Result<&Region, ConnectError> {
+        self.config.region().ok_or(ConnectError::NoRegion)
+    }
+
+    pub(super) async fn credentials(&self) -> Result<(), ConnectError> {
+        let Some(provider) = self.config.credentials_provider() else {
+            return Err(ConnectError::NoCredentials("there is no provider".to_owned()));
+        };
+        let credentials = provider.provide_credentials().await;
+        credentials.map(drop).map_err(|error| ConnectError::NoCredentials(chain(&error)))
+    }
+
+    /// Clients, if there are a region and credentials.
+    pub(super) async fn sufficient(&self) -> Result<Clients, ConnectError> {
+        self.region()?;
+        self.credentials().await?;
+        Ok(self.clients())
+    }
+
+    pub(super) fn clients(&self) -> Clients {
+        Clients::new(&self.config, self.sqs_endpoint.as_deref())
+    }
+
+    /// A client for STS, which knows whose the credentials are.
+    pub(super) fn sts(&self) -> aws_sdk_sts::Client {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(STS_TIMEOUT)
+            .build();
+        let sts = aws_sdk_sts::config::Builder::from(&self.config).timeout_config(timeouts);
+        aws_sdk_sts::Client::from_conf(sts.build())
+    }
+}
+
+impl Clients {
     /// Clients to an embedded SQS and S3. Nothing that is configured in the environment matters.
     pub(crate) fn local(endpoint_url: &str) -> Self {
         let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
@@ -124,7 +164,7 @@ impl Clients {
 }
 
 /// The region in `https://sqs.eu-west-1.amazonaws.com/123456789012/queue`.
-fn region_in(queue_url: &str) -> Option<String> {
+pub(super) fn region_in(queue_url: &str) -> Option<String> {
     let host = queue_url.strip_prefix("https://sqs.")?.split('/').next()?;
     let (region, _) = host.split_once(".amazonaws.com")?;
     Some(region.to_owned())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 mod args;
 mod backoff;
+mod check;
 mod clients;
 mod deletion;
 mod download;
@@ -16,6 +17,7 @@ mod why;
 
 pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
+pub use check::CheckArgs;
 pub use clients::{Clients, ConnectError};
 pub use download::Download;
 pub(crate) use download::Replaced;

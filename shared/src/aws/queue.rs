@@ -44,14 +44,14 @@ pub struct Queue {
     pub(crate) stopping: CancellationToken,
     /// Cancelled when what is begun must be given back, too.
     pub(super) time_is_up: CancellationToken,
-    idle: CancellationToken,
+    pub(super) idle: CancellationToken,
     /// Whether the last receive brought all that it could bring.
-    was_full: Arc<AtomicBool>,
+    pub(super) was_full: Arc<AtomicBool>,
     /// How many messages were dropped by a stage that crashed.
     pub(crate) abandoned: Arc<AtomicU64>,
     pub(super) leases: Leases,
     /// Where to send what is to be deleted.
-    releases: Arc<OnceLock<UnboundedSender<Receipt>>>,
+    pub(super) releases: Arc<OnceLock<UnboundedSender<Receipt>>>,
 }
 
 /// How many receives may be under way at the same time.

@@ -1,0 +1,160 @@
+//! `--check`: tells line by line what is set up and what is not, what to do about it, and ends.
+//!
+//! It looks, and changes nothing: no message is received or deleted, no object read or written. One
+//! thing that fails keeps it from no other that can be checked without that.
+
+mod bucket;
+mod identity;
+mod notification;
+mod permissions;
+mod policy;
+mod queue;
+mod report;
+
+use std::process::ExitCode;
+
+use aws_sdk_s3::Client as S3Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use clap::Args;
+
+use super::{AwsArgs, Clients, Queue, why};
+use crate::error::chain;
+use crate::local_aws::{self, LocalAwsError};
+use crate::results::{Results, ResultsArgs};
+use report::Report;
+
+/// Whether to check what is set up, in place of working. To be flattened into a step's own arguments.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Tell whether everything is set up and what is not, and end: with exit code 0 if files can be
+    /// processed
+    #[arg(long, help_heading = "Check")]
+    check: bool,
+
+    /// A bucket to check too, besides those that the queue's access policy names
+    #[arg(long = "bucket", value_name = "NAME", requires = "check", help_heading = "Check")]
+    buckets: Vec<String>,
+}
+
+/// What there is to work on, as far as it is known.
+struct Found {
+    queue: Option<Queue>,
+    s3: Option<S3Client>,
+    /// Buckets that are to be checked in any case.
+    buckets: Vec<String>,
+    is_embedded: bool,
+}
+
+impl CheckArgs {
+    /// Whether that is asked for.
+    pub fn is_asked_for(&self) -> bool {
+        self.check
+    }
+
+    /// Checks what the program would use with these arguments, tells the reader, and returns the exit
+    /// code: 0 if files can be processed, or else 1. It is a usage error to name FILES for a real S3, as
+    /// it is [without](AwsArgs::connect) a check.
+    pub async fn run(&self, aws: &AwsArgs, results: &ResultsArgs) -> ExitCode {
+        aws.refuse_files_for_a_real_s3();
+        let mut report = Report::default();
+        let found = if aws.is_real() {
+            self.real(aws, &mut report).await
+        } else {
+            embedded(aws, &mut report).await.unwrap_or_else(|error| {
+                report.failed("Embedded SQS and S3", chain(&error));
+                Found { queue: None, s3: None, buckets: Vec::new(), is_embedded: true }
+            })
+        };
+        aws_of(found, &mut report).await;
+        match Results::open(results) {
+            Ok(_) => {
+                let folder = results.output.display();
+                report.ok("Results", format!("can be written to {folder} (--output)"));
+            }
+            Err(error) => report.failed("Results", chain(&error)),
+        }
+        report.end()
+    }
+
+    async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {
+        let mut found =
+            Found { queue: None, s3: None, buckets: self.buckets.clone(), is_embedded: false };
+        let configured = aws.configured().await;
+        if !identity::check(aws, &configured, report).await {
+            report.skipped("Queue and bucket", "without region and credentials nobody answers");
+            return found;
+        }
+        let Clients { sqs, s3 } = configured.clients();
+        found.s3 = Some(s3);
+        match aws.find_queue(sqs).await {
+            Ok(queue) => {
+                report.ok("Queue", &queue.url);
+                found.queue = Some(aws.set_up(queue));
+            }
+            Err(error) => {
+                let mut says = chain(&error);
+                if says.contains("AccessDenied") {
+                    says += " Allow sqs:GetQueueUrl, or give the queue's URL (SQS_QUEUE_URL)";
+                }
+                report.failed("Queue", says);
+            }
+        }
+        found
+    }
+}
+
+async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsError> {
+    let local = aws.start_embedded().await?;
+    let endpoint = local.endpoint_url();
+    report.ok(
+        "Configuration",
+        format!(
+            "SQS and S3 are the embedded ones, now at {endpoint}. For your own, set SQS_QUEUE_URL"
+        ),
+    );
+    let super::Aws { queue, s3, .. } = local.aws().clone();
+    report.ok("Queue", &queue.url);
+    Ok(Found {
+        queue: Some(aws.set_up(queue)),
+        s3: Some(s3),
+        buckets: vec![local_aws::BUCKET.to_owned()],
+        is_embedded: true,
+    })
+}
+
+async fn aws_of(found: Found, report: &mut Report) {
+    let Found { queue, s3, mut buckets, is_embedded } = found;
+    let Some(s3) = s3 else { return };
+    let mut arn = None;
+    if let Some(queue) = &queue {
+        let known = queue::check(queue, is_embedded, report).await;
+        permissions::check(queue, report).await;
+        let named = known.policy.as_deref().map(policy::senders).unwrap_or_default();
+        if buckets.is_empty() && named.buckets.is_empty() {
+            report.warning("Bucket", named.why_none(known.arn.is_some()));
+        } else if !named.others.is_empty() {
+            let says = format!("{} may send to the queue too", named.others.join(", "));
+            report.skipped("Other senders", says);
+        }
+        buckets.extend(named.buckets);
+        arn = known.arn;
+    } else {
+        report.skipped("Queue's settings and permissions", "there is no queue to ask");
+        if buckets.is_empty() {
+            report.skipped("Bucket", "the queue would say which. Or name it with --bucket");
+        }
+    }
+    buckets.sort_unstable();
+    buckets.dedup();
+    for name in buckets {
+        bucket::check(&s3, &name, arn.as_deref(), report).await;
+    }
+}
+
+/// What [`why()`] says, to be followed by what to do.
+fn reason<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    why(error).trim_end_matches('.').to_owned()
+}

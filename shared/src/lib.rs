@@ -11,6 +11,8 @@ pub mod logging;
 #[cfg(feature = "aws")]
 pub mod metrics;
 #[cfg(feature = "aws")]
+mod progress;
+#[cfg(feature = "aws")]
 pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]
@@ -31,7 +33,16 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 ///
 /// Outside a tokio runtime.
 pub fn init() {
-    logging::init();
+    init_with("");
+}
+
+/// As [`init`], with a format for the log: `full`, `json`, or nothing, which leaves it to `LOG_FORMAT`.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn init_with(log_format: &str) {
+    logging::init(log_format);
     #[cfg(feature = "paused-clock")]
     if std::env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused")
         && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread

@@ -4,47 +4,66 @@
 //! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses what is shown
 //! ([syntax](EnvFilter)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`.
 
-use std::env;
 use std::io::{self, ErrorKind, Write};
-use std::process;
+use std::{env, fmt, process};
 
+use tracing::subscriber::set_global_default;
+use tracing::{Event, error};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{self, FormatFields};
-use tracing_subscriber::fmt::{MakeWriter, Subscriber};
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter, Subscriber};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
 /// what goes wrong; they need not tell the reader too.
 const DEFAULT_FILTER: &str =
     "error,shared=info,step=info,scraper=info,sqs_producer=info,s3s=off,rustack=off";
 
-/// Sets up logging for this process. A second call changes nothing.
-pub fn init() {
+/// Sets up logging for this process, in the format that is asked for, or else in that of `LOG_FORMAT`. A
+/// second call changes nothing.
+pub fn init(format: &str) {
     let filter = EnvFilter::try_from_default_env();
     let wrong_filter = filter.as_ref().err().filter(|_| env::var_os("RUST_LOG").is_some());
     let wrong_filter = wrong_filter.map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let log = Subscriber::builder().with_env_filter(filter).with_writer(Stdout);
 
-    let chosen = env::var("LOG_FORMAT").unwrap_or_default();
-    let already_set = match chosen.as_str() {
-        "full" => tracing::subscriber::set_global_default(log.finish()),
-        "json" => tracing::subscriber::set_global_default(log.json().flatten_event(true).finish()),
-        _ => tracing::subscriber::set_global_default(
-            log.without_time()
-                .with_level(false)
-                .with_target(false)
-                .with_ansi(false)
-                .fmt_fields(only_the_message())
-                .finish(),
-        ),
+    let by_default = env::var("LOG_FORMAT").unwrap_or_default();
+    let chosen = if format.is_empty() { &by_default } else { format };
+    let already_set = match chosen {
+        "full" => set_global_default(log.finish()),
+        "json" => {
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(true);
+            set_global_default(log.finish())
+        }
+        _ => set_global_default(log.event_format(Bare).fmt_fields(only_the_message()).finish()),
     };
     if already_set.is_ok() {
         if let Some(error) = wrong_filter {
-            tracing::error!("RUST_LOG is not used: {error}");
+            error!("RUST_LOG is not used: {error}");
         }
-        if !["", "full", "json"].contains(&chosen.as_str()) {
-            tracing::error!("LOG_FORMAT={chosen} is not used: it can be full or json");
+        if !["", "full", "json"].contains(&chosen) {
+            error!("LOG_FORMAT={chosen} is not used: it can be full or json");
         }
+    }
+}
+
+/// The message, and nothing around it.
+struct Bare;
+
+impl<S, N> FormatEvent<S, N> for Bare
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
     }
 }
 
@@ -69,7 +88,11 @@ impl MakeWriter<'_> for Stdout {
 impl Write for Stdout {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         // Each event is one call: lines of several threads do not mix.
-        let written = io::stdout().lock().write_all(buf);
+        let write = || io::stdout().lock().write_all(buf);
+        #[cfg(feature = "aws")]
+        let written = crate::progress::aside(write);
+        #[cfg(not(feature = "aws"))]
+        let written = write();
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             process::exit(0);
         }

@@ -21,6 +21,7 @@ use tracing::{error, info};
 use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
 use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
+use crate::progress;
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -152,6 +153,29 @@ impl Results {
         }
     }
 
+    /// With `--until-idle`, shows in a terminal how far the work is.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn show_progress(&self, queue: &Queue) {
+        if self.0.until_idle {
+            progress::show(self, queue);
+        }
+    }
+
+    pub(crate) fn files_done(&self) -> u64 {
+        self.0.files.load(Relaxed)
+    }
+
+    pub(crate) fn lines(&self) -> u64 {
+        self.0.lines.load(Relaxed)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Relaxed)
+    }
+
     fn note_time(&self) {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
@@ -180,6 +204,7 @@ impl Results {
     /// file: to find that the queue is empty takes a while more. Waits until nothing is in hand.
     pub async fn summary(&self, queue: &Queue) -> ExitCode {
         queue.settled().await;
+        progress::clear();
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);

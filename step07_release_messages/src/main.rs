@@ -34,8 +34,9 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
-    let aws = Args::parse().aws.connect().await?;
+    let args = Args::parse();
+    shared::init_with(&args.aws.log_format);
+    let aws = args.aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
     let consumer = SqsConsumer::start(aws.queue.clone());

@@ -47,10 +47,11 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, shared::Error> {
-    shared::init();
     let args = Args::parse();
+    shared::init_with(&args.aws.log_format);
     let results = Results::open(&args.results)?;
     let aws = args.aws.connect().await?;
+    results.show_progress(&aws.queue);
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
     let producer_consumer = SqsProducerConsumer::start(aws.clone(), results.clone());

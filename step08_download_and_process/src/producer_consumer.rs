@@ -51,7 +51,7 @@ impl ProducerConsumer for SqsProducerConsumer {
                 server::release(&self.aws.queue, event.message);
                 continue;
             }
-            match event.message.while_held(self.download(&event.object)).await {
+            match event.message.while_held(&event.object, self.download(&event.object)).await {
                 Some(Ok(contents)) => {
                     // The rest of a large file follows while the consumer is at work on it.
                     let done = if contents.is_whole() { "downloaded" } else { "is downloading" };

@@ -60,13 +60,14 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, shared::Error> {
-    shared::init();
     let args = Args::parse();
+    shared::init_with(&args.aws.log_format);
     if args.check.is_asked_for() {
         return Ok(args.check.run(&args.aws, &args.results).await);
     }
     let results = Results::open(&args.results)?;
     let aws = args.aws.connect().await?;
+    results.show_progress(&aws.queue);
     args.metrics.serve(&aws.queue).await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));

@@ -3,7 +3,7 @@
 use shared::aws::Aws;
 use shared::results::Results;
 use shared::stage::{InvalidDemand, ProducerHandle, StageRef, SubscribeOptions};
-use tracing::info;
+use tracing::{info, info_span};
 
 use crate::consumer::SqsConsumer;
 use crate::producer::SqsProducer;
@@ -18,6 +18,8 @@ pub fn start(
     aws: &Aws,
     results: &Results,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
+    // What its stages log is said to be of this pipeline.
+    let _pipeline = info_span!("pipeline", pipeline = name).entered();
     info!("SQS.Supervisor {name}");
     let producer_consumer = SqsProducerConsumer::start(name, aws.clone(), results.clone());
     let consumer = SqsConsumer::start(name, aws.queue.clone(), results.clone());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use tracing::info;
@@ -95,6 +96,11 @@ pub struct AwsArgs {
 
     #[command(flatten)]
     limits: Limits,
+
+    /// How the log looks: full has time, level and fields, json is an object a line; by default, it is
+    /// the bare message
+    #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_formats(), help_heading = "Watching")]
+    pub log_format: String,
 }
 
 impl AwsArgs {
@@ -175,6 +181,12 @@ impl AwsArgs {
             ..queue
         }
     }
+}
+
+/// An environment variable that is set to nothing is as good as not set.
+fn log_formats() -> PossibleValuesParser {
+    let default = PossibleValue::new("").hide(true);
+    [default, PossibleValue::new("full"), PossibleValue::new("json")].into()
 }
 
 /// Parses the path of a file that can be read.

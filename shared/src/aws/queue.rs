@@ -37,7 +37,7 @@ pub struct Queue {
     /// How long a message whose work failed for the first time is left alone.
     pub(super) retry_wait: Duration,
     /// A token is held for each message that was received and is neither deleted nor given back.
-    pub(super) in_hand: TaskTracker,
+    pub(crate) in_hand: TaskTracker,
     /// How long what is begun may take when the program is to end.
     pub(super) stop_limit: Duration,
     /// Cancelled when the program is to end: what is not begun by then is given back.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use metrics::{counter, gauge, histogram};
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{info, warn};
+use tracing::{Instrument, info, info_span, warn};
 
-use super::Queue;
 use super::lease::Lease;
+use super::{Queue, S3Object};
 use crate::metrics::{
     FAILED, GIVEN_BACK as GIVEN_BACK_COUNT, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
@@ -102,12 +102,21 @@ impl Receipt {
 
     /// Does some work on the message. `None` if it had to be cancelled: because the message's lease is
     /// lost, or because the program must end and there is no more time. Then somebody else will do it.
-    pub async fn while_held<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    ///
+    /// What is logged meanwhile is said to be about this message and `object`, of which it told.
+    pub async fn while_held<T>(
+        &self,
+        object: &S3Object,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let S3Object { bucket, key, .. } = object;
+        let Self { message_id, receive_count, .. } = self;
+        let about = info_span!("message", bucket, key, message_id, receive_count);
         tokio::select! {
             biased;
             () = self.lease.lost().cancelled() => None,
             () = self.queue.time_is_up.cancelled() => None,
-            done = work => Some(done),
+            done = work.instrument(about) => Some(done),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{Instrument, Span, warn};
 
 use super::buffer::{Buffer, Keep};
 use super::consumer_supervisor::{Restart, TaskPerEvent};
@@ -140,11 +140,16 @@ impl Options {
         let (told, exit) = watch::channel(None);
         // The task is there before the stage, so that the stage can be given a whole handle.
         let (worker, ready) = oneshot::channel::<Worker<S>>();
-        let task = tokio::spawn(async {
+        let task = async {
             if let Ok(worker) = ready.await {
                 worker.run().await;
             }
-        });
+        };
+        // What a stage logs belongs to the span in which it was started.
+        let task = match Span::current() {
+            span if span.is_none() => tokio::spawn(task),
+            span => tokio::spawn(task.instrument(span)),
+        };
         let stage = StageRef { name: self.name.clone(), exit, task: task.abort_handle() };
         let handle = Handle { stage, mailbox };
 

@@ -1,0 +1,75 @@
+//! How far the work is, in a line at the bottom of a terminal.
+
+use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use tokio::time::{Instant, interval};
+
+use crate::aws::Queue;
+use crate::results::Results;
+
+/// There is one terminal, and what is logged must not be written into the line.
+static LINE: OnceLock<ProgressBar> = OnceLock::new();
+
+/// How often the line is drawn, and how often SQS is asked how much there is to do.
+const DRAWN: Duration = Duration::from_millis(250);
+const ASKED: Duration = Duration::from_secs(2);
+
+/// Shows how far the work is until [`clear`]. Does nothing if nobody looks at a terminal.
+pub(crate) fn show(results: &Results, queue: &Queue) {
+    if !io::stderr().is_terminal() || !io::stdout().is_terminal() {
+        return;
+    }
+    let line = LINE.get_or_init(|| ProgressBar::new(0).with_style(style()));
+    tokio::spawn(draw(line, results.clone(), queue.clone()));
+}
+
+/// The work is done: the line disappears.
+pub(crate) fn clear() {
+    if let Some(line) = LINE.get() {
+        line.finish_and_clear();
+    }
+}
+
+/// Writes to the terminal while the line is out of the way.
+pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
+    match LINE.get() {
+        Some(line) => line.suspend(write),
+        None => write(),
+    }
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{spinner} {pos} of {len} files, {msg}, {elapsed}");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+async fn draw(line: &ProgressBar, results: Results, queue: Queue) {
+    let started = Instant::now();
+    let (mut waiting, mut asked) = (0, None::<Instant>);
+    let mut now_and_then = interval(DRAWN);
+    while !line.is_finished() {
+        now_and_then.tick().await;
+        if asked.is_none_or(|asked| asked.elapsed() > ASKED) {
+            waiting = messages_in(&queue).await.unwrap_or(waiting);
+            asked = Some(Instant::now());
+        }
+        let done = results.files_done();
+        let megabytes = results.bytes() / 1_000_000;
+        let speed = megabytes / started.elapsed().as_secs().max(1);
+        line.set_position(done);
+        // A message can tell of several files, but it seldom does.
+        line.set_length(done + queue.in_hand.len() as u64 + waiting);
+        line.set_message(format!("{} lines, {speed} MB/s", HumanCount(results.lines())));
+        line.tick();
+    }
+}
+
+async fn messages_in(queue: &Queue) -> Option<u64> {
+    let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
+    let answer = attributes.attribute_names(ApproximateNumberOfMessages).send().await.ok()?;
+    answer.attributes()?.get(&ApproximateNumberOfMessages)?.parse().ok()
+}

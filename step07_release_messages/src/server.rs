@@ -1,7 +1,5 @@
 //! Where the events come from: messages in an SQS queue, which tell of objects in S3.
 
-use std::sync::Arc;
-
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
@@ -10,7 +8,7 @@ use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, Receipt, S3Object, why};
+use shared::aws::{Backoff, Queue, Receipt, S3Object, Share, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +20,7 @@ use crate::producer::{Pending, SqsProducer};
 pub struct Event {
     pub object: S3Object,
     /// What told of it. There may be several events of one message.
-    pub message: Arc<Receipt>,
+    pub message: Share,
 }
 
 pub struct Server {
@@ -127,7 +125,7 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<Rec
     let mut events = Vec::new();
     for message in received.messages.unwrap_or_default() {
         let objects = objects_in(&message);
-        let message = Arc::new(Receipt::of(message, queue));
+        let message = Share::of(Receipt::of(message, queue));
         if objects.is_none() {
             message.leave();
         }
@@ -140,8 +138,8 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<Rec
 
 /// The work on one of the events of a message is done. With the last of them, the message is deleted,
 /// unless it is left to the queue.
-pub fn release(queue: &Queue, message: Arc<Receipt>) {
-    if let Some(message) = Arc::into_inner(message) {
+pub fn release(queue: &Queue, message: Share) {
+    if let Some(message) = message.done() {
         queue.release(message);
     }
 }

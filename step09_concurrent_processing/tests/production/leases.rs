@@ -83,7 +83,7 @@ async fn what_somebody_else_has_is_given_up() {
         "--wait",
         "1",
     ]);
-    running.wait_for("received 1 events");
+    scene.until_requests("GetObject", 1).await;
     let mut others = Vec::new();
     until("somebody else has it", async || {
         others.extend(scene.receive().await);

@@ -10,7 +10,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use shared::fault_proxy::FaultProxy;
-use shared::local_aws::BUCKET;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
@@ -102,6 +101,12 @@ impl Scene {
         told.map(|(_, json)| serde_json::from_slice(&json).unwrap()).collect()
     }
 
+    /// Waits until so many requests for this operation have come.
+    pub async fn until_requests(&self, operation: &str, count: usize) {
+        let what = format!("{count} requests for {operation}");
+        until(&what, async || self.proxy.count(operation) >= count).await;
+    }
+
     /// All that the step asked SQS for. What the tests ask for does not pass through the proxy.
     pub fn sqs_requests(&self) -> usize {
         self.proxy.told_sqs().len()
@@ -114,21 +119,15 @@ pub fn noise(lines: usize) -> String {
     (0..lines).map(|_| format!("{:032x}\n", random.random::<u128>())).collect()
 }
 
-/// The object's key, as the message has it.
-pub fn key_in(message: &Message) -> String {
-    let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
-    body["Records"][0]["s3"]["object"]["key"].as_str().unwrap().to_owned()
+/// What S3 says of an object.
+pub fn record_in(message: &Message) -> Value {
+    let mut body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
+    body["Records"][0].take()
 }
 
-pub fn created(keys: &[&str]) -> Value {
-    let record = |key: &&str| {
-        serde_json::json!({
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": BUCKET }, "object": { "key": key } },
-        })
-    };
-    serde_json::json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() })
+/// The object's key.
+pub fn key_in(message: &Message) -> String {
+    record_in(message)["s3"]["object"]["key"].as_str().unwrap().to_owned()
 }
 
 /// Waits until this holds.

@@ -1,11 +1,12 @@
 //! The end on request: what is done is deleted, and all else can be received by others at once.
 
 use std::collections::BTreeSet;
-
-use shared::fault_proxy::Fault::{Latency, Slow, Status};
 use std::time::Duration;
 
-use super::scene::{Ask, Scene, created, key_in, noise};
+use serde_json::json;
+use shared::fault_proxy::Fault::{Latency, Slow, Status};
+
+use super::scene::{Ask, Scene, key_in, noise, record_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_what_is_not_done_is_visible_at_once() {
@@ -39,7 +40,7 @@ async fn what_takes_longer_than_the_limit_is_given_back() {
     scene.proxy.fault("GetObject", Slow(10));
     let arguments = ["--visibility-timeout", "1000", "--stop-limit", "1"];
     let mut running = scene.start(&arguments);
-    running.wait_for("received 1 events");
+    scene.until_requests("GetObject", 1).await;
     running.signal("TERM");
     assert_eq!(running.wait_for_end().code(), Some(0));
     assert_eq!(scene.world.messages().await, (1, 0));
@@ -51,9 +52,9 @@ async fn a_second_signal_is_the_end_at_once() {
     let mut scene = Scene::new().await;
     scene.put("slow.gz", &noise(1000)).await;
     scene.proxy.fault("GetObject", Slow(10));
-    for signal in ["TERM", "INT"] {
+    for (number, signal) in ["TERM", "INT"].into_iter().enumerate() {
         let mut running = scene.start(&["--visibility-timeout", "1", "--stop-limit", "1000"]);
-        running.wait_for("received 1 events");
+        scene.until_requests("GetObject", number + 1).await;
         running.signal("TERM");
         running.wait_for("Finishing what is begun");
         running.signal(signal);
@@ -69,14 +70,16 @@ async fn a_message_of_two_files_is_not_deleted_for_one_of_them() {
     let mut scene = Scene::new().await;
     let bytes = scene.put("slow.gz", &noise(1000)).await;
     scene.put("other.gz", "line\n").await;
+    let mut records = Vec::new();
     for message in scene.receive().await {
+        records.push(record_in(&message));
         scene.delete(&message).await;
     }
-    scene.world.send(created(&["slow.gz", "other.gz"])).await;
+    scene.world.send(json!({ "Records": records })).await;
     scene.proxy.fault("GetObject slow.gz", Slow(bytes / 2));
     let mut running =
         scene.start(&["--visibility-timeout", "1000", "--pipelines", "1", "--max-demand", "2"]);
-    running.wait_for("received 1 events");
+    scene.until_requests("GetObject", 1).await;
     running.signal("TERM");
     assert_eq!(running.wait_for_end().code(), Some(0));
     assert_eq!(scene.world.results().keys().collect::<Vec<_>>(), ["slow.gz"]);

@@ -90,11 +90,11 @@ async fn server_loop(
         // nobody has.
         let receives = queue.receives(missing).map(|count| receive(&queue, count));
         let mut receives = receives.collect::<FuturesUnordered<_>>();
+        let mut failure = None;
         while let Some(received) = receives.next().await {
             match received {
-                Ok(events) if events.is_empty() => backoff.succeeded(),
+                Ok(events) if events.is_empty() => {}
                 Ok(events) => {
-                    backoff.succeeded();
                     pending.found(events.len());
                     info!("Casting events to producer");
                     SqsProducer::enqueue(&producer, events);
@@ -102,9 +102,14 @@ async fn server_loop(
                         task::yield_now().await; // Whoever waited for the events goes first.
                     }
                 }
-                Err(error) => {
-                    terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => backoff.succeeded(),
+            // Once for all of them, and not before what the others have brought is handed on.
+            Some(error) => {
+                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, Receipt, S3Object, Share, why};
+use shared::aws::{Queue, Receipt, S3Object, Share, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ async fn server_loop(
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = Backoff::new("Receiving from SQS");
+    let mut backoff = queue.receiving.lock().await;
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {

@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
 };
 use metrics::gauge;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use tracing::warn;
 
 use super::clients::ConnectError;
 use super::lease::Leases;
-use super::{BATCH, Receipt, deletion, why};
+use super::{BATCH, Backoff, Receipt, deletion, why};
 use crate::metrics::DEMAND;
 use crate::stage::STOP_LIMIT;
 
@@ -34,6 +35,8 @@ pub struct Queue {
     /// How long a received message stays hidden from others, in seconds, if nobody renews that. By
     /// default, that is up to the queue.
     pub visibility_timeout: Option<i32>,
+    /// Waits while receives fail. Of whoever receives: there may be one after the other.
+    pub receiving: Arc<Mutex<Backoff>>,
     /// How long a message whose work failed for the first time is left alone.
     pub(super) retry_wait: Duration,
     /// A token is held for each message that was received and is neither deleted nor given back.
@@ -66,6 +69,7 @@ impl Queue {
             url,
             wait: 2,
             visibility_timeout: None,
+            receiving: Arc::new(Mutex::new(Backoff::new("Receiving from SQS"))),
             retry_wait: Duration::from_secs(5),
             in_hand: TaskTracker::new(),
             stop_limit: STOP_LIMIT,

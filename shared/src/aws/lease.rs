@@ -5,10 +5,13 @@
 //! all changes of visibility, one request after the other: none overtakes another.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{Builder, Config};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
 use futures_util::StreamExt;
 use metrics::counter;
@@ -122,6 +125,8 @@ struct Change {
 
 /// A message that cannot be given back for so long becomes visible by itself.
 const TRIES: u32 = 5;
+/// An answer that takes longer does not come any more. A lease must outlive that, and another try.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 impl Keeper {
     /// For a queue whose messages are received with this visibility timeout.
@@ -211,7 +216,8 @@ impl Keeper {
         if changes.is_empty() {
             return;
         }
-        match request.set_entries(Some(entries.collect())).send().await {
+        let request = request.set_entries(Some(entries.collect())).customize();
+        match request.config_override(self.timeouts()).send().await {
             Ok(answer) => {
                 self.backoff.succeeded();
                 for (position, change) in changes.into_iter().enumerate() {
@@ -231,6 +237,12 @@ impl Keeper {
                 self.backoff.failed(why(&error)).await;
             }
         }
+    }
+
+    fn timeouts(&self) -> Builder {
+        let timeout = (self.visibility_timeout / 5).clamp(*TIMEOUT.start(), *TIMEOUT.end());
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout);
+        Config::builder().timeout_config(timeouts.build())
     }
 
     fn has_failed(&mut self, change: Change, failed: &BatchResultErrorEntry) {

@@ -1,9 +1,10 @@
 //! A message stays hidden for as long as it is worked on, and not longer.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::Value;
-use shared::fault_proxy::Fault::{Slow, Status};
+use shared::fault_proxy::Fault::{Latency, Slow, Status};
 
 use super::scene::{Ask, Scene, key_in, noise, until};
 
@@ -110,4 +111,41 @@ async fn what_somebody_else_has_is_given_up() {
     scene.give_back(&others[0]).await;
     assert!(scene.start(&["--until-idle", "--wait", "1"]).wait_for_end().success());
     scene.assert_all_done().await;
+}
+
+/// The answer to a renewal never comes: it is asked again while there is time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_hangs_is_tried_again_in_time() {
+    let mut scene = Scene::new().await;
+    let bytes = scene.put("slow.gz", &noise(1000)).await;
+    scene.proxy.fault("GetObject", Slow(bytes / 14));
+    scene.proxy.fault_times("ChangeMessageVisibilityBatch", 1, Latency(Duration::from_mins(5)));
+    assert_kept(&scene).await;
+}
+
+/// It fails a few times, which is said once.
+#[tokio::test(flavor = "multi_thread")]
+async fn renewals_that_fail_are_tried_again_in_time() {
+    let mut scene = Scene::new().await;
+    let bytes = scene.put("slow.gz", &noise(1000)).await;
+    scene.proxy.fault("GetObject", Slow(bytes / 14));
+    scene.proxy.fault_times("ChangeMessageVisibilityBatch", 3, Status(500, "InternalError"));
+    let log = assert_kept(&scene).await;
+    assert_eq!(log.matches("Changing the visibility of messages failed").count(), 1);
+    assert_eq!(log.matches("Changing the visibility of messages works again").count(), 1);
+}
+
+/// Somebody else asks for messages all the while, and does not get any.
+async fn assert_kept(scene: &Scene) -> String {
+    let mut running = scene.start(&["--visibility-timeout", "10", "--pipelines", "1"]);
+    scene.until_requests("GetObject", 1).await;
+    until("it is done", async || {
+        assert_eq!(scene.receive().await, []);
+        !scene.world.results().is_empty()
+    })
+    .await;
+    running.signal("TERM");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+    running.log()
 }

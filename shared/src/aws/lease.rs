@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::time::DelayQueue;
+use tokio_util::time::delay_queue::Key;
 use tracing::warn;
 
 use super::backoff::Backoff;
@@ -113,6 +114,8 @@ struct Keeper {
 struct Held {
     message_id: String,
     lost: CancellationToken,
+    /// Its place in `to_renew`, while it has one.
+    renewal: Option<Key>,
 }
 
 struct Change {
@@ -155,9 +158,7 @@ impl Keeper {
                 },
                 () = sleep_until(self.send_at), if !self.changes.is_empty() => self.send().await,
                 Some(due) = self.to_renew.next(), if !self.to_renew.is_empty() => {
-                    let visible_in = self.visibility_timeout;
-                    let handle = due.into_inner();
-                    self.change(Change { handle, visible_in, given_up: None, tries: 0 });
+                    self.renew(due.into_inner());
                 }
             }
         }
@@ -166,23 +167,41 @@ impl Keeper {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Begin { handle, message_id, lost } => {
-                self.renew_later(handle.clone());
-                self.held.insert(handle, Held { message_id, lost });
+                self.held.insert(handle.clone(), Held { message_id, lost, renewal: None });
+                self.renew_later(handle);
             }
-            Order::End { handle } => drop(self.held.remove(&handle)),
+            Order::End { handle } => self.forget(&handle),
             Order::GiveUp { handle, visible_in, in_hand } => {
-                self.held.remove(&handle);
+                self.forget(&handle);
                 self.change(Change { handle, visible_in, given_up: Some(in_hand), tries: 0 });
             }
         }
     }
 
+    /// Not kept until it would have been renewed: that can be hours from now.
+    fn forget(&mut self, handle: &str) {
+        let renewal = self.held.remove(handle).and_then(|held| held.renewal);
+        renewal.and_then(|renewal| self.to_renew.try_remove(&renewal));
+    }
+
+    /// Nothing to do for a lease that has ended.
     fn renew_later(&mut self, handle: String) {
-        if !self.visibility_timeout.is_zero() {
+        if let Some(held) = self.held.get_mut(&handle)
+            && !self.visibility_timeout.is_zero()
+        {
             // Not all of them at the same time.
             let part = rand::rng().random_range(0.4..0.5);
-            self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
+            held.renewal =
+                Some(self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part)));
         }
+    }
+
+    fn renew(&mut self, handle: String) {
+        if let Some(held) = self.held.get_mut(&handle) {
+            held.renewal = None;
+        }
+        let visible_in = self.visibility_timeout;
+        self.change(Change { handle, visible_in, given_up: None, tries: 0 });
     }
 
     /// Makes a change together with others, but soon.
@@ -251,7 +270,7 @@ impl Keeper {
             self.try_again(change);
         } else if change.given_up.is_some() {
             warn!("A message could not be given back, and stays hidden for a while: {reason}");
-        } else if let Some(Held { message_id, lost }) = self.held.remove(&change.handle) {
+        } else if let Some(Held { message_id, lost, .. }) = self.held.remove(&change.handle) {
             warn!(message_id, "The message {message_id} can no longer be kept hidden: {reason}");
             counter!(LOST).increment(1);
             lost.cancel();
@@ -266,5 +285,26 @@ impl Keeper {
         } else {
             warn!("A message could not be given back, and stays hidden for a while");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Clients;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_lease_that_has_ended() {
+        let sqs = Clients::local("http://127.0.0.1:1").sqs;
+        let mut keeper = Keeper::new(sqs, String::new(), Duration::from_hours(12));
+        let begin = |handle: &str| Order::Begin {
+            handle: handle.to_owned(),
+            message_id: String::new(),
+            lost: CancellationToken::new(),
+        };
+        keeper.carry_out(begin("ends"));
+        keeper.carry_out(begin("lasts"));
+        keeper.carry_out(Order::End { handle: "ends".to_owned() });
+        assert_eq!((keeper.held.len(), keeper.to_renew.len()), (1, 1));
     }
 }

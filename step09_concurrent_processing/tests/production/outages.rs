@@ -140,3 +140,14 @@ async fn nothing_can_be_deleted() {
     assert_said_once(&assert_ends_well(&scene, running).await);
     assert_eq!(scene.proxy.count("GetObject"), 20);
 }
+
+/// Eight receives fail at the same time: that is one outage, and not eight, each longer than the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_receives_fail_at_once() {
+    let scene = Scene::with_files(100).await;
+    // When one has brought all it could, several are sent.
+    scene.proxy.fault_times("ReceiveMessage", 1, Latency(Duration::ZERO));
+    scene.proxy.fault_times("ReceiveMessage", 8, Status(403, "AccessDeniedException"));
+    let arguments = [&UNTIL_IDLE[..], &["--pipelines", "1", "--max-demand", "100"]].concat();
+    assert_said_once(&assert_ends_well(&scene, scene.start(&arguments)).await);
+}

@@ -7,3 +7,4 @@ mod files;
 mod logging;
 mod process;
 mod support;
+mod watching;

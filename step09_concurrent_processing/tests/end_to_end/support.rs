@@ -147,11 +147,13 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Waits until it prints a line with `wanted` in it.
-    pub fn until(&self, wanted: &str) {
+    /// Waits until it prints a line with `wanted` in it, and returns that.
+    pub fn until(&self, wanted: &str) -> String {
         let minute = Duration::from_mins(1);
-        let found = iter::from_fn(|| self.lines.recv_timeout(minute).ok());
-        assert!(found.into_iter().any(|line| line.contains(wanted)), "it prints no {wanted:?}");
+        let mut lines = iter::from_fn(|| self.lines.recv_timeout(minute).ok());
+        lines
+            .find(|line| line.contains(wanted))
+            .unwrap_or_else(|| panic!("it prints no {wanted:?}"))
     }
 
     /// Waits for its end.

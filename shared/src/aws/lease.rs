@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tokio_util::time::DelayQueue;
+use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
 use super::backoff::Backoff;
@@ -110,13 +110,17 @@ struct Keeper {
 struct Held {
     message_id: String,
     lost: CancellationToken,
+    /// Where it is in the queue of those to renew. Not while that is on its way.
+    renewal: Option<delay_queue::Key>,
 }
 
 struct Change {
     handle: String,
     visible_in: Duration,
-    /// There, if the lease was given up. Otherwise, it is renewed.
-    given_up: Option<Option<TaskTrackerToken>>,
+    /// Whether the lease goes on. Otherwise, it was given up.
+    is_renewal: bool,
+    /// Counts as being in hand until the change is made.
+    _in_hand: Option<TaskTrackerToken>,
     tries: u32,
 }
 
@@ -152,7 +156,10 @@ impl Keeper {
                 Some(due) = self.to_renew.next(), if !self.to_renew.is_empty() => {
                     let visible_in = self.visibility_timeout;
                     let handle = due.into_inner();
-                    self.change(Change { handle, visible_in, given_up: None, tries: 0 });
+                    if let Some(held) = self.held.get_mut(&handle) {
+                        held.renewal = None;
+                    }
+                    self.change(Change { handle, visible_in, is_renewal: true, _in_hand: None, tries: 0 });
                 }
             }
         }
@@ -161,29 +168,43 @@ impl Keeper {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Begin { handle, message_id, lost } => {
-                self.renew_later(handle.clone());
-                self.held.insert(handle, Held { message_id, lost });
+                self.held.insert(handle.clone(), Held { message_id, lost, renewal: None });
+                self.renew_later(handle);
             }
-            Order::End { handle } => drop(self.held.remove(&handle)),
+            Order::End { handle } => self.end(&handle),
             Order::GiveUp { handle, visible_in, in_hand } => {
-                self.held.remove(&handle);
-                self.change(Change { handle, visible_in, given_up: Some(in_hand), tries: 0 });
+                self.end(&handle);
+                self.change(Change {
+                    handle,
+                    visible_in,
+                    is_renewal: false,
+                    _in_hand: in_hand,
+                    tries: 0,
+                });
             }
         }
     }
 
+    fn end(&mut self, handle: &str) {
+        // Thousands of files can be done before it would be due.
+        if let Some(Held { renewal: Some(key), .. }) = self.held.remove(handle) {
+            self.to_renew.remove(&key);
+        }
+    }
+
     fn renew_later(&mut self, handle: String) {
-        if !self.visibility_timeout.is_zero() {
+        if let Some(held) = self.held.get_mut(&handle) {
             // Not all of them at the same time.
             let part = rand::rng().random_range(0.4..0.5);
-            self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
+            let key = self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
+            held.renewal = Some(key);
         }
     }
 
     /// Makes a change together with others, but soon.
     fn change(&mut self, change: Change) {
         // Nothing to do for a lease that has ended.
-        if change.given_up.is_some() || self.held.contains_key(&change.handle) {
+        if !change.is_renewal || self.held.contains_key(&change.handle) {
             if self.changes.is_empty() {
                 self.send_at = Instant::now() + BATCH_WAIT;
             }
@@ -196,7 +217,7 @@ impl Keeper {
 
     async fn send(&mut self) {
         let held = &self.held;
-        self.changes.retain(|it| it.given_up.is_some() || held.contains_key(&it.handle));
+        self.changes.retain(|it| !it.is_renewal || held.contains_key(&it.handle));
         let count = self.changes.len().min(BATCH);
         let changes: Vec<_> = self.changes.drain(..count).collect();
         let entries = changes.iter().enumerate().filter_map(|(position, change)| {
@@ -217,7 +238,7 @@ impl Keeper {
                 for (position, change) in changes.into_iter().enumerate() {
                     let id = position.to_string();
                     match answer.failed.iter().find(|failed| failed.id == id) {
-                        None if change.given_up.is_none() => self.renew_later(change.handle),
+                        None if change.is_renewal => self.renew_later(change.handle),
                         None => {}
                         Some(failed) => self.has_failed(change, failed),
                     }
@@ -237,9 +258,9 @@ impl Keeper {
         let reason = failed.message.as_ref().unwrap_or(&failed.code);
         if !failed.sender_fault {
             self.try_again(change);
-        } else if change.given_up.is_some() {
+        } else if !change.is_renewal {
             warn!("A message could not be given back, and stays hidden for a while: {reason}");
-        } else if let Some(Held { message_id, lost }) = self.held.remove(&change.handle) {
+        } else if let Some(Held { message_id, lost, .. }) = self.held.remove(&change.handle) {
             warn!(message_id, "The message {message_id} can no longer be kept hidden: {reason}");
             counter!(LOST).increment(1);
             lost.cancel();
@@ -249,7 +270,7 @@ impl Keeper {
     fn try_again(&mut self, change: Change) {
         let tries = change.tries + 1;
         // A renewal is tried until the lease ends, or SQS says that it is lost.
-        if change.given_up.is_none() || tries < TRIES {
+        if change.is_renewal || tries < TRIES {
             self.change(Change { tries, ..change });
         } else {
             warn!("A message could not be given back, and stays hidden for a while");

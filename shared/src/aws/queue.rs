@@ -85,14 +85,14 @@ impl Queue {
     /// One receive at a time is enough for a queue that has less than that. When one has brought all
     /// it could, the queue has more, and several look for 25 messages as 10, 10, and 5.
     pub fn receives(&self, missing: usize) -> impl Iterator<Item = usize> + use<> {
-        gauge!(DEMAND).set(missing as f64);
+        gauge!(DEMAND).set(float(missing));
         let at_once = if self.was_full.load(Relaxed) { RECEIVES } else { 1 };
         (0..missing).step_by(BATCH).take(at_once).map(move |from| (missing - from).min(BATCH))
     }
 
     /// A receive that could have brought `wanted` messages has brought `count`.
     pub fn received(&self, count: usize, wanted: usize) {
-        gauge!(DEMAND).decrement(count as f64);
+        gauge!(DEMAND).decrement(float(count));
         self.was_full.store(count == wanted, Relaxed);
         if count == 0 && self.in_hand.is_empty() {
             self.idle.cancel();
@@ -196,6 +196,11 @@ impl Queue {
         let seconds = self.visibility_timeout.unwrap_or(30).try_into().unwrap_or_default();
         self.leases.keep(self.client.clone(), self.url.clone(), Duration::from_secs(seconds));
     }
+}
+
+/// A number of messages, of which there are never that many.
+fn float(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
 }
 
 fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {

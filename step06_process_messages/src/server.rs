@@ -3,9 +3,8 @@
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, S3Object, why};
+use shared::aws::{Backoff, Queue, S3Object};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -80,30 +79,23 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let receives = queue.receives(missing).map(|count| receive(&queue, count));
-        let mut receives = receives.collect::<FuturesUnordered<_>>();
+        let mut receives = queue.look_for(missing, receive);
         while let Some(received) = receives.next().await {
-            match received {
-                Ok(events) if events.is_empty() => backoff.succeeded(),
-                Ok(events) => {
-                    backoff.succeeded();
-                    pending.found(events.len());
-                    info!("Casting events to producer");
-                    SqsProducer::enqueue(&producer, events);
-                    if pending.count() > 0 {
-                        task::yield_now().await; // Whoever waited for the events goes first.
-                    }
-                }
-                Err(error) => {
-                    terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-                }
+            let Some(events) = backoff.outcome(received, &terminate).await else { continue };
+            if !events.is_empty() {
+                pending.found(events.len());
+                info!("Casting events to producer");
+                SqsProducer::enqueue(&producer, events);
+            }
+            if pending.count() > 0 {
+                task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
     }
 }
 
 /// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
         .max_number_of_messages(count.try_into().unwrap_or(10))

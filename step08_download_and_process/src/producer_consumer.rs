@@ -43,15 +43,12 @@ impl ProducerConsumer for SqsProducerConsumer {
         info!("ProducerConsumer received {} events", events.len());
         let mut files = Vec::new();
         for event in events {
-            if !event.message.is_wanted() {
-                continue;
-            }
             if self.results.has(&event.object).await {
                 info!("{} is processed already", event.object);
                 server::release(&self.aws.queue, event.message);
                 continue;
             }
-            match event.message.while_held(&event.object, self.download(&event.object)).await {
+            match event.message.begin(&event.object, self.download(&event.object)).await {
                 Some(Ok(contents)) => {
                     // The rest of a large file follows while the consumer is at work on it.
                     let done = if contents.is_whole() { "downloaded" } else { "is downloading" };

@@ -8,9 +8,8 @@ use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, Receipt, S3Object, why};
+use shared::aws::{Backoff, Queue, Receipt, S3Object};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -90,30 +89,23 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let receives = queue.receives(missing).map(|count| receive(&queue, count));
-        let mut receives = receives.collect::<FuturesUnordered<_>>();
+        let mut receives = queue.look_for(missing, receive);
         while let Some(received) = receives.next().await {
-            match received {
-                Ok(events) if events.is_empty() => backoff.succeeded(),
-                Ok(events) => {
-                    backoff.succeeded();
-                    pending.found(events.len());
-                    info!("Casting events to producer");
-                    SqsProducer::enqueue(&producer, events);
-                    if pending.count() > 0 {
-                        task::yield_now().await; // Whoever waited for the events goes first.
-                    }
-                }
-                Err(error) => {
-                    terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-                }
+            let Some(events) = backoff.outcome(received, &terminate).await else { continue };
+            if !events.is_empty() {
+                pending.found(events.len());
+                info!("Casting events to producer");
+                SqsProducer::enqueue(&producer, events);
+            }
+            if pending.count() > 0 {
+                task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
     }
 }
 
 /// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
         .max_number_of_messages(count.try_into().unwrap_or(10))
@@ -127,13 +119,13 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<Rec
     let mut events = Vec::new();
     for message in received.messages.unwrap_or_default() {
         let objects = objects_in(&message);
-        let message = Arc::new(Receipt::of(message, queue));
+        let message = Arc::new(Receipt::of(message, &queue));
         if objects.is_none() {
             message.leave();
         }
         let objects = objects.into_iter().flatten();
         events.extend(objects.map(|object| Event { object, message: message.clone() }));
-        release(queue, message); // Now, if no event refers to it.
+        release(&queue, message); // Now, if no event refers to it.
     }
     Ok(events)
 }

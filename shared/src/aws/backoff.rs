@@ -1,14 +1,18 @@
 //! Waits longer and longer between tries at something that fails.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::counter;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::why;
 use crate::metrics::RETRIES;
 
 /// Waits of about 0.5, 1, 2, 4 … and at most 20 seconds, each a little longer by chance, so that
@@ -57,6 +61,28 @@ impl Backoff {
     pub fn succeeded(&mut self) {
         if self.failing.take().is_some() {
             info!("{} works again", self.what);
+        }
+    }
+
+    /// What came of a try, if it went well. If it failed, says so and waits, but no longer than until
+    /// `terminate`.
+    pub async fn outcome<T, E>(
+        &mut self,
+        tried: Result<T, SdkError<E>>,
+        terminate: &CancellationToken,
+    ) -> Option<T>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match tried {
+            Ok(done) => {
+                self.succeeded();
+                Some(done)
+            }
+            Err(error) => {
+                terminate.run_until_cancelled(self.failed(why(&error))).await;
+                None
+            }
         }
     }
 

@@ -67,7 +67,8 @@ impl Download {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let what = format!("Downloading {}/{}", name(get.get_bucket()), name(get.get_key()));
         let (mut backoff, started) = (Backoff::new(what), Instant::now());
-        let answer = send(&get, &mut backoff, patience).await?;
+        // The future of a request takes kilobytes, which would be moved with those that wait for it.
+        let answer = Box::pin(send(&get, &mut backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
         Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })

@@ -9,6 +9,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
 };
+use futures_util::stream::FuturesUnordered;
 use metrics::gauge;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -79,15 +80,21 @@ impl Queue {
         }
     }
 
-    /// In how many receives, of how many messages each, to look for what is `missing`: SQS gives no
-    /// more than 10 at once.
+    /// Looks for what is `missing` by calling `receive`, with how many messages are wanted: SQS gives no
+    /// more than 10 at once. What each receive brings comes as soon as it is there. All of them have to
+    /// be waited for: a receive must not be dropped.
     ///
-    /// One receive at a time is enough for a queue that has less than that. When one has brought all
-    /// it could, the queue has more, and several look for 25 messages as 10, 10, and 5.
-    pub fn receives(&self, missing: usize) -> impl Iterator<Item = usize> + use<> {
+    /// One at a time is enough for a queue that has less than 10. When one has brought all it could, the
+    /// queue has more, and several look for 25 messages as 10, 10, and 5.
+    pub fn look_for<F: Future>(
+        &self,
+        missing: usize,
+        receive: impl Fn(Self, usize) -> F,
+    ) -> FuturesUnordered<F> {
         gauge!(DEMAND).set(float(missing));
         let at_once = if self.was_full.load(Relaxed) { RECEIVES } else { 1 };
-        (0..missing).step_by(BATCH).take(at_once).map(move |from| (missing - from).min(BATCH))
+        let parts = (0..missing).step_by(BATCH).take(at_once);
+        parts.map(|from| receive(self.clone(), (missing - from).min(BATCH))).collect()
     }
 
     /// A receive that could have brought `wanted` messages has brought `count`.

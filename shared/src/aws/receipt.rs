@@ -89,15 +89,15 @@ impl Receipt {
         self.fate.store(GIVEN_BACK, Relaxed);
     }
 
-    /// Whether the message still is to be worked on: not if the program is to end, and what is not
-    /// begun is given back, nor if somebody else may have it by now.
-    pub fn is_wanted(&self) -> bool {
-        !self.queue.stopping.is_cancelled() && !self.is_lost()
-    }
-
     /// Whether the message could not be kept hidden: somebody else may have it by now.
     pub fn is_lost(&self) -> bool {
         self.lease.lost().is_cancelled()
+    }
+
+    /// Does the first work on the message, as [`while_held`](Self::while_held). `None` also if the
+    /// program is to end: what is not begun by then is given back.
+    pub async fn begin<T>(&self, object: &S3Object, work: impl Future<Output = T>) -> Option<T> {
+        if self.queue.stopping.is_cancelled() { None } else { self.while_held(object, work).await }
     }
 
     /// Does some work on the message. `None` if it had to be cancelled: because the message's lease is

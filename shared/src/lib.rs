@@ -17,6 +17,8 @@ pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;
+#[cfg(feature = "aws")]
+pub mod work;
 
 pub use error::Error;
 

@@ -21,7 +21,6 @@ use tracing::{error, info};
 use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
 use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
-use crate::progress;
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -32,7 +31,7 @@ pub struct ResultsArgs {
 
     /// End when the queue is empty and all is done; with exit code 1 if a file failed
     #[arg(long)]
-    pub until_idle: bool,
+    until_idle: bool,
 }
 
 /// A folder with one JSON file for each version of an object, and the totals of this run.
@@ -153,15 +152,8 @@ impl Results {
         }
     }
 
-    /// With `--until-idle`, shows in a terminal how far the work is.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn show_progress(&self, queue: &Queue) {
-        if self.0.until_idle {
-            progress::show(self, queue);
-        }
+    pub(crate) fn until_idle(&self) -> bool {
+        self.0.until_idle
     }
 
     pub(crate) fn files_done(&self) -> u64 {
@@ -182,7 +174,7 @@ impl Results {
 
     /// Notes that `object` could not be processed, and why. Leaves the message that told of it to the
     /// queue.
-    pub fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
+    pub(crate) fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
         error!(
             bucket = object.bucket,
             key = object.key,
@@ -201,10 +193,8 @@ impl Results {
     /// done and a file failed, or else 0.
     ///
     /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
-    /// file: to find that the queue is empty takes a while more. Waits until nothing is in hand.
-    pub async fn summary(&self, queue: &Queue) -> ExitCode {
-        queue.settled().await;
-        progress::clear();
+    /// file: to find that the queue is empty takes a while more.
+    pub(crate) fn summary(&self, queue: &Queue) -> ExitCode {
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);

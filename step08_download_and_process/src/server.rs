@@ -8,7 +8,6 @@ use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
-use shared::aws::notification::objects_in;
 use shared::aws::{Backoff, Queue, Receipt, S3Object};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
@@ -118,24 +117,11 @@ async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<Rece
     queue.received(received.messages().len(), count);
     let mut events = Vec::new();
     for message in received.messages.unwrap_or_default() {
-        let objects = objects_in(&message);
-        let message = Arc::new(Receipt::of(message, &queue));
-        if objects.is_none() {
-            message.leave();
-        }
-        let objects = objects.into_iter().flatten();
-        events.extend(objects.map(|object| Event { object, message: message.clone() }));
-        release(&queue, message); // Now, if no event refers to it.
+        let (message, objects) = Receipt::of(message, &queue);
+        events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
+        message.release(); // Deleted now, if no event refers to it.
     }
     Ok(events)
-}
-
-/// The work on one of the events of a message is done. With the last of them, the message is deleted,
-/// unless it is left to the queue.
-pub fn release(queue: &Queue, message: Arc<Receipt>) {
-    if let Some(message) = Arc::into_inner(message) {
-        queue.release(message);
-    }
 }
 
 /// Deletes messages, at most 10 at once, which is all that SQS takes. Returns those that it did not

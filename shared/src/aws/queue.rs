@@ -111,7 +111,7 @@ impl Queue {
         self.idle.cancelled().await;
     }
 
-    /// From now on, what is [released](Queue::release) is deleted by calling `delete`, with at most 10
+    /// From now on, what is [released](Receipt::release) is deleted by calling `delete`, with at most 10
     /// messages. It is called again for those that SQS could not delete, which it returns.
     ///
     /// # Panics
@@ -129,11 +129,10 @@ impl Queue {
         }
     }
 
-    /// All that a message told of is done: it is deleted soon, together with others, unless it was
-    /// left to the queue or given back.
-    pub fn release(&self, message: Receipt) {
-        if let (Some(releases), Some(done)) = (self.releases.get(), message.done()) {
-            let _ = releases.send(done); // Nobody is there only when the program ends.
+    /// Has a message deleted soon, together with others.
+    pub(super) fn delete(&self, message: Receipt) {
+        if let Some(releases) = self.releases.get() {
+            let _ = releases.send(message); // Nobody is there only when the program ends.
         }
     }
 

@@ -1,6 +1,7 @@
 //! A message that was received, and what becomes of it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::lease::Lease;
+use super::notification::objects_in;
 use super::{Queue, S3Object};
 use crate::metrics::{
     FAILED, GIVEN_BACK as GIVEN_BACK_COUNT, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
@@ -46,8 +48,18 @@ const DONE: u8 = 3;
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
 impl Receipt {
-    /// The receipt for a message from this queue.
-    pub fn of(message: Message, queue: &Queue) -> Self {
+    /// The receipt for a message from this queue, and the objects of which the message tells. If it
+    /// cannot be read, there are none, and it is left to the queue.
+    pub fn of(message: Message, queue: &Queue) -> (Arc<Self>, Vec<S3Object>) {
+        let objects = objects_in(&message);
+        let receipt = Self::new(message, queue);
+        if objects.is_none() {
+            receipt.leave();
+        }
+        (Arc::new(receipt), objects.unwrap_or_default())
+    }
+
+    fn new(message: Message, queue: &Queue) -> Self {
         let count = message.attributes().and_then(|attributes| {
             attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
         });
@@ -120,9 +132,18 @@ impl Receipt {
         }
     }
 
+    /// The work on one of the objects of which the message told is done. With the last of them, the
+    /// message is deleted, unless it was left to the queue or given back.
+    pub fn release(self: Arc<Self>) {
+        if let Some(done) = Arc::into_inner(self).and_then(Self::done) {
+            let queue = done.queue.clone();
+            queue.delete(done);
+        }
+    }
+
     /// All that the message told of is done: it can be deleted, if it is not left to the queue, or
     /// given back.
-    pub(super) fn done(mut self) -> Option<Self> {
+    fn done(mut self) -> Option<Self> {
         let is_done = *self.fate.get_mut() == IN_WORK;
         if is_done {
             *self.fate.get_mut() = DONE;
@@ -190,7 +211,7 @@ mod tests {
     fn a_message_that_is_dropped_unfinished_was_abandoned_and_no_other_is() {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
-        let receipt = || Receipt::of(Message::builder().message_id("1").build(), &queue);
+        let receipt = || Receipt::new(Message::builder().message_id("1").build(), &queue);
 
         drop(receipt().done());
         let left = receipt();
@@ -212,7 +233,7 @@ mod tests {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
         let wait = |count| {
-            let mut receipt = Receipt::of(Message::builder().build(), &queue);
+            let mut receipt = Receipt::new(Message::builder().build(), &queue);
             receipt.receive_count = count;
             receipt.retry_wait().as_secs()
         };

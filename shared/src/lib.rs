@@ -5,6 +5,8 @@ pub mod aws;
 #[cfg(feature = "aws")]
 pub mod contents;
 mod error;
+#[cfg(feature = "fault-proxy")]
+pub mod fault_proxy;
 #[cfg(feature = "aws")]
 pub mod local_aws;
 pub mod logging;

@@ -188,3 +188,37 @@ async fn send(
 fn other(error: &dyn std::error::Error) -> io::Error {
     io::Error::other(chain(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::aws::Clients;
+
+    /// So impatient that it tries again once.
+    async fn start(endpoint: &str) -> Result<Download, SdkError<GetObjectError>> {
+        let get = Clients::local(endpoint).s3.get_object().bucket("b").key("k");
+        Download::start_with(get, Duration::from_millis(1)).await
+    }
+
+    #[tokio::test]
+    async fn it_gives_up_in_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\netag: \"a\"\r\n\r\n0";
+        let (download, ()) = tokio::join!(start(&endpoint), async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            // With a request that nobody has read, it would be reset.
+            let _ = connection.read(&mut [0; 10_000]).await.unwrap();
+            connection.write_all(answer).await.unwrap();
+        });
+        drop(listener);
+        let mut download = download.unwrap();
+        assert_eq!(download.next().await.unwrap().unwrap(), "0");
+        let error = download.next().await.unwrap_err().to_string();
+        assert!(error.contains("broke off at byte 1") && error.contains("refused"), "{error}");
+        assert!(matches!(start(&endpoint).await, Err(SdkError::DispatchFailure(_))));
+    }
+}

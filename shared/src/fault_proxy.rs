@@ -1,0 +1,298 @@
+//! For tests: a proxy that breaks what passes through it, over real sockets.
+//!
+//! It stands in front of an SQS and S3, embedded or other, and passes on what it is sent. Signatures
+//! stay valid, since the `Host` header stays what it was; and bodies are never held as a whole.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{self, poll_fn};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::{self, JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// What can be done to a request and its answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// The request is passed on after this time.
+    Latency(Duration),
+    /// It is not passed on, but answered with this status and error code, as SQS or S3 would. For
+    /// instance 503 and `SlowDown`, or 403 and `ExpiredToken`.
+    Status(u16, &'static str),
+    /// The answer's head and this many bytes of its body are sent. Then the connection is reset, which
+    /// can cost the last of what was sent. A body that is not longer than that is sent as it is.
+    ResetAfter(u64),
+    /// The answer's head and this many bytes of its body are sent. Then nothing more comes, and the
+    /// connection stays open.
+    StallAfter(u64),
+    /// The body is sent with this many bytes a second.
+    Slow(u64),
+}
+
+/// A proxy at 127.0.0.1. When it is dropped, it and its connections are gone.
+#[derive(Debug)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    proxy: Arc<Proxy>,
+    serving: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Proxy {
+    origin: String,
+    client: Client<HttpConnector, Incoming>,
+    rules: Mutex<Vec<Rule>>,
+    counts: Mutex<HashMap<String, usize>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    operation: String,
+    path_end: String,
+    times: usize,
+    fault: Fault,
+}
+
+type AnyBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+impl FaultProxy {
+    /// Starts a proxy in front of `origin` (`http://…`), at a free port.
+    ///
+    /// # Errors
+    ///
+    /// If there is no port to listen at.
+    pub async fn start(origin: impl Into<String>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let proxy = Arc::new(Proxy {
+            origin: origin.into().trim_end_matches('/').to_owned(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            rules: Mutex::default(),
+            counts: Mutex::default(),
+        });
+        let address = listener.local_addr()?;
+        let serving = Mutex::new(Some(tokio::spawn(serve(listener, proxy.clone()))));
+        Ok(Self { address, proxy, serving })
+    }
+
+    /// Where it is: `http://127.0.0.1:` and the port.
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on, does this to every request for `matching`: an operation, as `ReceiveMessage` or
+    /// `GetObject`, or an operation and the end of a path, as `GetObject a/b.gz`.
+    ///
+    /// The fault that was named first comes first, and the next when it is used up.
+    pub fn fault(&self, matching: &str, fault: Fault) {
+        self.fault_times(matching, usize::MAX, fault);
+    }
+
+    /// As [`fault`](Self::fault), for so many requests.
+    pub fn fault_times(&self, matching: &str, times: usize, fault: Fault) {
+        let (operation, path_end) = matching.split_once(' ').unwrap_or((matching, ""));
+        let (operation, path_end) = (operation.to_owned(), path_end.to_owned());
+        lock(&self.proxy.rules).push(Rule { operation, path_end, times, fault });
+    }
+
+    /// No more faults in what comes from now on.
+    pub fn clear(&self) {
+        lock(&self.proxy.rules).clear();
+    }
+
+    /// How many requests for this operation have come.
+    pub fn count(&self, operation: &str) -> usize {
+        lock(&self.proxy.counts).get(operation).copied().unwrap_or(0)
+    }
+
+    /// Ends all connections, and refuses new ones.
+    pub async fn refuse_connections(&self) {
+        let serving = lock(&self.serving).take();
+        if let Some(serving) = serving {
+            serving.abort();
+            let _ = serving.await;
+        }
+    }
+
+    /// Accepts connections again, at the same port.
+    ///
+    /// # Errors
+    ///
+    /// If somebody else has taken the port.
+    pub async fn accept_connections(&self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.address).await?;
+        let serving = tokio::spawn(serve(listener, self.proxy.clone()));
+        if let Some(previous) = lock(&self.serving).replace(serving) {
+            previous.abort();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        if let Some(serving) = lock(&self.serving).take() {
+            serving.abort();
+        }
+    }
+}
+
+/// Its connections end with it.
+async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                connections.spawn(serve_connection(connection, proxy.clone()));
+            }
+            // Too many open files, most likely: some will be closed.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve_connection(connection: TcpStream, proxy: Arc<Proxy>) {
+    let reset = Arc::new(Notify::new());
+    let service = service_fn(|request| {
+        let (proxy, reset) = (proxy.clone(), reset.clone());
+        Box::pin(async move { proxy.answer(request, reset).await })
+    });
+    let _ = connection.set_nodelay(true);
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(connection), service);
+    tokio::select! {
+        _ = poll_fn(|context| connection.poll_without_shutdown(context)) => {}
+        () = reset.notified() => {
+            let _ = connection.into_parts().io.into_inner().set_zero_linger();
+        }
+    }
+}
+
+impl Proxy {
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        reset: Arc<Notify>,
+    ) -> Result<Response<AnyBody>, Error> {
+        let fault = self.note(&request);
+        match fault {
+            Some(Fault::Status(status, code)) => return Ok(refusal(&request, status, code)),
+            Some(Fault::Latency(time)) => sleep(time).await,
+            _ => {}
+        }
+        if let Ok(uri) = format!("{}{}", self.origin, request.uri()).parse() {
+            *request.uri_mut() = uri;
+        }
+        let answer = self.client.request(request).await?;
+        Ok(answer.map(|body| match fault {
+            Some(Fault::ResetAfter(length)) => cut(body, length, async move {
+                // What came before goes out first.
+                task::yield_now().await;
+                reset.notify_one();
+                future::pending().await
+            }),
+            Some(Fault::StallAfter(length)) => cut(body, length, future::pending()),
+            Some(Fault::Slow(rate)) => slow(body, rate),
+            _ => body.boxed_unsync(),
+        }))
+    }
+
+    /// Counts a request, and finds what is to be done to it.
+    fn note(&self, request: &Request<Incoming>) -> Option<Fault> {
+        let (operation, path) = (operation(request), request.uri().path());
+        *lock(&self.counts).entry(operation.clone()).or_default() += 1;
+        let mut rules = lock(&self.rules);
+        let rule = rules.iter_mut().find(|rule| {
+            rule.operation == operation && path.ends_with(&rule.path_end) && rule.times > 0
+        })?;
+        rule.times -= 1;
+        Some(rule.fault)
+    }
+}
+
+/// SQS's operations are named in a header. For S3's, the method tells enough, if it is about an object.
+fn operation(request: &Request<Incoming>) -> String {
+    if let Some(target) = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    let is_object = request.uri().path().trim_matches('/').contains('/');
+    match *request.method() {
+        Method::GET if is_object => "GetObject",
+        Method::HEAD if is_object => "HeadObject",
+        Method::PUT if is_object => "PutObject",
+        Method::DELETE if is_object => "DeleteObject",
+        ref method => method.as_str(),
+    }
+    .to_owned()
+}
+
+/// What SQS or S3 would answer.
+fn refusal(request: &Request<Incoming>, status: u16, code: &str) -> Response<AnyBody> {
+    let body = if request.headers().contains_key("x-amz-target") {
+        format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "A fault"}}"#)
+    } else {
+        format!("<Error><Code>{code}</Code><Message>A fault</Message></Error>")
+    };
+    let body = Full::from(body).map_err(|never: Infallible| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status.try_into().unwrap_or_default();
+    answer
+}
+
+/// The first bytes of a body, and then what comes in place of the rest.
+fn cut(
+    body: Incoming,
+    length: u64,
+    end: impl Future<Output = Infallible> + Send + 'static,
+) -> AnyBody {
+    let first = stream::unfold((body.into_data_stream(), length), |(mut body, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let chunk = body.next().await?.map(|mut chunk| {
+            chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            chunk
+        });
+        let left = left - chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Some((chunk.map(Frame::data), (body, left)))
+    });
+    let end = stream::once(end).map(|never| match never {});
+    StreamBody::new(first.chain(end)).boxed_unsync()
+}
+
+/// The body, ten pieces a second.
+fn slow(body: Incoming, rate: u64) -> AnyBody {
+    let piece = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
+    let pieces = stream::unfold((body.into_data_stream(), Bytes::new()), move |state| async move {
+        let (mut body, mut chunk) = state;
+        if chunk.is_empty() {
+            match body.next().await? {
+                Ok(next) => chunk = next,
+                Err(error) => return Some((Err(error), (body, chunk))),
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+        let piece = chunk.split_to(piece.min(chunk.len()));
+        Some((Ok(Frame::data(piece)), (body, chunk)))
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,180 @@
+//! Answers that our embedded S3 does not give.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use shared::aws::Download;
+use shared::contents::{Contents, Limits, is_replaced};
+use shared::local_aws::LocalAws;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::support::{config, rest};
+
+/// Gives these answers, each over a connection of its own that ends with it, and returns the requests.
+struct Script {
+    s3: Client,
+    requests: JoinHandle<Vec<String>>,
+}
+
+impl Script {
+    async fn new(
+        answers: impl IntoIterator<Item = &'static str, IntoIter: Send> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let requests = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                requests.push(request(&mut connection).await);
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+            requests
+        });
+        let local = LocalAws::start(0, "queue").await.unwrap();
+        let s3 = Client::from_conf(config(&local.aws().s3, &endpoint).build());
+        Self { s3, requests }
+    }
+
+    /// Downloads an object, to see what comes of the answers.
+    async fn download(&self) -> std::io::Result<String> {
+        let get = self.s3.get_object().bucket("b").key("k");
+        let mut download = Download::start(get).await.unwrap();
+        Ok(String::from_utf8(rest(&mut download).await?).unwrap())
+    }
+}
+
+async fn request(connection: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(connection.read_u8().await.unwrap());
+    }
+    String::from_utf8(request).unwrap()
+}
+
+const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n0123";
+
+#[tokio::test]
+async fn the_rest_is_asked_for_with_range_and_if_match() {
+    let rest = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"a\"\r\n\
+                content-range: bytes 4-7/8\r\n\r\n4567";
+    let script = Script::new([HALF, rest]).await;
+    assert_eq!(script.download().await.unwrap(), "01234567");
+    let requests = script.requests.await.unwrap();
+    assert!(!requests[0].contains("range:") && !requests[0].contains("if-match:"), "{requests:?}");
+    assert!(requests[1].contains("\r\nrange: bytes=4-\r\n"), "{requests:?}");
+    assert!(requests[1].contains("\r\nif-match: \"a\"\r\n"), "{requests:?}");
+}
+
+/// S3s that do not know of ranges send all of it: what is known of that is left out.
+#[tokio::test]
+async fn the_whole_may_come_in_place_of_the_rest() {
+    let whole = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n01234567";
+    let script = Script::new([HALF, whole]).await;
+    assert_eq!(script.download().await.unwrap(), "01234567");
+    // And it may break off itself, before or after it is known.
+    let less = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n01";
+    let more = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n012345";
+    let script = Script::new([HALF, less, more, whole]).await;
+    assert_eq!(script.download().await.unwrap(), "01234567");
+}
+
+#[tokio::test]
+async fn the_rest_may_come_in_parts() {
+    let less = "HTTP/1.1 206 Partial Content\r\ncontent-length: 2\r\netag: \"a\"\r\n\
+                content-range: bytes 4-5/8\r\n\r\n45";
+    let last = "HTTP/1.1 206 Partial Content\r\ncontent-length: 2\r\netag: \"a\"\r\n\
+                content-range: bytes 6-7/8\r\n\r\n67";
+    let script = Script::new([HALF, less, last]).await;
+    assert_eq!(script.download().await.unwrap(), "01234567");
+}
+
+/// S3s that do not know of conditions do not refuse.
+#[tokio::test]
+async fn another_etag_is_another_object() {
+    let other = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"b\"\r\n\
+                 content-range: bytes 4-7/8\r\n\r\nabcd";
+    let script = Script::new([HALF, other]).await;
+    assert!(is_replaced(&script.download().await.unwrap_err()));
+}
+
+#[tokio::test]
+async fn a_part_that_was_not_asked_for_is_an_error() {
+    let wrong = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"a\"\r\n\
+                 content-range: bytes 40-43/48\r\n\r\n4567";
+    let script = Script::new([HALF, wrong]).await;
+    let error = script.download().await.unwrap_err();
+    assert!(error.to_string().contains("bytes 40-43/48"), "{error}");
+    // It begins where it should, but there is more of it than there can be.
+    let longer = "HTTP/1.1 206 Partial Content\r\ncontent-length: 5\r\netag: \"a\"\r\n\
+                  content-range: bytes 4-8/9\r\n\r\n45678";
+    let script = Script::new([HALF, longer]).await;
+    let error = script.download().await.unwrap_err();
+    assert!(error.to_string().contains("more of it"), "{error}");
+}
+
+#[tokio::test]
+async fn a_range_that_cannot_be_satisfied_is_an_error() {
+    let refusal = "HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 40\r\n\r\n\
+                   <Error><Code>InvalidRange</Code></Error>";
+    let script = Script::new([HALF, refusal]).await;
+    let error = script.download().await.unwrap_err();
+    assert!(error.to_string().contains("InvalidRange"), "{error}");
+}
+
+/// Nothing would say that the rest is that of the same content.
+#[tokio::test]
+async fn a_content_without_a_name_is_not_resumed() {
+    let nameless = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n0123";
+    let script = Script::new([nameless]).await;
+    let error = script.download().await.unwrap_err();
+    assert!(error.to_string().contains("broke off at byte 4"), "{error}");
+}
+
+#[tokio::test]
+async fn the_checksum_is_that_of_the_whole() {
+    let wrong = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\
+                 x-amz-checksum-crc32: AAAAAA==\r\n\r\n01234567";
+    let script = Script::new([wrong]).await;
+    let error = script.download().await.unwrap_err();
+    assert!(error.to_string().contains("checksum mismatch"), "{error}");
+    // Some S3s send the checksum of the whole with a part.
+    let rest = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"a\"\r\n\
+                x-amz-checksum-crc32: AAAAAA==\r\ncontent-range: bytes 4-7/8\r\n\r\n4567";
+    let script = Script::new([HALF, rest]).await;
+    assert_eq!(script.download().await.unwrap(), "01234567");
+}
+
+/// Nor is its thread held, or its connection.
+#[tokio::test]
+async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
+    const SENT: usize = 2 << 20;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let until_closed = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        request(&mut connection).await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 2 * SENT);
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&vec![0; SENT]).await.unwrap();
+        // Nothing comes, or an error, when it is closed.
+        let _ = connection.read(&mut [0]).await;
+    });
+
+    // This client waits for 20 seconds for the rest.
+    let local = LocalAws::start(0, "queue").await.unwrap();
+    let config = local.aws().s3.config().to_builder().endpoint_url(endpoint);
+    let get = Client::from_conf(config.build()).get_object().bucket("b").key("k");
+    let download = Download::start(get).await.unwrap();
+    let mut contents = Contents::unzip(download, Limits::default()).await;
+    let mut read = 0;
+    while read < SENT {
+        read += contents.next().await.unwrap().unwrap().len();
+    }
+    drop(contents);
+    timeout(Duration::from_secs(10), until_closed).await.expect("it is closed").unwrap();
+}

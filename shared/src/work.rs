@@ -2,14 +2,13 @@
 
 use std::io;
 use std::process::{ExitCode, exit};
-use std::sync::Arc;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use clap::Args;
 use tracing::info;
 
-use crate::aws::{Aws, AwsArgs, CheckArgs, Receipt, S3Object, why};
+use crate::aws::{Aws, AwsArgs, CheckArgs, Receipt, S3Object, Share, why};
 use crate::contents::is_replaced;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -66,12 +65,7 @@ impl WorkArgs {
 impl Work {
     /// The object that `message` tells of cannot be downloaded, and why. If it is gone, there is nothing
     /// left to do. Otherwise that is a failure.
-    pub fn no_download(
-        &self,
-        object: &S3Object,
-        message: Arc<Receipt>,
-        error: &SdkError<GetObjectError>,
-    ) {
+    pub fn no_download(&self, object: &S3Object, message: Share, error: &SdkError<GetObjectError>) {
         if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) {
             info!("{object} is gone: there is nothing left to process");
             message.release();

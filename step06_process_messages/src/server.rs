@@ -79,9 +79,9 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let mut receives = queue.look_for(missing, receive);
+        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
         while let Some(received) = receives.next().await {
-            let Some(events) = backoff.outcome(received, &terminate).await else { continue };
+            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
             if !events.is_empty() {
                 pending.found(events.len());
                 info!("Casting events to producer");
@@ -91,6 +91,8 @@ async fn server_loop(
                 task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
+        // Waits if one has failed, and not before what the others have brought is handed on.
+        backoff.after(failure, &terminate).await;
     }
 }
 

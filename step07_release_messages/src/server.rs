@@ -1,14 +1,12 @@
 //! Where the events come from: messages in an SQS queue, which tell of objects in S3.
 
-use std::sync::Arc;
-
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
-use shared::aws::{Backoff, Queue, Receipt, S3Object};
+use shared::aws::{Backoff, Queue, Receipt, S3Object, Share};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +18,7 @@ use crate::producer::{Pending, SqsProducer};
 pub struct Event {
     pub object: S3Object,
     /// What told of it. There may be several events of one message.
-    pub message: Arc<Receipt>,
+    pub message: Share,
 }
 
 pub struct Server {
@@ -88,9 +86,9 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let mut receives = queue.look_for(missing, receive);
+        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
         while let Some(received) = receives.next().await {
-            let Some(events) = backoff.outcome(received, &terminate).await else { continue };
+            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
             if !events.is_empty() {
                 pending.found(events.len());
                 info!("Casting events to producer");
@@ -100,6 +98,8 @@ async fn server_loop(
                 task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
+        // Waits if one has failed, and not before what the others have brought is handed on.
+        backoff.after(failure, &terminate).await;
     }
 }
 

@@ -64,24 +64,16 @@ impl Backoff {
         }
     }
 
-    /// What came of a try, if it went well. If it failed, says so and waits, but no longer than until
-    /// `terminate`.
-    pub async fn outcome<T, E>(
-        &mut self,
-        tried: Result<T, SdkError<E>>,
-        terminate: &CancellationToken,
-    ) -> Option<T>
+    /// After several tries at the same time: one of them failed, or all went well. If one failed, says
+    /// so and waits, but no longer than until `terminate`.
+    pub async fn after<E>(&mut self, failure: Option<SdkError<E>>, terminate: &CancellationToken)
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        match tried {
-            Ok(done) => {
-                self.succeeded();
-                Some(done)
-            }
-            Err(error) => {
+        match failure {
+            None => self.succeeded(),
+            Some(error) => {
                 terminate.run_until_cancelled(self.failed(why(&error))).await;
-                None
             }
         }
     }

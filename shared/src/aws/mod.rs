@@ -12,6 +12,7 @@ mod lease;
 pub mod notification;
 mod queue;
 mod receipt;
+mod share;
 mod transient;
 mod why;
 
@@ -24,6 +25,7 @@ pub(crate) use download::Replaced;
 pub use notification::S3Object;
 pub use queue::Queue;
 pub use receipt::Receipt;
+pub use share::Share;
 pub use why::why;
 
 use crate::contents::Limits;

@@ -111,7 +111,7 @@ impl Queue {
         self.idle.cancelled().await;
     }
 
-    /// From now on, what is [released](Receipt::release) is deleted by calling `delete`, with at most 10
+    /// From now on, what is [released](super::Share::release) is deleted by calling `delete`, with at most 10
     /// messages. It is called again for those that SQS could not delete, which it returns.
     ///
     /// # Panics

@@ -1,7 +1,6 @@
 //! A message that was received, and what becomes of it.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,7 +11,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::lease::Lease;
 use super::notification::objects_in;
-use super::{Queue, S3Object};
+use super::{Queue, S3Object, Share};
 use crate::metrics::{
     FAILED, GIVEN_BACK as GIVEN_BACK_COUNT, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
@@ -50,16 +49,16 @@ const LONGEST_RETRY: Duration = Duration::from_mins(15);
 impl Receipt {
     /// The receipt for a message from this queue, and the objects of which the message tells. If it
     /// cannot be read, there are none, and it is left to the queue.
-    pub fn of(message: Message, queue: &Queue) -> (Arc<Self>, Vec<S3Object>) {
+    pub fn of(message: Message, queue: &Queue) -> (Share, Vec<S3Object>) {
         let objects = objects_in(&message);
         let receipt = Self::new(message, queue);
         if objects.is_none() {
             receipt.leave();
         }
-        (Arc::new(receipt), objects.unwrap_or_default())
+        (Share::of(receipt), objects.unwrap_or_default())
     }
 
-    fn new(message: Message, queue: &Queue) -> Self {
+    pub(super) fn new(message: Message, queue: &Queue) -> Self {
         let count = message.attributes().and_then(|attributes| {
             attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
         });
@@ -132,18 +131,9 @@ impl Receipt {
         }
     }
 
-    /// The work on one of the objects of which the message told is done. With the last of them, the
-    /// message is deleted, unless it was left to the queue or given back.
-    pub fn release(self: Arc<Self>) {
-        if let Some(done) = Arc::into_inner(self).and_then(Self::done) {
-            let queue = done.queue.clone();
-            queue.delete(done);
-        }
-    }
-
     /// All that the message told of is done: it can be deleted, if it is not left to the queue, or
     /// given back.
-    fn done(mut self) -> Option<Self> {
+    pub(super) fn done(mut self) -> Option<Self> {
         let is_done = *self.fate.get_mut() == IN_WORK;
         if is_done {
             *self.fate.get_mut() = DONE;
@@ -152,6 +142,12 @@ impl Receipt {
             histogram!(PROCESSING).record(self.received.elapsed());
         }
         is_done.then_some(self)
+    }
+
+    /// Has the message deleted, soon and together with others.
+    pub(super) fn delete(self) {
+        let queue = self.queue.clone();
+        queue.delete(self);
     }
 
     /// How long it is left alone after it failed: twice as long each time.

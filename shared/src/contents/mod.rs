@@ -25,7 +25,7 @@ const WINDOW: usize = 16;
 
 /// Whether the contents ended because the object was replaced or deleted while it was being
 /// downloaded. To begin again is right then.
-pub(crate) fn is_replaced(error: &io::Error) -> bool {
+pub fn is_replaced(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.downcast_ref::<Replaced>().is_some())
 }
 

@@ -19,8 +19,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -56,9 +56,17 @@ pub struct FaultProxy {
 #[derive(Debug)]
 struct Proxy {
     origin: String,
-    client: Client<HttpConnector, Incoming>,
+    client: Client<HttpConnector, AnyBody>,
     rules: Mutex<Vec<Rule>>,
-    counts: Mutex<HashMap<String, usize>>,
+    counts: Mutex<HashMap<String, Count>>,
+    told: Mutex<Vec<(String, Bytes)>>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    requests: usize,
+    at_once: usize,
+    most_at_once: usize,
 }
 
 #[derive(Debug)]
@@ -84,6 +92,7 @@ impl FaultProxy {
             client: Client::builder(TokioExecutor::new()).build_http(),
             rules: Mutex::default(),
             counts: Mutex::default(),
+            told: Mutex::default(),
         });
         let address = listener.local_addr()?;
         let serving = Mutex::new(Some(tokio::spawn(serve(listener, proxy.clone()))));
@@ -117,7 +126,18 @@ impl FaultProxy {
 
     /// How many requests for this operation have come.
     pub fn count(&self, operation: &str) -> usize {
-        lock(&self.proxy.counts).get(operation).copied().unwrap_or(0)
+        lock(&self.proxy.counts).get(operation).map_or(0, |count| count.requests)
+    }
+
+    /// How many requests for this operation have waited for an answer at the same time, at most.
+    pub fn most_at_once(&self, operation: &str) -> usize {
+        lock(&self.proxy.counts).get(operation).map_or(0, |count| count.most_at_once)
+    }
+
+    /// What SQS was told through this proxy: each request's operation and JSON, in the order in which
+    /// they came.
+    pub fn told_sqs(&self) -> Vec<(String, Bytes)> {
+        lock(&self.proxy.told).clone()
     }
 
     /// Ends all connections, and refuses new ones.
@@ -186,10 +206,12 @@ async fn serve_connection(connection: TcpStream, proxy: Arc<Proxy>) {
 impl Proxy {
     async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         reset: Arc<Notify>,
-    ) -> Result<Response<AnyBody>, Error> {
-        let fault = self.note(&request);
+    ) -> io::Result<Response<AnyBody>> {
+        let _under_way = UnderWay::new(&self.counts, operation(&request));
+        let fault = self.fault(&request);
+        let mut request = self.listen(request).await.map_err(io::Error::other)?;
         match fault {
             Some(Fault::Status(status, code)) => return Ok(refusal(&request, status, code)),
             Some(Fault::Latency(time)) => sleep(time).await,
@@ -198,7 +220,7 @@ impl Proxy {
         if let Ok(uri) = format!("{}{}", self.origin, request.uri()).parse() {
             *request.uri_mut() = uri;
         }
-        let answer = self.client.request(request).await?;
+        let answer = self.client.request(request).await.map_err(io::Error::other)?;
         Ok(answer.map(|body| match fault {
             Some(Fault::ResetAfter(length)) => cut(body, length, async move {
                 // What came before goes out first.
@@ -212,10 +234,21 @@ impl Proxy {
         }))
     }
 
-    /// Counts a request, and finds what is to be done to it.
-    fn note(&self, request: &Request<Incoming>) -> Option<Fault> {
+    /// Notes what SQS is told.
+    async fn listen(&self, request: Request<Incoming>) -> hyper::Result<Request<AnyBody>> {
+        if !is_for_sqs(&request) {
+            return Ok(request.map(BodyExt::boxed_unsync));
+        }
+        let operation = operation(&request);
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        lock(&self.told).push((operation, body.clone()));
+        Ok(Request::from_parts(head, whole(body)))
+    }
+
+    /// Finds what is to be done to a request.
+    fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
         let (operation, path) = (operation(request), request.uri().path());
-        *lock(&self.counts).entry(operation.clone()).or_default() += 1;
         let mut rules = lock(&self.rules);
         let rule = rules.iter_mut().find(|rule| {
             rule.operation == operation && path.ends_with(&rule.path_end) && rule.times > 0
@@ -223,6 +256,35 @@ impl Proxy {
         rule.times -= 1;
         Some(rule.fault)
     }
+}
+
+/// A request is counted, and until this is dropped, it waits for an answer.
+struct UnderWay<'a> {
+    counts: &'a Mutex<HashMap<String, Count>>,
+    operation: String,
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(counts: &'a Mutex<HashMap<String, Count>>, operation: String) -> Self {
+        let mut all = lock(counts);
+        let count = all.entry(operation.clone()).or_default();
+        count.requests += 1;
+        count.at_once += 1;
+        count.most_at_once = count.most_at_once.max(count.at_once);
+        Self { counts, operation }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = lock(self.counts).get_mut(&self.operation) {
+            count.at_once -= 1;
+        }
+    }
+}
+
+fn is_for_sqs<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key("x-amz-target")
 }
 
 /// SQS's operations are named in a header. For S3's, the method tells enough, if it is about an object.
@@ -242,16 +304,19 @@ fn operation(request: &Request<Incoming>) -> String {
 }
 
 /// What SQS or S3 would answer.
-fn refusal(request: &Request<Incoming>, status: u16, code: &str) -> Response<AnyBody> {
-    let body = if request.headers().contains_key("x-amz-target") {
+fn refusal(request: &Request<AnyBody>, status: u16, code: &str) -> Response<AnyBody> {
+    let body = if is_for_sqs(request) {
         format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "A fault"}}"#)
     } else {
         format!("<Error><Code>{code}</Code><Message>A fault</Message></Error>")
     };
-    let body = Full::from(body).map_err(|never: Infallible| match never {});
-    let mut answer = Response::new(body.boxed_unsync());
+    let mut answer = Response::new(whole(body));
     *answer.status_mut() = status.try_into().unwrap_or_default();
     answer
+}
+
+fn whole(body: impl Into<Bytes>) -> AnyBody {
+    Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 /// The first bytes of a body, and then what comes in place of the rest.

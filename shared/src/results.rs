@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
@@ -86,10 +86,11 @@ impl Results {
     /// If no file can be written to it.
     pub fn open(args: &ResultsArgs) -> Result<Self, FolderError> {
         let ResultsArgs { output: folder, until_idle } = args;
-        let usable = fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder));
+        let usable = fs::create_dir_all(folder).and_then(|()| unfinished(folder));
         if let Err(source) = usable {
             return Err(FolderError { folder: folder.clone(), source });
         }
+        remove_left_behind(folder);
         Ok(Self(Arc::new(Inner {
             folder: folder.clone(),
             until_idle: *until_idle,
@@ -233,14 +234,7 @@ fn file_name(object: &S3Object) -> String {
 }
 
 fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
-    let mut options = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // Readable by others, as far as the umask lets them.
-        use std::os::unix::fs::PermissionsExt;
-        options.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = options.prefix(".unfinished-").tempfile_in(folder)?;
+    let mut file = unfinished(folder)?;
     file.write_all(json)?;
     file.write_all(b"\n")?;
     // The message is going to be deleted: by then, the result must be there for good.
@@ -250,6 +244,34 @@ fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     fs::File::open(folder)?.sync_all()?; // So must its name.
     Ok(())
+}
+
+/// How the names of files begin that are not results yet.
+const UNFINISHED: &str = ".unfinished-";
+/// A result is written in a moment: a file that is unfinished for so long was left by a process that was
+/// killed. Others may be at work in the same folder.
+const LEFT_BEHIND: Duration = Duration::from_hours(1);
+
+fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut options = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // Readable by others, as far as the umask lets them.
+        use std::os::unix::fs::PermissionsExt;
+        options.permissions(fs::Permissions::from_mode(0o666));
+    }
+    options.prefix(UNFINISHED).tempfile_in(folder)
+}
+
+fn remove_left_behind(folder: &Path) {
+    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let age = || file.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+        if file.file_name().to_string_lossy().starts_with(UNFINISHED)
+            && age().is_ok_and(|age| age > LEFT_BEHIND)
+        {
+            let _ = fs::remove_file(file.path()); // Somebody else has done it, if that fails.
+        }
+    }
 }
 
 fn now() -> String {
@@ -318,6 +340,23 @@ mod tests {
             })
             .collect();
         assert_eq!(contents.len(), files.len());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_long_ago_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, age: u64| {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_mins(age)).unwrap();
+        };
+        file(".unfinished-old", 61);
+        file(".unfinished-new", 59);
+        file("result.json", 1000);
+        open(folder.path()).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort_unstable();
+        assert_eq!(names, [".unfinished-new", "result.json"]);
     }
 
     #[test]

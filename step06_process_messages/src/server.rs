@@ -4,7 +4,7 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use futures_util::StreamExt;
 use shared::aws::notification::objects_in;
-use shared::aws::{Backoff, Queue, S3Object};
+use shared::aws::{Queue, S3Object};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,6 @@ async fn server_loop(
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = Backoff::new("Receiving from SQS");
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
@@ -92,7 +91,7 @@ async fn server_loop(
             }
         }
         // Waits if one has failed, and not before what the others have brought is handed on.
-        backoff.after(failure, &terminate).await;
+        queue.after_receives(failure, &terminate).await;
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
-use shared::aws::{Backoff, Queue, Receipt, S3Object, Share};
+use shared::aws::{Queue, Receipt, S3Object, Share};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,6 @@ async fn server_loop(
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = Backoff::new("Receiving from SQS");
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
@@ -99,7 +98,7 @@ async fn server_loop(
             }
         }
         // Waits if one has failed, and not before what the others have brought is handed on.
-        backoff.after(failure, &terminate).await;
+        queue.after_receives(failure, &terminate).await;
     }
 }
 

@@ -1,18 +1,14 @@
 //! Waits longer and longer between tries at something that fails.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::counter;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::why;
 use crate::metrics::RETRIES;
 
 /// Waits of about 0.5, 1, 2, 4 … and at most 20 seconds, each a little longer by chance, so that
@@ -61,20 +57,6 @@ impl Backoff {
     pub fn succeeded(&mut self) {
         if self.failing.take().is_some() {
             info!("{} works again", self.what);
-        }
-    }
-
-    /// After several tries at the same time: one of them failed, or all went well. If one failed, says
-    /// so and waits, but no longer than until `terminate`.
-    pub async fn after<E>(&mut self, failure: Option<SdkError<E>>, terminate: &CancellationToken)
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        match failure {
-            None => self.succeeded(),
-            Some(error) => {
-                terminate.run_until_cancelled(self.failed(why(&error))).await;
-            }
         }
     }
 

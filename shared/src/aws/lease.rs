@@ -5,10 +5,13 @@
 //! all changes of visibility, one request after the other: none overtakes another.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{Builder, Config};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
 use futures_util::StreamExt;
 use metrics::counter;
@@ -126,6 +129,8 @@ struct Change {
 
 /// A message that cannot be given back for so long becomes visible by itself.
 const TRIES: u32 = 5;
+/// An answer that takes longer does not come any more. A lease must outlive that, and another try.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 impl Keeper {
     /// For a queue whose messages are received with this visibility timeout.
@@ -154,12 +159,7 @@ impl Keeper {
                 },
                 () = sleep_until(self.send_at), if !self.changes.is_empty() => self.send().await,
                 Some(due) = self.to_renew.next(), if !self.to_renew.is_empty() => {
-                    let visible_in = self.visibility_timeout;
-                    let handle = due.into_inner();
-                    if let Some(held) = self.held.get_mut(&handle) {
-                        held.renewal = None;
-                    }
-                    self.change(Change { handle, visible_in, is_renewal: true, _in_hand: None, tries: 0 });
+                    self.renew(due.into_inner());
                 }
             }
         }
@@ -201,6 +201,14 @@ impl Keeper {
         }
     }
 
+    fn renew(&mut self, handle: String) {
+        if let Some(held) = self.held.get_mut(&handle) {
+            held.renewal = None;
+        }
+        let visible_in = self.visibility_timeout;
+        self.change(Change { handle, visible_in, is_renewal: true, _in_hand: None, tries: 0 });
+    }
+
     /// Makes a change together with others, but soon.
     fn change(&mut self, change: Change) {
         // Nothing to do for a lease that has ended.
@@ -232,7 +240,8 @@ impl Keeper {
         if changes.is_empty() {
             return;
         }
-        match request.set_entries(Some(entries.collect())).send().await {
+        let request = request.set_entries(Some(entries.collect())).customize();
+        match request.config_override(self.timeouts()).send().await {
             Ok(answer) => {
                 self.backoff.succeeded();
                 for (position, change) in changes.into_iter().enumerate() {
@@ -252,6 +261,12 @@ impl Keeper {
                 self.backoff.failed(why(&error)).await;
             }
         }
+    }
+
+    fn timeouts(&self) -> Builder {
+        let timeout = (self.visibility_timeout / 5).clamp(*TIMEOUT.start(), *TIMEOUT.end());
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout);
+        Config::builder().timeout_config(timeouts.build())
     }
 
     fn has_failed(&mut self, change: Change, failed: &BatchResultErrorEntry) {
@@ -275,5 +290,26 @@ impl Keeper {
         } else {
             warn!("A message could not be given back, and stays hidden for a while");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Clients;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_lease_that_has_ended() {
+        let sqs = Clients::local("http://127.0.0.1:1").sqs;
+        let mut keeper = Keeper::new(sqs, String::new(), Duration::from_hours(12));
+        let begin = |handle: &str| Order::Begin {
+            handle: handle.to_owned(),
+            message_id: String::new(),
+            lost: CancellationToken::new(),
+        };
+        keeper.carry_out(begin("ends"));
+        keeper.carry_out(begin("lasts"));
+        keeper.carry_out(Order::End { handle: "ends".to_owned() });
+        assert_eq!((keeper.held.len(), keeper.to_renew.len()), (1, 1));
     }
 }

@@ -11,6 +11,7 @@ use aws_sdk_sqs::types::{
 };
 use futures_util::stream::FuturesUnordered;
 use metrics::gauge;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use tracing::warn;
 
 use super::clients::ConnectError;
 use super::lease::Leases;
-use super::{BATCH, Receipt, deletion, why};
+use super::{BATCH, Backoff, Receipt, deletion, why};
 use crate::metrics::DEMAND;
 use crate::stage::STOP_LIMIT;
 
@@ -35,6 +36,8 @@ pub struct Queue {
     /// How long a received message stays hidden from others, in seconds, if nobody renews that. By
     /// default, that is up to the queue.
     pub visibility_timeout: Option<i32>,
+    /// Of whoever receives: there may be one after the other.
+    pub(super) receiving: Arc<Mutex<Backoff>>,
     /// How long a message whose work failed for the first time is left alone.
     pub(super) retry_wait: Duration,
     /// A token is held for each message that was received and is neither deleted nor given back.
@@ -67,6 +70,7 @@ impl Queue {
             url,
             wait: 2,
             visibility_timeout: None,
+            receiving: Arc::new(Mutex::new(Backoff::new("Receiving from SQS"))),
             retry_wait: Duration::from_secs(5),
             in_hand: TaskTracker::new(),
             stop_limit: STOP_LIMIT,
@@ -103,6 +107,24 @@ impl Queue {
         self.was_full.store(count == wanted, Relaxed);
         if count == 0 && self.in_hand.is_empty() {
             self.idle.cancel();
+        }
+    }
+
+    /// All receives of a round are back: one of them failed, or all went well. If one failed, waits, but
+    /// no longer than until `terminate`. The more often it fails, the longer that is.
+    pub async fn after_receives<E>(
+        &self,
+        failure: Option<SdkError<E>>,
+        terminate: &CancellationToken,
+    ) where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut backoff = self.receiving.lock().await;
+        match failure {
+            None => backoff.succeeded(),
+            Some(error) => {
+                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+            }
         }
     }
 

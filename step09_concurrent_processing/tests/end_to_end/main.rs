@@ -7,5 +7,6 @@ mod faults;
 mod files;
 mod logging;
 mod process;
+#[allow(dead_code)] // Some of it is for the tests of production alone.
 mod support;
 mod watching;

@@ -6,7 +6,7 @@ use std::iter;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName::{
@@ -70,25 +70,27 @@ impl World {
         results(self.output.path())
     }
 
+    /// How many messages can be received, and how many are hidden.
+    pub async fn messages(&self) -> (usize, usize) {
+        let queue = &self.local.aws().queue;
+        let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
+        let attributes = attributes
+            .attribute_names(ApproximateNumberOfMessages)
+            .attribute_names(ApproximateNumberOfMessagesNotVisible);
+        let found = attributes.send().await.unwrap().attributes.unwrap();
+        let number = |name| found[&name].parse().unwrap();
+        (number(ApproximateNumberOfMessages), number(ApproximateNumberOfMessagesNotVisible))
+    }
+
     /// Waits until this many messages can be received, and this many are hidden.
     pub async fn until_messages(&self, visible: usize, hidden: usize) {
-        let queue = &self.local.aws().queue;
-        let wanted = (Some(visible.to_string()), Some(hidden.to_string()));
         let found = async {
             loop {
-                let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
-                let attributes = attributes
-                    .attribute_names(ApproximateNumberOfMessages)
-                    .attribute_names(ApproximateNumberOfMessagesNotVisible);
-                let mut found = attributes.send().await.unwrap().attributes.unwrap();
-                let found = (
-                    found.remove(&ApproximateNumberOfMessages),
-                    found.remove(&ApproximateNumberOfMessagesNotVisible),
-                );
-                if found == wanted {
+                let found = self.messages().await;
+                if found == (visible, hidden) {
                     return;
                 }
-                println!("{found:?}, to be {wanted:?}");
+                println!("{found:?}, to be {:?}", (visible, hidden));
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -130,6 +132,7 @@ pub fn text(bytes: &[u8]) -> String {
 pub struct Running {
     pub child: Child,
     lines: Receiver<String>,
+    reader: Option<JoinHandle<String>>,
 }
 
 impl Running {
@@ -138,19 +141,24 @@ impl Running {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         // Reads on, whether or not anybody wants the lines: or the process would wait for that.
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
+            let mut log = String::new();
             for line in stdout.lines().map_while(Result::ok) {
                 println!("{line}");
+                log += &line;
+                log.push('\n');
                 let _ = sender.send(line);
             }
+            log
         });
-        Self { child, lines }
+        Self { child, lines, reader: Some(reader) }
     }
 
     /// Waits until it prints a line with `wanted` in it, and returns that.
     pub fn until(&self, wanted: &str) -> String {
-        let minute = Duration::from_mins(1);
-        let mut lines = iter::from_fn(|| self.lines.recv_timeout(minute).ok());
+        let minute = Instant::now() + Duration::from_mins(1);
+        let left = || minute.saturating_duration_since(Instant::now());
+        let mut lines = iter::from_fn(|| self.lines.recv_timeout(left()).ok());
         lines
             .find(|line| line.contains(wanted))
             .unwrap_or_else(|| panic!("it prints no {wanted:?}"))
@@ -166,6 +174,11 @@ impl Running {
             thread::sleep(Duration::from_millis(10));
         }
         panic!("it does not end");
+    }
+
+    /// All that it printed, when it has ended.
+    pub fn log(&mut self) -> String {
+        self.reader.take().unwrap().join().unwrap()
     }
 }
 

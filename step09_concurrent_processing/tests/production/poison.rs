@@ -1,0 +1,84 @@
+//! Files that cannot be processed: each is tried again later and later, until the queue puts its message
+//! aside.
+
+use aws_sdk_sqs::types::QueueAttributeName::{QueueArn, RedrivePolicy};
+use serde_json::{Value, json};
+use shared::local_aws::BUCKET;
+
+use super::scene::{Ask, Scene, noise, until};
+use super::support::{Running, gzip};
+
+/// A queue for messages that were received three times. Returns its URL.
+async fn dead_letters(scene: &Scene) -> String {
+    let queue = &scene.world.local.aws().queue;
+    let created = queue.client.create_queue().queue_name("dead-letters").send().await.unwrap();
+    let url = created.queue_url.unwrap();
+    let attributes = queue.client.get_queue_attributes().queue_url(&url).attribute_names(QueueArn);
+    let arn = attributes.send().await.unwrap().attributes.unwrap().remove(&QueueArn);
+    let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": 3 });
+    let set = queue.client.set_queue_attributes().queue_url(&queue.url);
+    set.attributes(RedrivePolicy, policy.to_string()).send().await.unwrap();
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_again_and_again_is_a_dead_letter() {
+    let mut scene = Scene::new().await;
+    let dead_letters = dead_letters(&scene).await;
+    let truncated = gzip(noise(100));
+    scene.world.put("truncated.gz", &truncated[..truncated.len() - 5]).await;
+    scene.world.put("bomb.gz", gzip(vec![0; 20 << 20])).await;
+    scene.world.put("gone.gz", "").await;
+    let s3 = &scene.world.local.aws().s3;
+    s3.delete_object().bucket(BUCKET).key("gone.gz").send().await.unwrap();
+    scene.put("good.gz", "line\n").await;
+
+    let arguments = ["--wait", "1", "--retry-wait", "1", "--max-ratio", "100"];
+    let mut running = Running::start(scene.step(&arguments).env("LOG_FORMAT", "json"));
+    let client = &scene.world.local.aws().queue.client;
+    let mut keys = Vec::new();
+    until("two dead letters", async || {
+        let receive = client.receive_message().queue_url(&dead_letters);
+        let received = receive.max_number_of_messages(10).wait_time_seconds(1).send().await;
+        keys.extend(received.unwrap().messages().iter().map(super::scene::key_in));
+        keys.len() == 2
+    })
+    .await;
+    keys.sort_unstable();
+    assert_eq!(keys, ["bomb.gz", "truncated.gz"]);
+    until("nothing else is in the queue", async || scene.world.messages().await == (0, 0)).await;
+    running.signal("TERM");
+    assert_eq!(running.wait_for_end().code(), Some(0), "it was not to run until all was done");
+    scene.assert_all_done().await;
+
+    // It is left alone for 1 second, for 2, and for 4. Then nobody is to receive it any more.
+    let mut by_handle: Vec<_> = scene
+        .told("ChangeMessageVisibilityBatch")
+        .iter()
+        .flat_map(|told| told["Entries"].as_array().unwrap())
+        .map(|entry| entry["VisibilityTimeout"].as_i64().unwrap())
+        .collect();
+    by_handle.sort_unstable();
+    assert_eq!(by_handle, [1, 1, 2, 2, 4, 4]);
+
+    let log = running.log();
+    let failures: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["level"] == "ERROR")
+        .collect();
+    assert_eq!(failures.len(), 6, "{failures:?}");
+    for (key, reason) in [("truncated.gz", "end of file"), ("bomb.gz", "--max-ratio")] {
+        let of_key = failures.iter().filter(|line| line["key"] == key);
+        let counts: Vec<_> = of_key
+            .map(|line| {
+                assert_eq!(line["bucket"], BUCKET);
+                let message = line["message"].as_str().unwrap();
+                assert!(message.contains(reason), "{message}");
+                line["receive_count"].as_u64().unwrap()
+            })
+            .collect();
+        assert_eq!(counts, [1, 2, 3], "{key}");
+    }
+    assert!(log.contains(&format!("{BUCKET}/gone.gz is gone")), "{log}");
+}

@@ -193,6 +193,7 @@ fn other(error: &dyn std::error::Error) -> io::Error {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::aws::Clients;
@@ -217,7 +218,8 @@ mod tests {
         drop(listener);
         let mut download = download.unwrap();
         assert_eq!(download.next().await.unwrap().unwrap(), "0");
-        let error = download.next().await.unwrap_err().to_string();
+        let error = timeout(Duration::from_mins(1), download.next()).await.expect("it gives up");
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("broke off at byte 1") && error.contains("refused"), "{error}");
         assert!(matches!(start(&endpoint).await, Err(SdkError::DispatchFailure(_))));
     }

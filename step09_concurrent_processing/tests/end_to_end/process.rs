@@ -1,19 +1,13 @@
 //! The step as a process: its memory, its end, its exit codes.
 
-use std::fmt::Write;
-
-use super::support::{Running, World, gzip, results, step, text};
+use super::support::{Running, World, gzip, numbered_lines, results, step, text};
 
 /// 200 MB are counted in constant memory: what the process used at most is a fraction of that.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn memory_does_not_grow_with_a_file() {
     let world = World::new().await;
-    let mut lines = String::new();
-    for number in 0..2_000_000 {
-        writeln!(lines, "{number:099}").unwrap();
-    }
-    world.put("large.gz", gzip(lines)).await;
+    world.put("large.gz", gzip(numbered_lines(2_000_000, 100))).await;
     let mut step = world.step(&[]);
     // The SQS and S3 that it uses are served by this very thread.
     let peak = tokio::task::spawn_blocking(move || {

@@ -118,6 +118,15 @@ pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
     std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap()).collect()
 }
 
+/// Lines of this length, no two alike, or they could be zipped better than any real ones.
+pub fn numbered_lines(count: usize, length: usize) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(count * length);
+    for number in 0..count {
+        writeln!(lines, "{number:0>width$}", width = length - 1).unwrap();
+    }
+    lines
+}
+
 pub fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content.as_ref()).unwrap();

@@ -9,7 +9,7 @@ WORKDIR /build
 COPY . .
 RUN cargo build --release --locked --package "$STEP" \
     && mv "target/release/$STEP" /step \
-    && mkdir /data
+    && mkdir -p /data/output
 
 # The C library, certificates, a user without rights, and nothing else.
 FROM gcr.io/distroless/cc-debian13:nonroot

@@ -19,6 +19,8 @@ pub mod results;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;
+#[cfg(feature = "aws")]
+pub mod work;
 
 pub use error::Error;
 
@@ -61,27 +63,49 @@ pub fn init_with(log_format: &str) {
 /// If the operating system does not let a program listen for signals.
 #[cfg(feature = "aws")]
 pub async fn stop_signal() {
-    signal().await;
+    // The same for both: between two of them, a signal could be missed.
+    let mut signals = Signals::listen();
+    signals.next().await;
     tracing::info!("Finishing what is begun. Ctrl-C again to leave at once");
-    tokio::spawn(async {
-        signal().await;
+    tokio::spawn(async move {
+        signals.next().await;
         std::process::exit(130);
     });
 }
 
 #[cfg(all(feature = "aws", unix))]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).expect("a program can listen for signals");
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(all(feature = "aws", unix))]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).expect("a program can listen for signals");
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Self { interrupt: listen(interrupt), terminate: listen(terminate) }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(all(feature = "aws", not(unix)))]
-async fn signal() {
-    tokio::signal::ctrl_c().await.expect("a program can listen for Ctrl-C");
+struct Signals;
+
+#[cfg(all(feature = "aws", not(unix)))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        tokio::signal::ctrl_c().await.expect("a program can listen for Ctrl-C");
+    }
 }

@@ -21,7 +21,6 @@ use tracing::{error, info};
 use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
 use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
-use crate::progress;
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -32,7 +31,7 @@ pub struct ResultsArgs {
 
     /// End when the queue is empty and all is done; with exit code 1 if a file failed
     #[arg(long)]
-    pub until_idle: bool,
+    until_idle: bool,
 }
 
 /// A folder with one JSON file for each version of an object, and the totals of this run.
@@ -144,6 +143,10 @@ impl Results {
     /// Whether there is a result of this very version, or of this very content if there are no versions.
     pub async fn has(&self, object: &S3Object) -> bool {
         let path = self.0.folder.join(file_name(object));
+        // Nearly always, there is none. To have a thread that may wait look for it takes ten times longer.
+        if !path.exists() {
+            return false;
+        }
         let Ok(json) = tokio::fs::read(path).await else { return false };
         let Ok(outcome) = serde_json::from_slice::<Value>(&json) else { return false };
         match (&object.version_id, &object.etag) {
@@ -154,15 +157,8 @@ impl Results {
         }
     }
 
-    /// With `--until-idle`, shows in a terminal how far the work is.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn show_progress(&self, queue: &Queue) {
-        if self.0.until_idle {
-            progress::show(self, queue);
-        }
+    pub(crate) fn until_idle(&self) -> bool {
+        self.0.until_idle
     }
 
     pub(crate) fn files_done(&self) -> u64 {
@@ -183,7 +179,7 @@ impl Results {
 
     /// Notes that `object` could not be processed, and why. Leaves the message that told of it to the
     /// queue.
-    pub fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
+    pub(crate) fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
         error!(
             bucket = object.bucket,
             key = object.key,
@@ -202,10 +198,8 @@ impl Results {
     /// done and a file failed, or else 0.
     ///
     /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
-    /// file: to find that the queue is empty takes a while more. Waits until nothing is in hand.
-    pub async fn summary(&self, queue: &Queue) -> ExitCode {
-        queue.settled().await;
-        progress::clear();
+    /// file: to find that the queue is empty takes a while more.
+    pub(crate) fn summary(&self, queue: &Queue) -> ExitCode {
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);

@@ -34,9 +34,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    let args = Args::parse();
-    shared::init_with(&args.aws.log_format);
-    let aws = args.aws.connect().await?;
+    let aws = Args::parse().aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue));
     let consumer = SqsConsumer::start();

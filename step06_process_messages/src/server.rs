@@ -3,9 +3,8 @@
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use shared::aws::notification::objects_in;
-use shared::aws::{Queue, S3Object, why};
+use shared::aws::{Queue, S3Object};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +70,6 @@ async fn server_loop(
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = queue.receiving.lock().await;
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
@@ -80,35 +78,25 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let receives = queue.receives(missing).map(|count| receive(&queue, count));
-        let mut receives = receives.collect::<FuturesUnordered<_>>();
-        let mut failure = None;
+        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
         while let Some(received) = receives.next().await {
-            match received {
-                Ok(events) if events.is_empty() => {}
-                Ok(events) => {
-                    pending.found(events.len());
-                    info!("Casting events to producer");
-                    SqsProducer::enqueue(&producer, events);
-                    if pending.count() > 0 {
-                        task::yield_now().await; // Whoever waited for the events goes first.
-                    }
-                }
-                Err(error) => failure = Some(error),
+            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
+            if !events.is_empty() {
+                pending.found(events.len());
+                info!("Casting events to producer");
+                SqsProducer::enqueue(&producer, events);
+            }
+            if pending.count() > 0 {
+                task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
-        match failure {
-            None => backoff.succeeded(),
-            // Once for all of them, and not before what the others have brought is handed on.
-            Some(error) => {
-                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-            }
-        }
+        // Waits if one has failed, and not before what the others have brought is handed on.
+        queue.after_receives(failure, &terminate).await;
     }
 }
 
 /// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
         .max_number_of_messages(count.try_into().unwrap_or(10))

@@ -1,19 +1,16 @@
 //! Events in.
 
-use shared::aws::Queue;
 use shared::stage::{self, Consumer, ConsumerHandle};
 use tokio::task;
 use tracing::info;
 
-use crate::server::{self, Event};
+use crate::server::Event;
 
-pub struct SqsConsumer {
-    queue: Queue,
-}
+pub struct SqsConsumer;
 
 impl SqsConsumer {
-    pub fn start(queue: Queue) -> ConsumerHandle<Self> {
-        stage::named("SQS.Consumer").start_consumer(Self { queue })
+    pub fn start() -> ConsumerHandle<Self> {
+        stage::named("SQS.Consumer").start_consumer(Self)
     }
 }
 
@@ -24,7 +21,7 @@ impl Consumer for SqsConsumer {
         let files: Vec<_> = events.iter().map(|event| event.object.to_string()).collect();
         info!("Consumed by #Task<{}>: {}", task::id(), files.join(", "));
         for Event { message, .. } in events {
-            server::release(&self.queue, message);
+            message.release();
         }
     }
 }

@@ -11,7 +11,7 @@
 //! - `server.rs`: an event carries the message that told of it, and `release` deletes the messages
 //!   whose events are all done.
 //! - `consumer.rs`: releases the events that it has handled.
-//! - `main.rs`: gives the consumer the queue, which it needs for that.
+//! - `main.rs`: ends when what was released is deleted.
 
 mod consumer;
 mod producer;
@@ -34,12 +34,10 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    let args = Args::parse();
-    shared::init_with(&args.aws.log_format);
-    let aws = args.aws.connect().await?;
+    let aws = Args::parse().aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(aws.queue.clone()));
-    let consumer = SqsConsumer::start(aws.queue.clone());
+    let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
     tokio::select! {

@@ -3,23 +3,22 @@
 use std::io;
 use std::time::Instant;
 
-use shared::aws::{Queue, S3Object};
-use shared::contents::{self, Contents, Count};
-use shared::results::Results;
+use shared::aws::S3Object;
+use shared::contents::{Contents, Count};
 use shared::stage::{self, Consumer, ConsumerHandle};
+use shared::work::Work;
 use tracing::info;
 
 use crate::producer_consumer::File;
-use crate::server::{self, Event};
+use crate::server::Event;
 
 pub struct SqsConsumer {
-    queue: Queue,
-    results: Results,
+    work: Work,
 }
 
 impl SqsConsumer {
-    pub fn start(queue: Queue, results: Results) -> ConsumerHandle<Self> {
-        stage::named("Consumer").start_consumer(Self { queue, results })
+    pub fn start(work: Work) -> ConsumerHandle<Self> {
+        stage::named("Consumer").start_consumer(Self { work })
     }
 
     /// Counts what is in the file, and writes the result.
@@ -28,7 +27,7 @@ impl SqsConsumer {
         while let Some(chunk) = contents.next().await? {
             count.add(&chunk);
         }
-        self.results.write(object, contents.etag(), count).await?;
+        self.work.results.write(object, contents.etag(), count).await?;
         let (lines, seconds) = (count.lines(), started.elapsed().as_secs_f64());
         info!(lines, seconds, "Consumer processed {}", object.key);
         Ok(())
@@ -41,9 +40,8 @@ impl Consumer for SqsConsumer {
     async fn handle_events(&mut self, files: Vec<File>) {
         for File { event: Event { object, message }, mut contents } in files {
             match message.while_held(&object, self.process(&object, &mut contents)).await {
-                Some(Ok(())) => server::release(&self.queue, message),
-                Some(Err(error)) if contents::is_replaced(&error) => message.give_back(),
-                Some(Err(error)) => self.results.failed(&object, &message, &error.to_string()),
+                Some(Ok(())) => message.release(),
+                Some(Err(error)) => self.work.failed(&object, &message, &error),
                 None => {} // It is somebody else's now.
             }
         }

@@ -6,9 +6,7 @@ use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use shared::aws::notification::objects_in;
-use shared::aws::{Queue, Receipt, S3Object, Share, why};
+use shared::aws::{Queue, Receipt, S3Object, Share};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +77,6 @@ async fn server_loop(
     if let Some(previous) = previous {
         let _ = previous.task.await;
     }
-    let mut backoff = queue.receiving.lock().await;
     for run in 0.. {
         let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
@@ -88,35 +85,25 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let receives = queue.receives(missing).map(|count| receive(&queue, count));
-        let mut receives = receives.collect::<FuturesUnordered<_>>();
-        let mut failure = None;
+        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
         while let Some(received) = receives.next().await {
-            match received {
-                Ok(events) if events.is_empty() => {}
-                Ok(events) => {
-                    pending.found(events.len());
-                    info!("Casting events to producer");
-                    SqsProducer::enqueue(&producer, events);
-                    if pending.count() > 0 {
-                        task::yield_now().await; // Whoever waited for the events goes first.
-                    }
-                }
-                Err(error) => failure = Some(error),
+            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
+            if !events.is_empty() {
+                pending.found(events.len());
+                info!("Casting events to producer");
+                SqsProducer::enqueue(&producer, events);
+            }
+            if pending.count() > 0 {
+                task::yield_now().await; // Whoever waited for the events goes first.
             }
         }
-        match failure {
-            None => backoff.succeeded(),
-            // Once for all of them, and not before what the others have brought is handed on.
-            Some(error) => {
-                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-            }
-        }
+        // Waits if one has failed, and not before what the others have brought is handed on.
+        queue.after_receives(failure, &terminate).await;
     }
 }
 
 /// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
         .max_number_of_messages(count.try_into().unwrap_or(10))
@@ -129,24 +116,11 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Event>, SdkError<Rec
     queue.received(received.messages().len(), count);
     let mut events = Vec::new();
     for message in received.messages.unwrap_or_default() {
-        let objects = objects_in(&message);
-        let message = Share::of(Receipt::of(message, queue));
-        if objects.is_none() {
-            message.leave();
-        }
-        let objects = objects.into_iter().flatten();
-        events.extend(objects.map(|object| Event { object, message: message.clone() }));
-        release(queue, message); // Now, if no event refers to it.
+        let (message, objects) = Receipt::of(message, &queue);
+        events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
+        message.release(); // Deleted now, if no event refers to it.
     }
     Ok(events)
-}
-
-/// The work on one of the events of a message is done. With the last of them, the message is deleted,
-/// unless it is left to the queue.
-pub fn release(queue: &Queue, message: Share) {
-    if let Some(message) = message.done() {
-        queue.release(message);
-    }
 }
 
 /// Deletes messages, at most 10 at once, which is all that SQS takes. Returns those that it did not

@@ -26,10 +26,8 @@ mod server;
 use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
-use shared::aws::{AwsArgs, CheckArgs};
-use shared::metrics::MetricsArgs;
-use shared::results::{Results, ResultsArgs};
 use shared::stage::{SubscribeOptions, Supervisor};
+use shared::work::WorkArgs;
 
 use producer::SqsProducer;
 use server::Server;
@@ -38,16 +36,7 @@ use server::Server;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    aws: AwsArgs,
-
-    #[command(flatten)]
-    results: ResultsArgs,
-
-    #[command(flatten)]
-    metrics: MetricsArgs,
-
-    #[command(flatten)]
-    check: CheckArgs,
+    work: WorkArgs,
 
     /// How many files to work on at the same time
     #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
@@ -61,34 +50,26 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<ExitCode, shared::Error> {
     let args = Args::parse();
-    shared::init_with(&args.aws.log_format);
-    if args.check.is_asked_for() {
-        return Ok(args.check.run(&args.aws, &args.results).await);
-    }
-    let results = Results::open(&args.results)?;
-    let aws = args.aws.connect().await?;
-    results.show_progress(&aws.queue);
-    args.metrics.serve(&aws.queue).await?;
+    let work = args.work.begin().await?;
 
-    let producer = SqsProducer::start(Server::start(aws.queue.clone()));
+    let producer = SqsProducer::start(Server::start(work.aws.queue.clone()));
     let demand = SubscribeOptions::default().max_demand(args.max_demand.into());
     let mut pipelines = Supervisor::default();
     for number in 1..=args.pipelines {
         let name = format!("Pipeline{number}");
-        let (producer, aws, results) = (producer.clone(), aws.clone(), results.clone());
-        pipelines.start_group(name.clone(), move || {
-            pipeline::start(&name, demand, &producer, &aws, &results)
-        });
+        let (producer, work) = (producer.clone(), work.clone());
+        pipelines
+            .start_group(name.clone(), move || pipeline::start(&name, demand, &producer, &work));
     }
     tokio::select! {
         () = shared::stop_signal() => {}
-        () = aws.queue.idle(), if args.results.until_idle => {}
+        () = work.all_done() => {}
         _ = pipelines.stopped() => {}
     }
     // What is begun is finished, the rest is given back. Then the pipelines stop too.
-    aws.queue.stop();
+    work.stop();
     producer.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
-    Ok(results.summary(&aws.queue).await)
+    Ok(work.summary().await)
 }

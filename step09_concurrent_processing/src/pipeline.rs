@@ -1,8 +1,7 @@
 //! A producer-consumer and a consumer that belong together: one of several pipelines.
 
-use shared::aws::Aws;
-use shared::results::Results;
 use shared::stage::{InvalidDemand, ProducerHandle, StageRef, SubscribeOptions};
+use shared::work::Work;
 use tracing::{info, info_span};
 
 use crate::consumer::SqsConsumer;
@@ -15,14 +14,13 @@ pub fn start(
     name: &str,
     demand: SubscribeOptions,
     producer: &ProducerHandle<SqsProducer>,
-    aws: &Aws,
-    results: &Results,
+    work: &Work,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
     // What its stages log is said to be of this pipeline.
     let _pipeline = info_span!("pipeline", pipeline = name).entered();
     info!("SQS.Supervisor {name}");
-    let producer_consumer = SqsProducerConsumer::start(name, aws.clone(), results.clone());
-    let consumer = SqsConsumer::start(name, aws.queue.clone(), results.clone());
+    let producer_consumer = SqsProducerConsumer::start(name, work.clone());
+    let consumer = SqsConsumer::start(name, work.clone());
     consumer.subscribe(&producer_consumer, demand)?;
     producer_consumer.subscribe(producer, demand)?;
     Ok(vec![producer_consumer.stage(), consumer.stage()])

@@ -100,7 +100,7 @@ pub struct AwsArgs {
     /// How the log looks: full has time, level and fields, json is an object a line; by default, it is
     /// the bare message
     #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_formats(), help_heading = "Watching")]
-    pub log_format: String,
+    log_format: String,
 }
 
 impl AwsArgs {
@@ -118,14 +118,19 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    /// Connects to the SQS and S3 that are asked for, or starts the embedded ones and fills them.
-    /// Says which in one line. Ends the program as a usage error does, with exit code 2, if it is to
+    pub(crate) fn log_format(&self) -> &str {
+        &self.log_format
+    }
+
+    /// Sets up logging, and connects to the SQS and S3 that are asked for, or starts the embedded ones
+    /// and fills them. Says which in one line. Ends the program as a usage error does, with exit code 2, if it is to
     /// put FILES into a real S3.
     ///
     /// # Errors
     ///
     /// If they cannot be reached, or there is no such queue.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
+        crate::init_with(&self.log_format);
         self.refuse_files_for_a_real_s3();
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
         let queue = self.set_up(aws.queue);

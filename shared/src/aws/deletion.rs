@@ -64,7 +64,9 @@ where
         };
         backoff.failed(error).await;
     }
-    batch.iter().for_each(|receipt| give_up(receipt, "it was tried for minutes"));
+    for receipt in &batch {
+        give_up(receipt, "it was tried for minutes");
+    }
 }
 
 /// Each message by its position.

@@ -67,7 +67,8 @@ impl Download {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let what = format!("Downloading {}/{}", name(get.get_bucket()), name(get.get_key()));
         let (mut backoff, started) = (Backoff::new(what), Instant::now());
-        let answer = send(&get, &mut backoff, patience).await?;
+        // The future of a request takes kilobytes, which would be moved with those that wait for it.
+        let answer = Box::pin(send(&get, &mut backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
         Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })
@@ -192,6 +193,7 @@ fn other(error: &dyn std::error::Error) -> io::Error {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::aws::Clients;
@@ -216,7 +218,8 @@ mod tests {
         drop(listener);
         let mut download = download.unwrap();
         assert_eq!(download.next().await.unwrap().unwrap(), "0");
-        let error = download.next().await.unwrap_err().to_string();
+        let error = timeout(Duration::from_mins(1), download.next()).await.expect("it gives up");
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("broke off at byte 1") && error.contains("refused"), "{error}");
         assert!(matches!(start(&endpoint).await, Err(SdkError::DispatchFailure(_))));
     }

@@ -20,8 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tokio_util::time::DelayQueue;
-use tokio_util::time::delay_queue::Key;
+use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
 use super::backoff::Backoff;
@@ -114,15 +113,17 @@ struct Keeper {
 struct Held {
     message_id: String,
     lost: CancellationToken,
-    /// Its place in `to_renew`, while it has one.
-    renewal: Option<Key>,
+    /// Where it is in the queue of those to renew. Not while that is on its way.
+    renewal: Option<delay_queue::Key>,
 }
 
 struct Change {
     handle: String,
     visible_in: Duration,
-    /// There, if the lease was given up. Otherwise, it is renewed.
-    given_up: Option<Option<TaskTrackerToken>>,
+    /// Whether the lease goes on. Otherwise, it was given up.
+    is_renewal: bool,
+    /// Counts as being in hand until the change is made.
+    _in_hand: Option<TaskTrackerToken>,
     tries: u32,
 }
 
@@ -170,29 +171,33 @@ impl Keeper {
                 self.held.insert(handle.clone(), Held { message_id, lost, renewal: None });
                 self.renew_later(handle);
             }
-            Order::End { handle } => self.forget(&handle),
+            Order::End { handle } => self.end(&handle),
             Order::GiveUp { handle, visible_in, in_hand } => {
-                self.forget(&handle);
-                self.change(Change { handle, visible_in, given_up: Some(in_hand), tries: 0 });
+                self.end(&handle);
+                self.change(Change {
+                    handle,
+                    visible_in,
+                    is_renewal: false,
+                    _in_hand: in_hand,
+                    tries: 0,
+                });
             }
         }
     }
 
-    /// Not kept until it would have been renewed: that can be hours from now.
-    fn forget(&mut self, handle: &str) {
-        let renewal = self.held.remove(handle).and_then(|held| held.renewal);
-        renewal.and_then(|renewal| self.to_renew.try_remove(&renewal));
+    fn end(&mut self, handle: &str) {
+        // Thousands of files can be done before it would be due.
+        if let Some(Held { renewal: Some(key), .. }) = self.held.remove(handle) {
+            self.to_renew.remove(&key);
+        }
     }
 
-    /// Nothing to do for a lease that has ended.
     fn renew_later(&mut self, handle: String) {
-        if let Some(held) = self.held.get_mut(&handle)
-            && !self.visibility_timeout.is_zero()
-        {
+        if let Some(held) = self.held.get_mut(&handle) {
             // Not all of them at the same time.
             let part = rand::rng().random_range(0.4..0.5);
-            held.renewal =
-                Some(self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part)));
+            let key = self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
+            held.renewal = Some(key);
         }
     }
 
@@ -201,13 +206,13 @@ impl Keeper {
             held.renewal = None;
         }
         let visible_in = self.visibility_timeout;
-        self.change(Change { handle, visible_in, given_up: None, tries: 0 });
+        self.change(Change { handle, visible_in, is_renewal: true, _in_hand: None, tries: 0 });
     }
 
     /// Makes a change together with others, but soon.
     fn change(&mut self, change: Change) {
         // Nothing to do for a lease that has ended.
-        if change.given_up.is_some() || self.held.contains_key(&change.handle) {
+        if !change.is_renewal || self.held.contains_key(&change.handle) {
             if self.changes.is_empty() {
                 self.send_at = Instant::now() + BATCH_WAIT;
             }
@@ -220,7 +225,7 @@ impl Keeper {
 
     async fn send(&mut self) {
         let held = &self.held;
-        self.changes.retain(|it| it.given_up.is_some() || held.contains_key(&it.handle));
+        self.changes.retain(|it| !it.is_renewal || held.contains_key(&it.handle));
         let count = self.changes.len().min(BATCH);
         let changes: Vec<_> = self.changes.drain(..count).collect();
         let entries = changes.iter().enumerate().filter_map(|(position, change)| {
@@ -242,7 +247,7 @@ impl Keeper {
                 for (position, change) in changes.into_iter().enumerate() {
                     let id = position.to_string();
                     match answer.failed.iter().find(|failed| failed.id == id) {
-                        None if change.given_up.is_none() => self.renew_later(change.handle),
+                        None if change.is_renewal => self.renew_later(change.handle),
                         None => {}
                         Some(failed) => self.has_failed(change, failed),
                     }
@@ -268,7 +273,7 @@ impl Keeper {
         let reason = failed.message.as_ref().unwrap_or(&failed.code);
         if !failed.sender_fault {
             self.try_again(change);
-        } else if change.given_up.is_some() {
+        } else if !change.is_renewal {
             warn!("A message could not be given back, and stays hidden for a while: {reason}");
         } else if let Some(Held { message_id, lost, .. }) = self.held.remove(&change.handle) {
             warn!(message_id, "The message {message_id} can no longer be kept hidden: {reason}");
@@ -280,7 +285,7 @@ impl Keeper {
     fn try_again(&mut self, change: Change) {
         let tries = change.tries + 1;
         // A renewal is tried until the lease ends, or SQS says that it is lost.
-        if change.given_up.is_none() || tries < TRIES {
+        if change.is_renewal || tries < TRIES {
             self.change(Change { tries, ..change });
         } else {
             warn!("A message could not be given back, and stays hidden for a while");

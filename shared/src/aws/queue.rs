@@ -9,6 +9,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
 };
+use futures_util::stream::FuturesUnordered;
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -35,8 +36,8 @@ pub struct Queue {
     /// How long a received message stays hidden from others, in seconds, if nobody renews that. By
     /// default, that is up to the queue.
     pub visibility_timeout: Option<i32>,
-    /// Waits while receives fail. Of whoever receives: there may be one after the other.
-    pub receiving: Arc<Mutex<Backoff>>,
+    /// Of whoever receives: there may be one after the other.
+    pub(super) receiving: Arc<Mutex<Backoff>>,
     /// How long a message whose work failed for the first time is left alone.
     pub(super) retry_wait: Duration,
     /// A token is held for each message that was received and is neither deleted nor given back.
@@ -83,23 +84,47 @@ impl Queue {
         }
     }
 
-    /// In how many receives, of how many messages each, to look for what is `missing`: SQS gives no
-    /// more than 10 at once.
+    /// Looks for what is `missing` by calling `receive`, with how many messages are wanted: SQS gives no
+    /// more than 10 at once. What each receive brings comes as soon as it is there. All of them have to
+    /// be waited for: a receive must not be dropped.
     ///
-    /// One receive at a time is enough for a queue that has less than that. When one has brought all
-    /// it could, the queue has more, and several look for 25 messages as 10, 10, and 5.
-    pub fn receives(&self, missing: usize) -> impl Iterator<Item = usize> + use<> {
-        gauge!(DEMAND).set(missing as f64);
+    /// One at a time is enough for a queue that has less than 10. When one has brought all it could, the
+    /// queue has more, and several look for 25 messages as 10, 10, and 5.
+    pub fn look_for<F: Future>(
+        &self,
+        missing: usize,
+        receive: impl Fn(Self, usize) -> F,
+    ) -> FuturesUnordered<F> {
+        gauge!(DEMAND).set(float(missing));
         let at_once = if self.was_full.load(Relaxed) { RECEIVES } else { 1 };
-        (0..missing).step_by(BATCH).take(at_once).map(move |from| (missing - from).min(BATCH))
+        let parts = (0..missing).step_by(BATCH).take(at_once);
+        parts.map(|from| receive(self.clone(), (missing - from).min(BATCH))).collect()
     }
 
     /// A receive that could have brought `wanted` messages has brought `count`.
     pub fn received(&self, count: usize, wanted: usize) {
-        gauge!(DEMAND).decrement(count as f64);
+        gauge!(DEMAND).decrement(float(count));
         self.was_full.store(count == wanted, Relaxed);
         if count == 0 && self.in_hand.is_empty() {
             self.idle.cancel();
+        }
+    }
+
+    /// All receives of a round are back: one of them failed, or all went well. If one failed, waits, but
+    /// no longer than until `terminate`. The more often it fails, the longer that is.
+    pub async fn after_receives<E>(
+        &self,
+        failure: Option<SdkError<E>>,
+        terminate: &CancellationToken,
+    ) where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut backoff = self.receiving.lock().await;
+        match failure {
+            None => backoff.succeeded(),
+            Some(error) => {
+                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
+            }
         }
     }
 
@@ -108,7 +133,7 @@ impl Queue {
         self.idle.cancelled().await;
     }
 
-    /// From now on, what is [released](Queue::release) is deleted by calling `delete`, with at most 10
+    /// From now on, what is [released](super::Share::release) is deleted by calling `delete`, with at most 10
     /// messages. It is called again for those that SQS could not delete, which it returns.
     ///
     /// # Panics
@@ -126,11 +151,10 @@ impl Queue {
         }
     }
 
-    /// All that a message told of is done: it is deleted soon, together with others, unless it was
-    /// left to the queue or given back.
-    pub fn release(&self, message: Receipt) {
-        if let (Some(releases), Some(done)) = (self.releases.get(), message.done()) {
-            let _ = releases.send(done); // Nobody is there only when the program ends.
+    /// Has a message deleted soon, together with others.
+    pub(super) fn delete(&self, message: Receipt) {
+        if let Some(releases) = self.releases.get() {
+            let _ = releases.send(message); // Nobody is there only when the program ends.
         }
     }
 
@@ -200,6 +224,11 @@ impl Queue {
         let seconds = self.visibility_timeout.unwrap_or(30).try_into().unwrap_or_default();
         self.leases.keep(self.client.clone(), self.url.clone(), Duration::from_secs(seconds));
     }
+}
+
+/// A number of messages, of which there are never that many.
+fn float(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
 }
 
 fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {

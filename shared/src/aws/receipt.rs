@@ -10,7 +10,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::lease::Lease;
-use super::{Queue, S3Object};
+use super::notification::objects_in;
+use super::{Queue, S3Object, Share};
 use crate::metrics::{
     FAILED, GIVEN_BACK as GIVEN_BACK_COUNT, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
@@ -46,8 +47,18 @@ const DONE: u8 = 3;
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
 impl Receipt {
-    /// The receipt for a message from this queue.
-    pub fn of(message: Message, queue: &Queue) -> Self {
+    /// The receipt for a message from this queue, and the objects of which the message tells. If it
+    /// cannot be read, there are none, and it is left to the queue.
+    pub fn of(message: Message, queue: &Queue) -> (Share, Vec<S3Object>) {
+        let objects = objects_in(&message);
+        let receipt = Self::new(message, queue);
+        if objects.is_none() {
+            receipt.leave();
+        }
+        (Share::of(receipt), objects.unwrap_or_default())
+    }
+
+    pub(super) fn new(message: Message, queue: &Queue) -> Self {
         let count = message.attributes().and_then(|attributes| {
             attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
         });
@@ -89,15 +100,15 @@ impl Receipt {
         self.fate.store(GIVEN_BACK, Relaxed);
     }
 
-    /// Whether the message still is to be worked on: not if the program is to end, and what is not
-    /// begun is given back, nor if somebody else may have it by now.
-    pub fn is_wanted(&self) -> bool {
-        !self.queue.stopping.is_cancelled() && !self.is_lost()
-    }
-
     /// Whether the message could not be kept hidden: somebody else may have it by now.
     pub fn is_lost(&self) -> bool {
         self.lease.lost().is_cancelled()
+    }
+
+    /// Does the first work on the message, as [`while_held`](Self::while_held). `None` also if the
+    /// program is to end: what is not begun by then is given back.
+    pub async fn begin<T>(&self, object: &S3Object, work: impl Future<Output = T>) -> Option<T> {
+        if self.queue.stopping.is_cancelled() { None } else { self.while_held(object, work).await }
     }
 
     /// Does some work on the message. `None` if it had to be cancelled: because the message's lease is
@@ -131,6 +142,12 @@ impl Receipt {
             histogram!(PROCESSING).record(self.received.elapsed());
         }
         is_done.then_some(self)
+    }
+
+    /// Has the message deleted, soon and together with others.
+    pub(super) fn delete(self) {
+        let queue = self.queue.clone();
+        queue.delete(self);
     }
 
     /// How long it is left alone after it failed: twice as long each time.
@@ -190,7 +207,7 @@ mod tests {
     fn a_message_that_is_dropped_unfinished_was_abandoned_and_no_other_is() {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
-        let receipt = || Receipt::of(Message::builder().message_id("1").build(), &queue);
+        let receipt = || Receipt::new(Message::builder().message_id("1").build(), &queue);
 
         drop(receipt().done());
         let left = receipt();
@@ -212,7 +229,7 @@ mod tests {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
         let wait = |count| {
-            let mut receipt = Receipt::of(Message::builder().build(), &queue);
+            let mut receipt = Receipt::new(Message::builder().build(), &queue);
             receipt.receive_count = count;
             receipt.retry_wait().as_secs()
         };

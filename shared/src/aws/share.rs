@@ -8,7 +8,7 @@ use super::Receipt;
 
 /// A share in the work that a message is about: a message can tell of several objects.
 ///
-/// A share that is dropped before it is [done](Self::done) leaves the whole message undone, whatever
+/// A share that is dropped before it is [released](Self::release) leaves the whole message undone, whatever
 /// becomes of the others: it will not be deleted, and comes back.
 #[derive(Clone, Debug)]
 pub struct Share {
@@ -24,13 +24,21 @@ struct Shared {
 
 impl Share {
     /// The only share in a message. A clone is another one.
-    pub fn of(receipt: Receipt) -> Self {
+    pub(super) fn of(receipt: Receipt) -> Self {
         let message = Arc::new(Shared { receipt, was_dropped: AtomicBool::new(false) });
         Self { message, is_done: false }
     }
 
+    /// The work is done. With the last share of all, the message is deleted, unless it was left to the
+    /// queue or given back.
+    pub fn release(self) {
+        if let Some(done) = self.done().and_then(Receipt::done) {
+            done.delete();
+        }
+    }
+
     /// The work is done. Returns the message's receipt if this was the last share and all are done.
-    pub fn done(mut self) -> Option<Receipt> {
+    fn done(mut self) -> Option<Receipt> {
         self.is_done = true;
         let message = self.message.clone();
         drop(self);
@@ -67,7 +75,7 @@ mod tests {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
         let shares = || {
-            let share = Share::of(Receipt::of(Message::builder().build(), &queue));
+            let share = Share::of(Receipt::new(Message::builder().build(), &queue));
             [share.clone(), share]
         };
         let [one, other] = shares();

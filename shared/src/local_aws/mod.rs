@@ -14,16 +14,17 @@ mod samples;
 mod sqs;
 mod store;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -53,7 +54,11 @@ pub const BUCKET: &str = "warehouse.development";
 pub struct LocalAws {
     address: SocketAddr,
     aws: Aws,
+    requests: Requests,
 }
+
+/// How often each operation of SQS was requested.
+type Requests = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// Something went wrong while the embedded SQS and S3 were set up.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +95,12 @@ impl LocalAws {
         let bind_error = |source| LocalAwsError::Bind { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
-        tokio::spawn(serve(listener, Router::new(address)));
+        let requests = Requests::default();
+        tokio::spawn(serve(listener, Router::new(address, requests.clone())));
 
         let clients = Clients::local(&format!("http://{address}"));
         let aws = set_up(clients, queue_name).await?;
-        Ok(Self { address, aws })
+        Ok(Self { address, aws, requests })
     }
 
     /// Where it is: `http://127.0.0.1:` and the port.
@@ -105,6 +111,12 @@ impl LocalAws {
     /// Clients to it, and its queue.
     pub fn aws(&self) -> &Aws {
         &self.aws
+    }
+
+    /// How often each operation of SQS was requested so far, by its name: `ReceiveMessage`. Who pays for
+    /// SQS pays for these.
+    pub fn sqs_requests(&self) -> BTreeMap<String, u64> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts files into [`BUCKET`]: these, under `packrat/data/` and their names, or, if there are
@@ -214,10 +226,11 @@ async fn serve_connection(connection: TcpStream, router: Router) {
 struct Router {
     sqs: SqsHttpService<sqs::Sqs>,
     s3: S3Service,
+    requests: Requests,
 }
 
 impl Router {
-    fn new(address: SocketAddr) -> Self {
+    fn new(address: SocketAddr, requests: Requests) -> Self {
         let queues = Arc::new(RustackSqs::new(SqsConfig {
             default_region: REGION.to_owned(),
             account_id: ACCOUNT.to_owned(),
@@ -228,7 +241,19 @@ impl Router {
         let sqs = sqs::Sqs::new(queues.clone());
         let mut s3 = S3ServiceBuilder::new(s3::EmbeddedS3::new(queues));
         s3.set_auth(SimpleAuth::from_single(ACCESS_KEY, ACCESS_KEY));
-        Self { sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()), s3: s3.build() }
+        Self {
+            sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
+            s3: s3.build(),
+            requests,
+        }
+    }
+
+    /// Counts a request to SQS: `AmazonSQS.ReceiveMessage`.
+    fn count(&self, target: &HeaderValue) {
+        let target = target.to_str().unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry(operation.to_owned()).or_default() += 1;
     }
 }
 
@@ -242,9 +267,10 @@ impl Service<Request<Incoming>> for Router {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let router = self.clone();
         Box::pin(async move {
-            if !request.headers().contains_key("x-amz-target") {
+            let Some(target) = request.headers().get("x-amz-target") else {
                 return router.s3.call(request.map(Body::from)).await;
-            }
+            };
+            router.count(target);
             let answer: Result<_, Infallible> = router.sqs.call(request).await;
             Ok(answer.unwrap_or_else(|never| match never {}).map(Body::http_body))
         })

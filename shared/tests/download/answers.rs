@@ -1,14 +1,16 @@
 //! Answers that our embedded S3 does not give.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use shared::aws::Download;
-use shared::contents::is_replaced;
+use shared::contents::{Contents, Limits, is_replaced};
 use shared::local_aws::LocalAws;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::support::{config, rest};
 
@@ -28,12 +30,8 @@ impl Script {
             let mut requests = Vec::new();
             for answer in answers {
                 let (mut connection, _) = listener.accept().await.unwrap();
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    request.push(connection.read_u8().await.unwrap());
-                }
+                requests.push(request(&mut connection).await);
                 connection.write_all(answer.as_bytes()).await.unwrap();
-                requests.push(String::from_utf8(request).unwrap());
             }
             requests
         });
@@ -48,6 +46,14 @@ impl Script {
         let mut download = Download::start(get).await.unwrap();
         Ok(String::from_utf8(rest(&mut download).await?).unwrap())
     }
+}
+
+async fn request(connection: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(connection.read_u8().await.unwrap());
+    }
+    String::from_utf8(request).unwrap()
 }
 
 const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n0123";
@@ -141,4 +147,34 @@ async fn the_checksum_is_that_of_the_whole() {
                 x-amz-checksum-crc32: AAAAAA==\r\ncontent-range: bytes 4-7/8\r\n\r\n4567";
     let script = Script::new([HALF, rest]).await;
     assert_eq!(script.download().await.unwrap(), "01234567");
+}
+
+/// Nor is its thread held, or its connection.
+#[tokio::test]
+async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
+    const SENT: usize = 2 << 20;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let until_closed = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        request(&mut connection).await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 2 * SENT);
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&vec![0; SENT]).await.unwrap();
+        // Nothing comes, or an error, when it is closed.
+        let _ = connection.read(&mut [0]).await;
+    });
+
+    // This client waits for 20 seconds for the rest.
+    let local = LocalAws::start(0, "queue").await.unwrap();
+    let config = local.aws().s3.config().to_builder().endpoint_url(endpoint);
+    let get = Client::from_conf(config.build()).get_object().bucket("b").key("k");
+    let download = Download::start(get).await.unwrap();
+    let mut contents = Contents::unzip(download, Limits::default()).await;
+    let mut read = 0;
+    while read < SENT {
+        read += contents.next().await.unwrap().unwrap().len();
+    }
+    drop(contents);
+    timeout(Duration::from_secs(10), until_closed).await.expect("it is closed").unwrap();
 }

@@ -1,17 +1,12 @@
 //! Bodies that break off, stand still, or are slow.
 
 use std::io;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use shared::aws::Download;
-use shared::contents::{Contents, Limits};
+use shared::contents::Limits;
 use shared::fault_proxy::Fault::{ResetAfter, Slow, StallAfter};
-use shared::local_aws::BUCKET;
 use tokio::time::sleep;
 
 use super::support::{STALL, World, gzip, noise, rest};
@@ -57,7 +52,12 @@ async fn a_reset_may_come_at_any_byte() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1,
+        max_shrink_iters: 10,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Many files at once, each with resets of its own.
     #[test]
@@ -119,34 +119,6 @@ async fn a_download_that_has_to_wait_for_us_is_left_alone() {
     read.extend(rest(&mut download).await.unwrap());
     assert!(read == content);
     assert_eq!(world.requests(), 1);
-}
-
-/// Or the program would wait for it at its end.
-#[test]
-fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let world = World::new().await;
-        let content = noise(3 << 20);
-        world.put("file", content.clone()).await;
-        world.proxy.fault("GetObject", StallAfter(2 << 20));
-        // For this client, the connection is not dead for long.
-        let config = world.local.aws().s3.config().to_builder();
-        let s3 = Client::from_conf(config.endpoint_url(world.proxy.endpoint_url()).build());
-        let get = s3.get_object().bucket(BUCKET).key("file");
-        let download = Download::start(get).await.unwrap();
-        let mut contents = Contents::unzip(download, Limits::default()).await;
-        let mut read = 0;
-        while read < 2 << 20 {
-            read += contents.next().await.unwrap().unwrap().len();
-        }
-    });
-    let (ended, end) = mpsc::channel();
-    thread::spawn(move || {
-        drop(runtime);
-        ended.send(()).unwrap();
-    });
-    end.recv_timeout(Duration::from_secs(10)).expect("it ends");
 }
 
 /// That is how it is in S3: to ask again would not help.

@@ -22,6 +22,7 @@ use shared::contents::{Contents, Limits};
 use shared::fault_proxy::FaultProxy;
 use shared::local_aws::{BUCKET, LocalAws};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// How long a body may stand still, and how long an answer may take. What stands still by itself is
 /// noticed sooner than a test is given up, what is slow takes longer than that.
@@ -59,7 +60,7 @@ impl World {
     }
 
     pub async fn start(&self, key: &str) -> Result<Download, SdkError<GetObjectError>> {
-        Download::start(self.get(key)).await
+        in_time(Download::start(self.get(key))).await
     }
 
     /// All of an object.
@@ -69,9 +70,10 @@ impl World {
 
     /// All of an object, unzipped.
     pub async fn unzip(&self, key: &str, limits: Limits) -> std::io::Result<Vec<u8>> {
-        let mut contents = Contents::unzip(self.start(key).await.unwrap(), limits).await;
+        let download = self.start(key).await.unwrap();
+        let mut contents = in_time(Contents::unzip(download, limits)).await;
         let mut whole = Vec::new();
-        while let Some(chunk) = contents.next().await? {
+        while let Some(chunk) = in_time(contents.next()).await? {
             whole.extend_from_slice(&chunk);
         }
         Ok(whole)
@@ -86,14 +88,19 @@ impl World {
     pub async fn until_two_more_failures(&self) {
         let mut failures = self.failures.clone();
         let now = *failures.borrow();
-        failures.wait_for(|failures| *failures >= now + 2).await.unwrap();
+        in_time(failures.wait_for(|failures| *failures >= now + 2)).await.unwrap();
     }
+}
+
+/// What hangs has failed: a download itself goes on trying for five minutes.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_mins(1), future).await.expect("it does not hang")
 }
 
 /// All that is not read yet.
 pub async fn rest(download: &mut Download) -> std::io::Result<Vec<u8>> {
     let mut rest = Vec::new();
-    while let Some(chunk) = download.next().await? {
+    while let Some(chunk) = in_time(download.next()).await? {
         rest.extend_from_slice(&chunk);
     }
     Ok(rest)

@@ -49,8 +49,12 @@ fn the_lines_can_be_chosen() {
 
 #[test]
 fn wrong_settings_are_named_and_not_used() {
-    let log = text(&run(&[("LOG_FORMAT", "xml"), ("RUST_LOG", "a=b=c")]).stdout);
-    assert!(log.contains("LOG_FORMAT=xml is not used: it can be full or json"), "{log}");
+    let ended = run(&[("LOG_FORMAT", "xml")]);
+    let error = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(error.contains("--log-format") && error.contains("full, json"), "{error}");
+
+    let log = text(&run(&[("RUST_LOG", "a=b=c")]).stdout);
     assert!(log.contains("RUST_LOG is not used"), "{log}");
     assert!(log.contains("Initalised SQS.Producer"), "{log}");
 }

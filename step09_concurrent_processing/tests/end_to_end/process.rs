@@ -1,14 +1,13 @@
 //! The step as a process: its memory, its end, its exit codes.
 
-use super::support::{Running, World, gzip, results, step, text};
+use super::support::{Running, World, gzip, numbered_lines, results, step, text};
 
 /// 200 MB are counted in constant memory: what the process used at most is a fraction of that.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn memory_does_not_grow_with_a_file() {
     let world = World::new().await;
-    let lines: String = (0..2_000_000).map(|number| format!("{number:099}\n")).collect();
-    world.put("large.gz", gzip(lines)).await;
+    world.put("large.gz", gzip(numbered_lines(2_000_000, 100))).await;
     let mut step = world.step(&[]);
     // The SQS and S3 that it uses are served by this very thread.
     let peak = tokio::task::spawn_blocking(move || {
@@ -59,6 +58,10 @@ fn wrong_input_gets_a_clear_line_and_an_exit_code() {
         (vec!["no such file.gz"], "no such file.gz"),
         (vec!["/"], "folder"),
         (vec!["--wait", "21"], "--wait"),
+        (vec!["--max-demand", "0"], "--max-demand"),
+        (vec!["--visibility-timeout", "0"], "1..=43200"),
+        (vec!["--metrics", "somewhere"], "--metrics"),
+        (vec!["--log-format", "xml"], "full, json"),
         (vec!["--no-such-flag"], "--no-such-flag"),
         (vec!["--queue-url", "http://127.0.0.1:1/q", "Cargo.toml"], "FILES"),
         (vec!["--endpoint-url", "http://127.0.0.1:1", "Cargo.toml"], "FILES"),

@@ -118,6 +118,15 @@ pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
     std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap()).collect()
 }
 
+/// Lines of this length, no two alike, or they could be zipped better than any real ones.
+pub fn numbered_lines(count: usize, length: usize) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(count * length);
+    for number in 0..count {
+        writeln!(lines, "{number:0>width$}", width = length - 1).unwrap();
+    }
+    lines
+}
+
 pub fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content.as_ref()).unwrap();
@@ -154,12 +163,14 @@ impl Running {
         Self { child, lines, reader: Some(reader) }
     }
 
-    /// Waits until it prints a line with `wanted` in it.
-    pub fn until(&self, wanted: &str) {
+    /// Waits until it prints a line with `wanted` in it, and returns that.
+    pub fn until(&self, wanted: &str) -> String {
         let minute = Instant::now() + Duration::from_mins(1);
         let left = || minute.saturating_duration_since(Instant::now());
         let mut lines = iter::from_fn(|| self.lines.recv_timeout(left()).ok());
-        assert!(lines.any(|line| line.contains(wanted)), "it prints no {wanted:?}");
+        lines
+            .find(|line| line.contains(wanted))
+            .unwrap_or_else(|| panic!("it prints no {wanted:?}"))
     }
 
     /// Waits for its end.

@@ -11,8 +11,6 @@ mod policy;
 mod queue;
 mod report;
 
-use std::process::ExitCode;
-
 use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
@@ -51,10 +49,10 @@ impl CheckArgs {
         self.check
     }
 
-    /// Checks what the program would use with these arguments, tells the reader, and returns the exit
-    /// code: 0 if files can be processed, or else 1. It is a usage error to name FILES for a real S3, as
+    /// Checks what the program would use with these arguments, tells the reader, and returns whether
+    /// files can be processed. It is a usage error to name FILES for a real S3, as
     /// it is [without](AwsArgs::connect) a check.
-    pub async fn run(&self, aws: &AwsArgs, results: &ResultsArgs) -> ExitCode {
+    pub async fn run(&self, aws: &AwsArgs, results: &ResultsArgs) -> bool {
         aws.refuse_files_for_a_real_s3();
         let mut report = Report::default();
         let found = if aws.is_real() {

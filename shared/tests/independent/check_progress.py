@@ -1,0 +1,42 @@
+"""What step 9 shows of its progress, in a terminal and elsewhere."""
+
+import contextlib
+import os
+import pty
+import subprocess
+
+from conftest import DEADLINE, binary, environment
+
+
+def in_a_terminal(command):
+    """Runs a program that believes to be in a terminal, and returns all that it wrote there."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(command, env=environment(TERM="xterm"), stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    written = b""
+    try:
+        # When the program has ended, Linux says that the terminal is out of order.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(ours, 4096):
+                written += chunk
+        assert process.wait(DEADLINE) == 0, written
+    finally:
+        process.kill()
+        os.close(ours)
+    return written.decode()
+
+
+def test_a_terminal_shows_how_far_the_work_is(tmp_path):
+    written = in_a_terminal([binary("step09"), "--until-idle", "--output", tmp_path])
+    assert "12 of 12 files" in written
+    assert "18,600 lines" in written
+    # The line is wiped out before another one is written, and in the end.
+    assert "files, " not in written.rsplit("\x1b[2K", 1)[1], written
+    assert "Processed 12 files: 18600 lines" in written
+
+
+def test_elsewhere_there_is_nothing_of_the_kind(tmp_path):
+    command = [binary("step09"), "--until-idle", "--output", tmp_path]
+    written = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=DEADLINE)
+    assert "\x1b" not in written.stdout + written.stderr
+    assert " of 12 files" not in written.stdout + written.stderr

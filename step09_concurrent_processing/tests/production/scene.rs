@@ -116,7 +116,8 @@ impl Scene {
 /// Lines that can hardly be zipped.
 pub fn noise(lines: usize) -> String {
     let mut random = StdRng::seed_from_u64(1);
-    (0..lines).map(|_| format!("{:032x}\n", random.random::<u128>())).collect()
+    let lines: Vec<_> = (0..lines).map(|_| format!("{:032x}", random.random::<u128>())).collect();
+    lines.join("\n") + "\n"
 }
 
 /// What S3 says of an object.

@@ -118,9 +118,9 @@ async fn what_somebody_else_has_is_given_up() {
 async fn a_renewal_that_hangs_is_tried_again_in_time() {
     let mut scene = Scene::new().await;
     let bytes = scene.put("slow.gz", &noise(1000)).await;
-    scene.proxy.fault("GetObject", Slow(bytes / 14));
+    scene.proxy.fault("GetObject", Slow(bytes / 7));
     scene.proxy.fault_times("ChangeMessageVisibilityBatch", 1, Latency(Duration::from_mins(5)));
-    assert_kept(&scene).await;
+    assert_kept(&scene, "5").await;
 }
 
 /// It fails a few times, which is said once.
@@ -130,14 +130,14 @@ async fn renewals_that_fail_are_tried_again_in_time() {
     let bytes = scene.put("slow.gz", &noise(1000)).await;
     scene.proxy.fault("GetObject", Slow(bytes / 14));
     scene.proxy.fault_times("ChangeMessageVisibilityBatch", 3, Status(500, "InternalError"));
-    let log = assert_kept(&scene).await;
+    let log = assert_kept(&scene, "10").await;
     assert_eq!(log.matches("Changing the visibility of messages failed").count(), 1);
     assert_eq!(log.matches("Changing the visibility of messages works again").count(), 1);
 }
 
 /// Somebody else asks for messages all the while, and does not get any.
-async fn assert_kept(scene: &Scene) -> String {
-    let mut running = scene.start(&["--visibility-timeout", "10", "--pipelines", "1"]);
+async fn assert_kept(scene: &Scene, timeout: &str) -> String {
+    let mut running = scene.start(&["--visibility-timeout", timeout, "--pipelines", "1"]);
     scene.until_requests("GetObject", 1).await;
     until("it is done", async || {
         assert_eq!(scene.receive().await, []);

@@ -10,12 +10,13 @@ use super::support::Running;
 
 const OPERATIONS: [&str; 4] =
     ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetObject"];
-/// A lost message comes back before the queue is taken for empty.
-const UNTIL_IDLE: [&str; 5] = ["--until-idle", "--visibility-timeout", "2", "--wait", "3"];
+const UNTIL_IDLE: [&str; 3] = ["--until-idle", "--wait", "1"];
+/// What is lost comes back before the queue is taken for empty.
+const UNTIL_ALL_IS_BACK: [&str; 5] = ["--until-idle", "--visibility-timeout", "2", "--wait", "3"];
 
 /// It asks for more files than there are: a receive is always under way.
 fn eager() -> Vec<&'static str> {
-    [&UNTIL_IDLE[..], &["--pipelines", "8", "--max-demand", "50"]].concat()
+    [&UNTIL_ALL_IS_BACK[..], &["--pipelines", "8", "--max-demand", "50"]].concat()
 }
 
 /// Each outage is one line, however often something was tried, and so is its end.
@@ -91,7 +92,7 @@ async fn sqs_wants_less_of_us() {
     for operation in OPERATIONS.iter().filter(|&&it| it != "GetObject") {
         scene.proxy.fault_times(operation, 4, Status(400, "ThrottlingException"));
     }
-    let log = assert_ends_well(&scene, scene.start(&UNTIL_IDLE)).await;
+    let log = assert_ends_well(&scene, scene.start(&UNTIL_ALL_IS_BACK)).await;
     assert_said_once(&log);
     assert!(scene.proxy.count("ChangeMessageVisibilityBatch") > 4);
 }
@@ -115,7 +116,7 @@ async fn answers_stop_in_the_middle() {
         scene.proxy.fault_times(operation, 1, StallAfter(0));
     }
     scene.proxy.fault_times("GetObject large.gz", 1, StallAfter(50_000));
-    assert_ends_well(&scene, scene.start(&UNTIL_IDLE)).await;
+    assert_ends_well(&scene, scene.start(&UNTIL_ALL_IS_BACK)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,9 +135,20 @@ async fn downloads_break_off() {
 async fn nothing_can_be_deleted() {
     let scene = Scene::with_files(20).await;
     scene.proxy.fault("DeleteMessageBatch", Status(500, "InternalError"));
-    let running = scene.start(&UNTIL_IDLE);
+    let running = scene.start(&UNTIL_ALL_IS_BACK);
     running.wait_for("is processed already");
     scene.proxy.clear();
     assert_said_once(&assert_ends_well(&scene, running).await);
     assert_eq!(scene.proxy.count("GetObject"), 20);
+}
+
+/// Eight receives fail at the same time: that is one outage, and not eight, each longer than the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_receives_fail_at_once() {
+    let scene = Scene::with_files(100).await;
+    // When one has brought all it could, several are sent.
+    scene.proxy.fault_times("ReceiveMessage", 1, Latency(Duration::ZERO));
+    scene.proxy.fault_times("ReceiveMessage", 8, Status(403, "AccessDeniedException"));
+    let arguments = [&UNTIL_IDLE[..], &["--pipelines", "1", "--max-demand", "100"]].concat();
+    assert_said_once(&assert_ends_well(&scene, scene.start(&arguments)).await);
 }

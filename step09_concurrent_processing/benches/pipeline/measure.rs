@@ -1,6 +1,7 @@
 //! Runs programs in turn, and measures them from outside.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -71,19 +72,19 @@ impl Contest<'_> {
             };
             // What else the machine does in the meantime hits both; and so does being the first.
             let first = if round % 2 == 1 { Some(run("ceiling", Self::ceiling)?) } else { None };
-            let step = run("step 9 ", Self::step)?;
+            let step = run("step 9 ", |it| Ok(it.step()))?;
             let ceiling = first.map_or_else(|| run("ceiling", Self::ceiling), Ok)?;
             rounds.push(Round { step, ceiling });
         }
         Ok(rounds)
     }
 
-    fn step(&self) -> io::Result<Command> {
+    fn step(&self) -> Command {
         let mut step = Command::new(env!("CARGO_BIN_EXE_step09_concurrent_processing"));
         let (pipelines, max_demand) = (self.pipelines.to_string(), self.max_demand.to_string());
         step.args(["--until-idle", "--wait", "1"]);
         step.args(["--pipelines", &pipelines, "--max-demand", &max_demand]);
-        Ok(step)
+        step
     }
 
     fn ceiling(&self) -> io::Result<Command> {
@@ -128,13 +129,14 @@ impl Run {
     fn line(&self, files: &Files) -> String {
         let mut line = format!("{:.2} s", self.seconds);
         if let Some(Usage { memory, processor }) = self.usage {
-            line += &format!(", {} MB, {processor:.2} s of processor time", memory / 1_000_000);
+            let megabytes = memory / 1_000_000;
+            let _ = write!(line, ", {megabytes} MB, {processor:.2} s of processor time");
         }
         if let Some(serving) = self.serving {
-            line += &format!(", {serving:.2} s to serve it");
+            let _ = write!(line, ", {serving:.2} s to serve it");
         }
         for (operation, count) in self.requests.iter().flatten() {
-            line += &format!(", {count} {operation}");
+            let _ = write!(line, ", {count} {operation}");
         }
         format!("{line}, {:.0} files/s", f64::from(files.count) / self.seconds)
     }

@@ -64,17 +64,17 @@ impl Contest<'_> {
     ) -> Result<Vec<Round>, Error> {
         let mut rounds = Vec::new();
         for round in 0..self.rounds {
-            let run = |name, program: fn(&Self) -> io::Result<Command>| {
+            let run = |name, program: Command| {
                 fill()?;
-                let run = self.measure(program(self)?, files)?;
+                let run = self.measure(program, files)?;
                 println!("{name}: {}", run.line(files));
                 Ok::<_, Error>(run)
             };
+            let step = || run("step 9 ", self.step());
+            let ceiling = || run("ceiling", self.ceiling()?);
             // What else the machine does in the meantime hits both; and so does being the first.
-            let first = if round % 2 == 1 { Some(run("ceiling", Self::ceiling)?) } else { None };
-            let step = run("step 9 ", |it| Ok(it.step()))?;
-            let ceiling = first.map_or_else(|| run("ceiling", Self::ceiling), Ok)?;
-            rounds.push(Round { step, ceiling });
+            let first = if round % 2 == 1 { Some(ceiling()?) } else { None };
+            rounds.push(Round { step: step()?, ceiling: first.map_or_else(ceiling, Ok)? });
         }
         Ok(rounds)
     }
@@ -127,18 +127,16 @@ impl Contest<'_> {
 
 impl Run {
     fn line(&self, files: &Files) -> String {
-        let mut line = format!("{:.2} s", self.seconds);
+        let mut facts = vec![format!("{:.2} s", self.seconds)];
+        facts.push(format!("{:.0} files/s", f64::from(files.count) / self.seconds));
         if let Some(Usage { memory, processor }) = self.usage {
-            let megabytes = memory / 1_000_000;
-            let _ = write!(line, ", {megabytes} MB, {processor:.2} s of processor time");
+            facts.push(format!("{} MB", memory / 1_000_000));
+            facts.push(format!("{processor:.2} s of processor time"));
         }
-        if let Some(serving) = self.serving {
-            let _ = write!(line, ", {serving:.2} s to serve it");
-        }
-        for (operation, count) in self.requests.iter().flatten() {
-            let _ = write!(line, ", {count} {operation}");
-        }
-        format!("{line}, {:.0} files/s", f64::from(files.count) / self.seconds)
+        facts.extend(self.serving.map(|serving| format!("{serving:.2} s to serve it")));
+        let requests = self.requests.iter().flatten();
+        facts.extend(requests.map(|(operation, count)| format!("{count} {operation}")));
+        facts.join(", ")
     }
 }
 

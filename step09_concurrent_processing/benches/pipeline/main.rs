@@ -1,13 +1,12 @@
-//! How fast step 9 is, and how fast it could be at most: `cargo bench -p step09_concurrent_processing`.
-//! It ends with the table that is in the README.
+//! How fast step 9 is, and how fast it could be at most. It ends with the table that is in the README:
+//! `cargo bench -p step09_concurrent_processing --bench pipeline`.
 //!
 //! The step's program and the [`ceiling`], a loop written by hand that does the same work and nothing
 //! else, take turns, as processes of their own, at the same files in the same SQS and S3: the embedded
 //! ones, served by this process, or others with `--endpoint-url`, `--bucket` and `--queue-url`.
 //!
-//! With `--files` and `--lines`, files of your own choice are measured:
-//! `cargo bench -p step09_concurrent_processing -- --files 5000 --lines 1000`. Without, it is many
-//! small files, some large ones, and one that is very large.
+//! By default, the files are many small ones, some large ones, and one that is very large. With
+//! `-- --files 5000 --lines 1000`, they are as many, and as long, as you like.
 //!
 //! `cargo test` runs it too, with next to no work, to see that it can.
 

@@ -1,7 +1,6 @@
 //! Runs programs in turn, and measures them from outside.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;

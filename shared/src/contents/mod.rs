@@ -1,5 +1,6 @@
 //! The contents of a file, unzipped while it is being downloaded.
 
+mod chunk;
 mod count;
 mod limits;
 mod unzip;
@@ -12,14 +13,13 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task;
 
+use chunk::Chunk;
 pub use count::Count;
 pub use limits::Limits;
 
 use crate::aws::{Download, Replaced};
 use unzip::unzipped;
 
-/// Bytes that are unzipped at once.
-const CHUNK: usize = 64 * 1024;
 /// Chunks that wait to be taken, at most: with them, a file takes 1 MiB of memory, however long it is.
 const WINDOW: usize = 16;
 
@@ -104,12 +104,11 @@ impl Window {
 
     fn send_chunks(&mut self, mut unzipped: impl Read) -> io::Result<()> {
         loop {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            unzipped.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+            let chunk = Chunk::read(&mut unzipped)?;
             if chunk.is_empty() {
                 return Ok(());
             }
-            self.send(Ok(chunk.into()))?;
+            self.send(Ok(chunk))?;
         }
     }
 
@@ -174,6 +173,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use super::chunk::CHUNK;
     use super::*;
 
     fn gzip(content: &[u8]) -> Vec<u8> {

@@ -16,7 +16,7 @@ static LINE: OnceLock<ProgressBar> = OnceLock::new();
 
 /// How often the line is drawn, and how often SQS is asked how much there is to do.
 const DRAWN: Duration = Duration::from_millis(250);
-const ASKED: Duration = Duration::from_secs(2);
+const ASKED: Duration = Duration::from_secs(1);
 
 /// Shows how far the work is until [`clear`]. Does nothing if nobody looks at a terminal.
 pub(crate) fn show(results: &Results, queue: &Queue) {

@@ -27,7 +27,8 @@ def in_a_terminal(command):
 
 
 def test_a_terminal_shows_how_far_the_work_is(tmp_path):
-    written = in_a_terminal([binary("step09"), "--until-idle", "--output", tmp_path])
+    # While it waits for more, it finds out that there is no more.
+    written = in_a_terminal([binary("step09"), "--until-idle", "--wait", "5", "--output", tmp_path])
     assert "12 of 12 files" in written
     assert "18,600 lines" in written
     # The line is wiped out before another one is written, and in the end.

@@ -116,7 +116,7 @@ fn describe() {
         (FILES_FAILED, "Files that could not be processed"),
         (LINES, "Lines that are not empty"),
         (BYTES, "Bytes, unzipped"),
-        (RETRIES, "Requests to SQS and S3 that had to be made again, by what they were for"),
+        (RETRIES, "Requests to SQS and S3 that had to be made again"),
     ] {
         describe_counter!(name, what);
     }

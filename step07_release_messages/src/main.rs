@@ -8,8 +8,8 @@
 //!
 //! # Changed since step06
 //!
-//! - `server.rs`: an event carries the message that told of it, and `release` deletes the messages
-//!   whose events are all done.
+//! - `server.rs`: an event carries a share in the message that told of it, and `delete` deletes the
+//!   messages whose events are all released.
 //! - `consumer.rs`: releases the events that it has handled.
 //! - `main.rs`: ends when what was released is deleted.
 

@@ -1,0 +1,58 @@
+//! The nine steps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// One of the steps: a folder at the top of the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// From 1.
+    pub number: u8,
+    /// That of its folder and its package: `step05_multiple_consumers`.
+    pub name: String,
+}
+
+impl Step {
+    /// Its folder.
+    pub fn folder(&self) -> PathBuf {
+        root().join(&self.name)
+    }
+}
+
+/// The top of the repository.
+pub fn root() -> &'static Path {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_folder.ancestors().nth(2).unwrap_or(crate_folder)
+}
+
+/// All of them, in their order.
+///
+/// # Errors
+///
+/// If the repository cannot be read.
+pub fn all() -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for entry in
+        fs::read_dir(root()).with_context(|| format!("cannot read {}", root().display()))?
+    {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix("step").and_then(|rest| rest.get(..2)?.parse().ok());
+        steps.extend(number.map(|number| Step { number, name }));
+    }
+    steps.sort_by_key(|step| step.number);
+    Ok(steps)
+}
+
+/// Prints their folders.
+///
+/// # Errors
+///
+/// If the repository cannot be read.
+pub fn list() -> Result<()> {
+    for step in all()? {
+        println!("{}", step.folder().display());
+    }
+    Ok(())
+}

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task;
-use tracing::{error, info};
+use tracing::{Span, error, info};
 
 use crate::aws::{Queue, Receipt, S3Object};
 use crate::contents::Count;
@@ -59,6 +58,13 @@ struct Inner {
 pub struct FolderError {
     folder: PathBuf,
     source: io::Error,
+}
+
+/// Not all that was to be done is done.
+#[derive(Debug, thiserror::Error)]
+#[error("files that failed, and are left to the queue: {count}. The lines above say why")]
+pub struct FilesFailed {
+    count: u64,
 }
 
 /// What is written of one file.
@@ -130,6 +136,9 @@ impl Results {
         let Inner { files, lines, bytes, .. } = &*self.0;
         let folder = self.0.folder.clone();
         task::spawn_blocking(move || write_whole(&folder, &path, &json)).await??;
+        let about = Span::current();
+        about.record("lines", count.lines());
+        about.record("seconds", count.elapsed().as_secs_f64());
         files.fetch_add(1, Relaxed);
         lines.fetch_add(count.lines(), Relaxed);
         bytes.fetch_add(count.bytes(), Relaxed);
@@ -194,12 +203,11 @@ impl Results {
         self.note_time();
     }
 
-    /// Says in a line what this run did, and returns the exit code for it: 1 if it ran until all was
-    /// done and a file failed, or else 0.
+    /// Says in a line what this run did. It is an error if it ran until all was done and a file failed.
     ///
     /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
     /// file: to find that the queue is empty takes a while more.
-    pub(crate) fn summary(&self, queue: &Queue) -> ExitCode {
+    pub(crate) fn summary(&self, queue: &Queue) -> Result<(), FilesFailed> {
         let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);
@@ -213,7 +221,7 @@ impl Results {
             seconds,
             "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds"
         );
-        if self.0.until_idle && failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if self.0.until_idle && failed > 0 { Err(FilesFailed { count: failed }) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Demand in, events out.
 
-use std::convert::Infallible;
-
 use shared::stage::{self, Producer, ProducerHandle};
 use tracing::info;
 
@@ -24,7 +22,7 @@ impl SqsProducer {
 
 impl Producer for SqsProducer {
     type Event = Event;
-    type Cast = Infallible;
+    type Cast = std::convert::Infallible;
 
     async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
         info!("SQS.Producer handling demand of {demand}");

@@ -29,6 +29,6 @@ async fn main() -> Result<(), shared::Error> {
     let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
-    consumer.stopped().await;
+    consumer.stopped().await.ok()?;
     Ok(())
 }

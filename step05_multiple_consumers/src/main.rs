@@ -31,7 +31,7 @@ async fn main() -> Result<(), shared::Error> {
     }
 
     for consumer in &consumers {
-        consumer.stopped().await;
+        consumer.stopped().await.ok()?;
     }
     Ok(())
 }

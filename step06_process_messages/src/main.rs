@@ -34,9 +34,10 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    let aws = Args::parse().aws.connect().await?;
+    let args = Args::parse();
+    let aws = args.aws.connect().await?;
 
-    let producer = SqsProducer::start(Server::start(aws.queue));
+    let producer = SqsProducer::start(Server::start(&aws.queue));
     let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
@@ -46,5 +47,6 @@ async fn main() -> Result<(), shared::Error> {
     }
     // What the producer has is still delivered, and handled. Then the consumer stops too.
     producer.stop();
-    Ok(consumer.stopped().await.ok()?)
+    consumer.stopped().await.ok()?;
+    Ok(())
 }

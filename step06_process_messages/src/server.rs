@@ -2,7 +2,6 @@
 
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use futures_util::StreamExt;
 use shared::aws::notification::objects_in;
 use shared::aws::{Queue, S3Object};
 use shared::stage::ProducerHandle;
@@ -27,10 +26,10 @@ struct Loop {
 }
 
 impl Server {
-    pub fn start(queue: Queue) -> Self {
+    pub fn start(queue: &Queue) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
-        Self { queue, looping: None }
+        Self { queue: queue.clone(), looping: None }
     }
 
     /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
@@ -78,9 +77,8 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
-        while let Some(received) = receives.next().await {
-            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
+        let mut receives = queue.look_for(missing, receive);
+        while let Some(events) = receives.next().await {
             if !events.is_empty() {
                 pending.found(events.len());
                 info!("Casting events to producer");
@@ -91,7 +89,7 @@ async fn server_loop(
             }
         }
         // Waits if one has failed, and not before what the others have brought is handed on.
-        queue.after_receives(failure, &terminate).await;
+        receives.back_off(&terminate).await;
     }
 }
 

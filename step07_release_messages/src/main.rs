@@ -34,9 +34,10 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    let aws = Args::parse().aws.connect().await?;
+    let args = Args::parse();
+    let aws = args.aws.connect().await?;
 
-    let producer = SqsProducer::start(Server::start(aws.queue.clone()));
+    let producer = SqsProducer::start(Server::start(&aws.queue));
     let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 

@@ -3,9 +3,7 @@
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
-use futures_util::StreamExt;
 use shared::aws::{Queue, Receipt, S3Object, Share};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
@@ -33,11 +31,11 @@ struct Loop {
 }
 
 impl Server {
-    pub fn start(queue: Queue) -> Self {
+    pub fn start(queue: &Queue) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
         queue.delete_with(delete);
-        Self { queue, looping: None }
+        Self { queue: queue.clone(), looping: None }
     }
 
     /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
@@ -85,9 +83,8 @@ async fn server_loop(
         info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
-        let (mut receives, mut failure) = (queue.look_for(missing, receive), None);
-        while let Some(received) = receives.next().await {
-            let Ok(events) = received.map_err(|error| failure = Some(error)) else { continue };
+        let mut receives = queue.look_for(missing, receive);
+        while let Some(events) = receives.next().await {
             if !events.is_empty() {
                 pending.found(events.len());
                 info!("Casting events to producer");
@@ -98,7 +95,7 @@ async fn server_loop(
             }
         }
         // Waits if one has failed, and not before what the others have brought is handed on.
-        queue.after_receives(failure, &terminate).await;
+        receives.back_off(&terminate).await;
     }
 }
 
@@ -109,8 +106,7 @@ async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<Rece
         .max_number_of_messages(count.try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
         .set_visibility_timeout(queue.visibility_timeout)
-        .message_system_attribute_names(ApproximateReceiveCount)
-        .message_system_attribute_names(SentTimestamp)
+        .set_message_system_attribute_names(Some(Receipt::ATTRIBUTES.to_vec()))
         .send()
         .await?;
     queue.received(received.messages().len(), count);

@@ -21,8 +21,6 @@ mod producer;
 mod producer_consumer;
 mod server;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use shared::stage::SubscribeOptions;
 use shared::work::WorkArgs;
@@ -40,15 +38,16 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, shared::Error> {
-    let work = Args::parse().work.begin().await?;
+async fn main() -> Result<(), shared::Error> {
+    let args = Args::parse();
+    let work = args.work.begin().await?;
 
-    let producer = SqsProducer::start(Server::start(work.aws.queue.clone()));
-    let producer_consumer = SqsProducerConsumer::start(work.clone());
-    let consumer = SqsConsumer::start(work.clone());
-    let one = SubscribeOptions::default().min_demand(0).max_demand(1);
-    consumer.subscribe(&producer_consumer, one)?;
-    producer_consumer.subscribe(&producer, one)?;
+    let producer = SqsProducer::start(Server::start(&work.aws.queue));
+    let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &work);
+    let consumer = SqsConsumer::start("Consumer", &work);
+    let demand = SubscribeOptions::default().max_demand(work.max_demand);
+    consumer.subscribe(&producer_consumer, demand)?;
+    producer_consumer.subscribe(&producer, demand)?;
 
     tokio::select! {
         () = shared::stop_signal() => {}
@@ -59,5 +58,6 @@ async fn main() -> Result<ExitCode, shared::Error> {
     work.stop();
     producer.stop();
     consumer.stopped().await.ok()?;
-    Ok(work.summary().await)
+    work.summary().await?;
+    Ok(())
 }

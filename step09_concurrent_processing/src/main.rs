@@ -23,10 +23,8 @@ mod producer;
 mod producer_consumer;
 mod server;
 
-use std::process::ExitCode;
-
-use clap::{Parser, value_parser};
-use shared::stage::{SubscribeOptions, Supervisor};
+use clap::Parser;
+use shared::stage::Supervisor;
 use shared::work::WorkArgs;
 
 use producer::SqsProducer;
@@ -39,28 +37,22 @@ struct Args {
     work: WorkArgs,
 
     /// How many files to work on at the same time
-    #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pipelines: u16,
-
-    /// How many files each stage asks for at a time: 1 for large ones, 20 for many small ones
-    #[arg(long, value_name = "N", env = "PALLETO_MAX_DEMAND", default_value_t = 1, value_parser = value_parser!(u16).range(1..))]
-    max_demand: u16,
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, shared::Error> {
+async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
     let work = args.work.begin().await?;
 
-    let producer = SqsProducer::start(Server::start(work.aws.queue.clone()));
-    let demand = SubscribeOptions::default().max_demand(args.max_demand.into());
+    let producer = SqsProducer::start(Server::start(&work.aws.queue));
     let mut pipelines = Supervisor::default();
-    for number in 1..=args.pipelines {
-        let name = format!("Pipeline{number}");
+    for name in (1..=args.pipelines).map(|number| format!("Pipeline{number}")) {
         let (producer, work) = (producer.clone(), work.clone());
-        pipelines
-            .start_group(name.clone(), move || pipeline::start(&name, demand, &producer, &work));
+        pipelines.start_group(name.clone(), move || pipeline::start(&name, &producer, &work));
     }
+
     tokio::select! {
         () = shared::stop_signal() => {}
         () = work.all_done() => {}
@@ -71,5 +63,6 @@ async fn main() -> Result<ExitCode, shared::Error> {
     producer.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
-    Ok(work.summary().await)
+    work.summary().await?;
+    Ok(())
 }

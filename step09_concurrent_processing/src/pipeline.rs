@@ -12,15 +12,15 @@ use crate::producer_consumer::SqsProducerConsumer;
 /// without the other.
 pub fn start(
     name: &str,
-    demand: SubscribeOptions,
     producer: &ProducerHandle<SqsProducer>,
     work: &Work,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
     // What its stages log is said to be of this pipeline.
     let _pipeline = info_span!("pipeline", pipeline = name).entered();
     info!("SQS.Supervisor {name}");
-    let producer_consumer = SqsProducerConsumer::start(name, work.clone());
-    let consumer = SqsConsumer::start(name, work.clone());
+    let producer_consumer = SqsProducerConsumer::start(&format!("{name} ProducerConsumer"), work);
+    let consumer = SqsConsumer::start(&format!("{name} Consumer"), work);
+    let demand = SubscribeOptions::default().max_demand(work.max_demand);
     consumer.subscribe(&producer_consumer, demand)?;
     producer_consumer.subscribe(producer, demand)?;
     Ok(vec![producer_consumer.stage(), consumer.stage()])

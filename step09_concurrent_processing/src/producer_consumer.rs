@@ -1,11 +1,9 @@
 //! Events in, files out: it downloads and unzips.
 
-use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::get_object::GetObjectError;
 use shared::aws::{Download, S3Object};
 use shared::contents::Contents;
 use shared::stage::{self, ProducerConsumer, ProducerConsumerHandle};
-use shared::work::Work;
+use shared::work::{Failure, Work};
 use tracing::info;
 
 use crate::server::Event;
@@ -22,12 +20,11 @@ pub struct File {
 }
 
 impl SqsProducerConsumer {
-    pub fn start(pipeline: &str, work: Work) -> ProducerConsumerHandle<Self> {
-        let name = format!("{pipeline} ProducerConsumer");
-        stage::named(name.as_str()).start_producer_consumer(Self { name, work })
+    pub fn start(name: &str, work: &Work) -> ProducerConsumerHandle<Self> {
+        stage::named(name).start_producer_consumer(Self { name: name.into(), work: work.clone() })
     }
 
-    async fn download(&self, object: &S3Object) -> Result<Contents, SdkError<GetObjectError>> {
+    async fn download(&self, object: &S3Object) -> Result<Contents, Failure> {
         let get = self.work.aws.s3.get_object().bucket(&object.bucket).key(&object.key);
         let get = get.set_version_id(object.version_id.clone());
         // Sends it, and once more for the rest if the connection breaks.
@@ -43,21 +40,13 @@ impl ProducerConsumer for SqsProducerConsumer {
     async fn handle_events(&mut self, events: Vec<Event>) -> Vec<File> {
         info!("{} received {} events", self.name, events.len());
         let mut files = Vec::new();
-        for event in events {
-            if self.work.results.has(&event.object).await {
-                info!("{} is processed already", event.object);
-                event.message.release();
-                continue;
-            }
-            match event.message.begin(&event.object, self.download(&event.object)).await {
-                Some(Ok(contents)) => {
-                    // The rest of a large file follows while the consumer is at work on it.
-                    let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
-                    info!("{} {done} {}", self.name, event.object.key);
-                    files.push(File { event, contents });
-                }
-                Some(Err(error)) => self.work.no_download(&event.object, event.message, &error),
-                None => {} // It is somebody else's now.
+        for Event { object, message } in events {
+            let download = self.download(&object);
+            if let Some((message, contents)) = self.work.begin(&object, message, download).await {
+                // The rest of a large file follows while the consumer is at work on it.
+                let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
+                info!("{} {done} {}", self.name, object.key);
+                files.push(File { event: Event { object, message }, contents });
             }
         }
         files

@@ -7,3 +7,11 @@ fn the_transcript_is_what_happens() {
         include_str!("../README.md"),
     );
 }
+
+#[test]
+fn what_operating_it_shows_is_what_happens() {
+    shared::transcript::check_in_any_order(
+        env!("CARGO_BIN_EXE_step09_concurrent_processing"),
+        include_str!("../../deploy/OPERATING.md"),
+    );
+}

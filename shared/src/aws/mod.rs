@@ -12,6 +12,7 @@ mod lease;
 pub mod notification;
 mod queue;
 mod receipt;
+mod receives;
 mod share;
 mod transient;
 mod why;
@@ -25,6 +26,7 @@ pub(crate) use download::Replaced;
 pub use notification::S3Object;
 pub use queue::Queue;
 pub use receipt::Receipt;
+pub use receives::Receives;
 pub use share::Share;
 pub use why::why;
 

@@ -9,7 +9,6 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
 };
-use futures_util::stream::FuturesUnordered;
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -20,6 +19,7 @@ use tracing::warn;
 
 use super::clients::ConnectError;
 use super::lease::Leases;
+use super::receives::Receives;
 use super::{BATCH, Backoff, Receipt, deletion, why};
 use crate::metrics::DEMAND;
 use crate::stage::STOP_LIMIT;
@@ -94,11 +94,12 @@ impl Queue {
         &self,
         missing: usize,
         receive: impl Fn(Self, usize) -> F,
-    ) -> FuturesUnordered<F> {
+    ) -> Receives<F> {
         gauge!(DEMAND).set(float(missing));
         let at_once = if self.was_full.load(Relaxed) { RECEIVES } else { 1 };
         let parts = (0..missing).step_by(BATCH).take(at_once);
-        parts.map(|from| receive(self.clone(), (missing - from).min(BATCH))).collect()
+        let receives = parts.map(|from| receive(self.clone(), (missing - from).min(BATCH)));
+        Receives::new(receives, self.receiving.clone())
     }
 
     /// A receive that could have brought `wanted` messages has brought `count`.
@@ -107,24 +108,6 @@ impl Queue {
         self.was_full.store(count == wanted, Relaxed);
         if count == 0 && self.in_hand.is_empty() {
             self.idle.cancel();
-        }
-    }
-
-    /// All receives of a round are back: one of them failed, or all went well. If one failed, waits, but
-    /// no longer than until `terminate`. The more often it fails, the longer that is.
-    pub async fn after_receives<E>(
-        &self,
-        failure: Option<SdkError<E>>,
-        terminate: &CancellationToken,
-    ) where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let mut backoff = self.receiving.lock().await;
-        match failure {
-            None => backoff.succeeded(),
-            Some(error) => {
-                terminate.run_until_cancelled(backoff.failed(why(&error))).await;
-            }
         }
     }
 

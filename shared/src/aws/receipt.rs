@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use metrics::{counter, gauge, histogram};
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::field::Empty;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::lease::Lease;
@@ -47,6 +48,13 @@ const DONE: u8 = 3;
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
 impl Receipt {
+    /// What SQS is to tell of a message: how often it was received, which says how long it is left alone
+    /// if it fails, and when it was sent.
+    pub const ATTRIBUTES: [MessageSystemAttributeName; 2] = [
+        MessageSystemAttributeName::ApproximateReceiveCount,
+        MessageSystemAttributeName::SentTimestamp,
+    ];
+
     /// The receipt for a message from this queue, and the objects of which the message tells. If it
     /// cannot be read, there are none, and it is left to the queue.
     pub fn of(message: Message, queue: &Queue) -> (Share, Vec<S3Object>) {
@@ -122,7 +130,16 @@ impl Receipt {
     ) -> Option<T> {
         let S3Object { bucket, key, .. } = object;
         let Self { message_id, receive_count, .. } = self;
-        let about = info_span!("message", bucket, key, message_id, receive_count);
+        let about = info_span!(
+            "message",
+            bucket,
+            key,
+            message_id,
+            receive_count,
+            // Said when they are known.
+            lines = Empty,
+            seconds = Empty
+        );
         tokio::select! {
             biased;
             () = self.lease.lost().cancelled() => None,

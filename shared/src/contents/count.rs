@@ -1,6 +1,8 @@
 //! Lines and bytes, counted chunk by chunk.
 
-/// Counts the lines of a file that are not empty, and its bytes.
+use std::time::{Duration, Instant};
+
+/// Counts the lines of a file that are not empty, and its bytes, and how long that takes.
 ///
 /// ```
 /// let mut count = shared::contents::Count::default();
@@ -10,11 +12,19 @@
 /// }
 /// assert_eq!((count.lines(), count.bytes()), (3, 15));
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Count {
+    began: Instant,
     whole_lines: u64,
     bytes: u64,
     is_in_line: bool,
+}
+
+impl Default for Count {
+    /// Begins to count, now.
+    fn default() -> Self {
+        Self { began: Instant::now(), whole_lines: 0, bytes: 0, is_in_line: false }
+    }
 }
 
 impl Count {
@@ -33,6 +43,11 @@ impl Count {
     /// Lines that are not empty.
     pub fn lines(&self) -> u64 {
         self.whole_lines + u64::from(self.is_in_line)
+    }
+
+    /// How long it has been counting.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// All bytes.

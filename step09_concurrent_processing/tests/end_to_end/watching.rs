@@ -92,14 +92,14 @@ async fn a_line_of_json_says_what_it_is_about() {
         serde_json::from_str(line.unwrap_or_else(|| panic!("no {wanted} in {log}"))).unwrap()
     };
     let good = line("processed good.gz");
-    assert_eq!(good["lines"], 2);
-    assert!(good["seconds"].is_f64(), "{good}");
     assert!(good["spans"][0]["pipeline"].as_str().unwrap().starts_with("Pipeline"), "{good}");
     let message = &good["spans"][1];
     assert_eq!(message["key"], "good.gz");
     assert_eq!(message["bucket"], shared::local_aws::BUCKET);
     assert_eq!(message["receive_count"], 1);
     assert!(message["message_id"].is_string(), "{good}");
+    assert_eq!(message["lines"], 2);
+    assert!(message["seconds"].is_f64(), "{good}");
 
     let bad = line("bad.gz failed");
     assert_eq!((&bad["key"], &bad["receive_count"]), (&"bad.gz".into(), &1.into()));

@@ -14,8 +14,8 @@
 //!
 //! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
 //!   unit: if one of them fails, both are started again, and the other pipelines go on.
-//! - `producer_consumer.rs`, `consumer.rs`: say which pipeline they are of.
 //! - `main.rs`: starts several pipelines, on all processors.
+//! - `producer_consumer.rs`: prints its name without a `#`, as the talk did.
 
 mod consumer;
 mod pipeline;

@@ -1,0 +1,67 @@
+//! A command that runs.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::lines::Lines;
+
+/// Longer than any step is silent, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any transcript takes.
+const LONGEST: Duration = Duration::from_mins(3);
+
+/// Ended when it is dropped.
+pub struct Process {
+    child: Child,
+    pub lines: Lines,
+}
+
+impl Process {
+    pub fn start(script: &str, clock: &str, folder: &Path) -> io::Result<Self> {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).current_dir(folder).stdout(Stdio::piped());
+        for name in
+            ["SQS_QUEUE_URL", "SQS_QUEUE_NAME", "AWS_ENDPOINT_URL", "RUST_LOG", "LOG_FORMAT"]
+        {
+            command.env_remove(name);
+        }
+        let mut child = command.env("PALLETO_CLOCK", clock).spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("its output is piped"))?;
+        Ok(Self { child, lines: Lines::new(output(stdout)) })
+    }
+
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn output(stdout: ChildStdout) -> impl Iterator<Item = Result<String, &'static str>> {
+    let (sender, lines) = mpsc::sync_channel(100);
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + LONGEST;
+    std::iter::from_fn(move || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(PATIENCE.min(left)) {
+            Ok(line) => Some(Ok(line)),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => Some(Err("it was waited for in vain")),
+        }
+    })
+}

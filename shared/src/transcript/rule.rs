@@ -1,0 +1,167 @@
+//! When what is shown is what happens.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::GAP;
+use super::lines::Lines;
+
+/// How exactly it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// To the letter, on the paused clock, where every run is the same.
+    ToTheLetter,
+    /// Line by line, but for the numbers of tasks and ports, and for seconds.
+    ButForIds,
+    /// The same lines, whatever their order: what is done at the same time can end in any order, and how
+    /// much is demanded when depends on that.
+    InAnyOrder,
+}
+
+impl Rule {
+    /// That for a step, by its name.
+    pub fn of(step: &str) -> Self {
+        match step.get(..6) {
+            Some("step06" | "step07") => Self::ButForIds,
+            Some("step08" | "step09") => Self::InAnyOrder,
+            _ => Self::ToTheLetter,
+        }
+    }
+
+    /// What `PALLETO_CLOCK` is to be.
+    pub fn clock(self) -> &'static str {
+        if self == Self::ToTheLetter { "paused" } else { "" }
+    }
+
+    /// The line without what may differ.
+    pub fn mask(self, line: &str) -> String {
+        let mask =
+            |pattern: &Regex, line: &str| match pattern.replace_all(line, "${before}_${after}") {
+                Cow::Borrowed(_) => line.to_owned(),
+                Cow::Owned(masked) => masked,
+            };
+        match self {
+            Self::ToTheLetter => line.to_owned(),
+            Self::ButForIds => mask(&IDS, line),
+            Self::InAnyOrder => mask(&COUNTS, &mask(&IDS, line)),
+        }
+    }
+
+    /// Compares, and reads the output as far as that takes. Tells the first difference.
+    pub fn compare(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
+        match self {
+            Self::InAnyOrder => self.compare_sets(shown, happens),
+            _ => self.compare_lines(shown, happens),
+        }
+    }
+
+    fn compare_lines(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
+        let mut at = 0;
+        let mut shown = shown.iter();
+        while let Some(line) = shown.next() {
+            if line == GAP {
+                let Some(next) = shown.next() else { return Ok(()) };
+                let found = happens.find(at, |happens| self.mask(happens) == self.mask(next));
+                let not_found = |why| format!("shown, but it does not happen ({why}):\n{next}");
+                at = found.map_err(not_found)? + 1;
+            } else {
+                match happens.get(at) {
+                    Ok(happens) if self.mask(happens) == self.mask(line) => at += 1,
+                    Ok(happens) => return Err(format!("shown:\n{line}\nhappens:\n{happens}")),
+                    Err(why) => return Err(format!("shown, but {why} before that:\n{line}")),
+                }
+            }
+        }
+        match happens.get(at) {
+            Ok(more) => Err(format!("happens too, and is not shown:\n{more}")),
+            Err(_) => happens.all().map(drop).map_err(|why| format!("all is shown, but {why}")),
+        }
+    }
+
+    fn compare_sets(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
+        let masked = |lines: &[String]| -> BTreeSet<String> {
+            lines.iter().map(|line| self.mask(line)).collect()
+        };
+        let mut shown = masked(shown);
+        let gap = shown.remove(GAP);
+        let happens = masked(happens.all()?);
+        if let Some(line) = shown.difference(&happens).next() {
+            return Err(format!("shown, but it does not happen:\n{line}"));
+        }
+        match happens.difference(&shown).next() {
+            Some(line) if !gap => Err(format!("happens too, and is not shown:\n{line}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+static IDS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?<before>#Task<|127\.0\.0\.1:)\d+|[\d.]+(?<after> seconds)")
+        .expect("the pattern is right")
+});
+static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?<before>Pipeline|demand of |Asking for |currently |Run |Looking for |about )\d+")
+        .expect("the pattern is right")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare(rule: Rule, shown: &str, happens: &str) -> Result<(), String> {
+        let shown: Vec<_> = shown.lines().map(str::to_owned).collect();
+        rule.compare(&shown, &mut happens.into())
+    }
+
+    fn same(shown: &str, happens: &str) -> bool {
+        compare(Rule::ButForIds, shown, happens).is_ok()
+    }
+
+    #[test]
+    fn every_line_must_be_the_same() {
+        assert!(same("a\nb", "a\nb"));
+        for (shown, happens) in [("a\nb", "a"), ("a", "a\nb"), ("a\nb", "b\na"), ("a", "A")] {
+            assert!(!same(shown, happens), "{shown:?} {happens:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_stands_for_any_lines() {
+        assert!(same("a\n...", "a\nb\nc"));
+        assert!(same("...\nb\nc", "a\nb\nc"));
+        assert!(!same("...\nb\nd", "a\nb\nc"));
+        assert!(!same("a\n...\nd", "a\nb\nc"));
+    }
+
+    #[test]
+    fn ids_may_differ_and_nothing_else() {
+        assert!(same("Consumed by #Task<1>: 7", "Consumed by #Task<23>: 7"));
+        assert!(!same("Consumed by #Task<1>: 7", "Consumed by #Task<1>: 8"));
+        assert!(same("at http://127.0.0.1:1, 2.5 seconds", "at http://127.0.0.1:80, 3.0 seconds"));
+    }
+
+    #[test]
+    fn to_the_letter_not_even_ids_may_differ() {
+        assert!(compare(Rule::ToTheLetter, "#Task<1>", "#Task<1>").is_ok());
+        assert!(compare(Rule::ToTheLetter, "#Task<1>", "#Task<2>").is_err());
+    }
+
+    #[test]
+    fn in_any_order_the_lines_must_be_the_same() {
+        let same = |shown, happens| compare(Rule::InAnyOrder, shown, happens).is_ok();
+        assert!(same("a\nAsking for 1", "Asking for 2\na\nAsking for 3"));
+        assert!(same("a\n...\nc", "c\nb\na"));
+        assert!(!same("a\n...\nd", "c\nb\na"));
+        assert!(!same("a", "a\nb"));
+        assert!(!same("a\nb", "a"));
+    }
+
+    #[test]
+    fn the_first_difference_is_told() {
+        let difference = compare(Rule::ToTheLetter, "a\nb", "a\nc\nb").unwrap_err();
+        assert_eq!(difference, "shown:\nb\nhappens:\nc");
+    }
+}

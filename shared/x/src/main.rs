@@ -2,14 +2,28 @@
 //!
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
+mod code;
+mod diff;
+mod difference;
+mod each;
+mod fresh;
+mod readme_diffs;
+mod sizes;
 mod steps;
+mod transcripts;
 
-use anyhow::Result;
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
+
+/// As clap shows it.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Makes what the READMEs and the book show, and tells whether it is still true.
 #[derive(Parser)]
-#[command(name = "cargo x")]
+#[command(name = "cargo x", bin_name = "cargo x")]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -19,10 +33,47 @@ struct Args {
 enum Command {
     /// Lists the steps
     Steps,
+    /// Counts each step's lines of code, and those changed from the step before
+    Sizes,
+    /// Shows what differs in the code of two steps, without comments and blank lines
+    #[command(override_usage = "cargo x diff <FROM> <TO>, for instance: cargo x diff 4 5")]
+    Diff {
+        /// The number of a step
+        from: u8,
+        /// The number of another one
+        to: u8,
+    },
+    /// Writes the steps' diffs into their READMEs
+    Diffs,
+    /// Runs what the READMEs show in a terminal, and writes down what happens if it is not that
+    Transcripts {
+        /// The numbers of steps; all of them, if none is named
+        steps: Vec<u8>,
+    },
+    /// Makes anew all that is made by this tool, and fails if that changes anything
+    Fresh,
 }
 
-fn main() -> Result<()> {
-    match Args::parse().command {
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
         Command::Steps => steps::list(),
+        Command::Sizes => sizes::print(),
+        Command::Diff { from, to } => diff::print(from, to),
+        Command::Diffs => readme_diffs::write(),
+        Command::Transcripts { steps } => transcripts::write(&steps),
+        Command::Fresh => fresh::make_all(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Its reader has left, as in `cargo x diff 4 5 | head`.
+        Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{ERROR}error:{ERROR:#} {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 /// One of the steps: a folder at the top of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,18 @@ pub fn all() -> Result<Vec<Step>> {
     }
     steps.sort_by_key(|step| step.number);
     Ok(steps)
+}
+
+/// The one with this number.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn numbered(steps: &[Step], number: u8) -> Result<&Step> {
+    steps.iter().find(|step| step.number == number).ok_or_else(|| {
+        let last = steps.last().map_or(0, |step| step.number);
+        anyhow!("there is no step {number}: they are 1 to {last}")
+    })
 }
 
 /// Prints their folders.

@@ -1,0 +1,147 @@
+//! How large the steps are, and the way from each to the next.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+
+use crate::difference::between;
+use crate::{code, steps};
+
+/// Lines of code that a step has at most.
+const STEP: usize = 450;
+/// Lines of code that change from a step to the next at most.
+const CHANGED: usize = 100;
+/// What half of the changes are within.
+const MEDIAN: usize = 40;
+
+struct Size {
+    step: String,
+    lines: usize,
+    /// From the step before: the files, and the lines changed in each. The first step has no such.
+    changed: Option<Vec<(String, usize)>>,
+}
+
+impl Size {
+    fn changed(&self) -> Option<usize> {
+        self.changed.as_ref().map(|files| files.iter().map(|(_, changed)| changed).sum())
+    }
+}
+
+/// Prints the steps' sizes.
+///
+/// # Errors
+///
+/// If one is too large, or cannot be read.
+pub fn print() -> Result<()> {
+    let sizes = measure()?;
+    writeln!(io::stdout(), "{}", table(&sizes))?;
+    let broken = too_large(&sizes);
+    if !broken.is_empty() {
+        bail!("too large:\n{}", broken.join("\n"));
+    }
+    Ok(())
+}
+
+fn measure() -> Result<Vec<Size>> {
+    let mut sizes = Vec::new();
+    let mut previous = None;
+    for step in steps::all()? {
+        let code = code::of(&step)?;
+        let changed = previous.map(|previous| {
+            let files = between(&previous, &code).into_iter();
+            files.map(|file| (file.file.to_owned(), file.changed())).collect()
+        });
+        sizes.push(Size { step: step.name, lines: code::count(&code), changed });
+        previous = Some(code);
+    }
+    Ok(sizes)
+}
+
+fn table(sizes: &[Size]) -> String {
+    let mut rows = vec![format!("{:<30}{:>6}{:>9}   In", "Step", "Lines", "Changed")];
+    for size in sizes {
+        let changed = size.changed().map(|changed| changed.to_string()).unwrap_or_default();
+        let files = size.changed.iter().flatten();
+        let files: Vec<_> = files.map(|(file, changed)| format!("{file} {changed}")).collect();
+        let row = format!("{:<30}{:>6}{changed:>9}   {}", size.step, size.lines, files.join(", "));
+        rows.push(row.trim_end().to_owned());
+    }
+    let median = halves(twice_the_median(sizes));
+    rows.push(format!("{:<36}{median:>9}", "Median"));
+    rows.push(format!("{:<30}{STEP:>6}{CHANGED:>9}   the median {MEDIAN}", "Aim: at most"));
+    rows.join("\n")
+}
+
+fn too_large(sizes: &[Size]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for size in sizes {
+        if size.lines > STEP {
+            broken.push(format!("{}: {} lines, at most {STEP}", size.step, size.lines));
+        }
+        if let Some(changed) = size.changed().filter(|&changed| changed > CHANGED) {
+            broken.push(format!("{}: {changed} lines changed, at most {CHANGED}", size.step));
+        }
+    }
+    let median = twice_the_median(sizes);
+    if median > 2 * MEDIAN {
+        broken.push(format!("the median of what is changed: {}, at most {MEDIAN}", halves(median)));
+    }
+    broken
+}
+
+/// The median of what is changed can lie between two numbers.
+fn twice_the_median(sizes: &[Size]) -> usize {
+    let mut changed: Vec<_> = sizes.iter().filter_map(Size::changed).collect();
+    changed.sort_unstable();
+    match changed.len() {
+        0 => 0,
+        count => changed[(count - 1) / 2] + changed[count / 2],
+    }
+}
+
+fn halves(number: usize) -> String {
+    format!("{}{}", number / 2, if number.is_multiple_of(2) { "" } else { ".5" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(sizes: &[(usize, usize)]) -> Vec<Size> {
+        let size = |(number, &(lines, changed)): (usize, &(usize, usize))| Size {
+            step: format!("step{number}"),
+            lines,
+            changed: (number > 0).then(|| vec![("main.rs".to_owned(), changed)]),
+        };
+        sizes.iter().enumerate().map(size).collect()
+    }
+
+    #[test]
+    fn the_limits_themselves_are_allowed() {
+        assert_eq!(too_large(&sizes(&[(450, 0), (450, 100), (450, 40), (1, 1)])), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_too_large_is_named() {
+        let broken = too_large(&sizes(&[(451, 0), (1, 101), (1, 40), (1, 1)]));
+        assert_eq!(
+            broken,
+            ["step0: 451 lines, at most 450", "step1: 101 lines changed, at most 100"]
+        );
+    }
+
+    #[test]
+    fn the_median_can_be_too_large() {
+        let broken = too_large(&sizes(&[(1, 0), (1, 40), (1, 41)]));
+        assert_eq!(broken, ["the median of what is changed: 40.5, at most 40"]);
+        assert_eq!(too_large(&sizes(&[(1, 0), (1, 39), (1, 41)])), [""; 0]);
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_step() {
+        let table = table(&sizes(&[(75, 0), (98, 43)]));
+        let rows: Vec<Vec<_>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
+        assert_eq!(rows[1], ["step0", "75"]);
+        assert_eq!(rows[2], ["step1", "98", "43", "main.rs", "43"]);
+    }
+}

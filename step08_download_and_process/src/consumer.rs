@@ -23,7 +23,7 @@ impl SqsConsumer {
     async fn process(&self, object: &S3Object, contents: &mut Contents) -> Result<(), Failure> {
         let mut count = Count::default();
         while let Some(chunk) = contents.next().await? {
-            count.add(&chunk);
+            count.add(chunk);
         }
         self.work.results.write(object, contents.etag(), count).await?;
         info!("{} processed {}", self.name, object.key);

@@ -1,5 +1,7 @@
 //! How large a file may be.
 
+use std::io;
+
 use clap::Args;
 
 /// How much may come of a file by unzipping. What is beyond it is most likely made to fill a disk, and
@@ -35,6 +37,26 @@ pub struct Limits {
 const MAX_FILE_SIZE: u64 = 1 << 40;
 /// Ordinary logs are zipped 5 to 50 times smaller. Gzip's utmost is 1032 times.
 const MAX_RATIO: u64 = 500;
+/// So much of a file may be zipped as well as can be: it does no harm.
+const HARMLESS: u64 = 10 << 20;
+
+impl Limits {
+    /// Whether so many bytes may be `unzipped` of so many `zipped` ones.
+    pub(super) fn check(&self, unzipped: u64, zipped: u64) -> io::Result<()> {
+        let Self { max_file_size, max_ratio } = self;
+        if unzipped > *max_file_size {
+            return Err(io::Error::other(format!(
+                "unzipped, it has more than {max_file_size} bytes. If it is to, raise --max-file-size"
+            )));
+        }
+        if unzipped > zipped.saturating_mul(*max_ratio).max(HARMLESS) {
+            return Err(io::Error::other(format!(
+                "unzipped, it is more than {max_ratio} times as large. If it is to, raise --max-ratio"
+            )));
+        }
+        Ok(())
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {

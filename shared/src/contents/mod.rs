@@ -1,27 +1,23 @@
 //! The contents of a file, unzipped while it is being downloaded.
 
-mod chunk;
+mod ahead;
 mod count;
 mod limits;
 mod unzip;
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
-use bytes::{Buf, Bytes};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::oneshot;
-use tokio::task;
+use tokio::task::coop::consume_budget;
 
-use chunk::Chunk;
+use ahead::Ahead;
 pub use count::Count;
 pub use limits::Limits;
 
 use crate::aws::{Download, Replaced};
-use unzip::unzipped;
+use unzip::{GZIP, Unzip};
 
-/// Chunks that wait to be taken, at most: with them, a file takes 1 MiB of memory, however long it is.
-const WINDOW: usize = 16;
+/// Bytes that are unzipped at once, at most.
+const STEP: usize = 64 * 1024;
 
 /// Whether the contents ended because the object was replaced or deleted while it was being
 /// downloaded. To begin again is right then.
@@ -30,39 +26,27 @@ pub fn is_replaced(error: &io::Error) -> bool {
 }
 
 /// The contents of a file: unzipped, if its first bytes are those of a gzip file, or else as they
-/// are. They come in chunks, of which a few are ready and the rest is still to be downloaded.
+/// are. The first mebibyte of the file is there, and the rest is downloaded as the contents are taken.
 #[derive(Debug)]
 pub struct Contents {
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
-    is_whole: bool,
     etag: Option<String>,
+    ahead: Ahead,
+    unzip: Unzip,
+    limits: Limits,
+    /// How many bytes were unzipped.
+    bytes: u64,
+    /// Taken again and again: new memory costs a page fault for each 4 KiB.
+    chunk: Vec<u8>,
 }
 
 impl Contents {
-    /// Begins to unzip, and returns when the file is whole, or when there is so much of it that the
-    /// rest has to wait until some is taken. The limits are those for the unzipped file.
+    /// Returns when the whole download is there, or when there is so much of it that the rest has to
+    /// wait until some is taken. The limits are those for the unzipped file.
     pub async fn unzip(download: Download, limits: Limits) -> Self {
         let etag = download.etag().map(str::to_owned);
-        let runtime = Handle::current();
-        let body = |chunks| Body { download, chunk: Bytes::new(), chunks, runtime };
-        Self { etag, ..Self::of(body, limits).await }
-    }
-
-    /// `body` is given the sender, to notice if nobody wants the chunks any more.
-    async fn of<B: BufRead>(
-        body: impl FnOnce(mpsc::Sender<io::Result<Bytes>>) -> B + Send + 'static,
-        limits: Limits,
-    ) -> Self {
-        let (sender, chunks) = mpsc::channel(WINDOW);
-        let (full, is_full) = oneshot::channel();
-        // Unzipping is work for a processor, which would hold up whatever else the async threads do.
-        task::spawn_blocking(move || {
-            let body = body(sender.clone());
-            Window { chunks: sender, full: Some(full) }.send_all(body, limits);
-        });
-        // Nobody says that it is full, if it never was.
-        let is_whole = is_full.await.is_err();
-        Self { chunks, is_whole, etag: None }
+        let ahead = Ahead::read(download).await;
+        let unzip = Unzip::new(ahead.starts_with(&GZIP));
+        Self { etag, ahead, unzip, limits, bytes: 0, chunk: Vec::new() }
     }
 
     /// What names the object's content, without quotes, if S3 has told.
@@ -72,108 +56,55 @@ impl Contents {
 
     /// Whether nothing remained to be downloaded when the contents were returned.
     pub fn is_whole(&self) -> bool {
-        self.is_whole
+        self.ahead.is_whole()
     }
 
     /// The next chunk, or `None` at the end of the file.
     ///
+    /// It is unzipped here and now. Since that is work for a processor, other tasks of this thread
+    /// have their turn in between.
+    ///
     /// # Errors
     ///
     /// If the download breaks off for good, or the object [was replaced](is_replaced), or the gzip data
-    /// are damaged or incomplete, or there is more of them than the limits allow. Nothing comes after
-    /// that.
-    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        self.chunks.recv().await.transpose()
-    }
-}
-
-/// The sending side of the chunks.
-struct Window {
-    chunks: mpsc::Sender<io::Result<Bytes>>,
-    /// To be used when the window is full for the first time.
-    full: Option<oneshot::Sender<()>>,
-}
-
-impl Window {
-    /// Sends everything that can be unzipped of `body`, and the error that ends it, if one does.
-    fn send_all(mut self, body: impl BufRead, limits: Limits) {
-        if let Err(error) = unzipped(body, limits).and_then(|unzipped| self.send_chunks(unzipped)) {
-            let _ = self.send(Err(error));
-        }
-    }
-
-    fn send_chunks(&mut self, mut unzipped: impl Read) -> io::Result<()> {
+    /// are damaged or incomplete, or there is more of them than the limits allow. Not to be called again
+    /// after that.
+    pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        self.chunk.resize(STEP, 0);
         loop {
-            let chunk = Chunk::read(&mut unzipped)?;
-            if chunk.is_empty() {
-                return Ok(());
+            consume_budget().await;
+            match self.unzip.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unzip.zipped().put(self.ahead.next().await?);
+                }
+                Err(error) => return Err(error),
+                Ok(0) => return Ok(None),
+                Ok(count) => {
+                    self.bytes += count as u64;
+                    self.limits.check(self.bytes, self.unzip.zipped().read)?;
+                    return Ok(Some(&self.chunk[..count]));
+                }
             }
-            self.send(Ok(chunk))?;
         }
-    }
-
-    /// Waits while the window is full. It is an error if nobody wants the chunks any more.
-    fn send(&mut self, chunk: io::Result<Bytes>) -> io::Result<()> {
-        let sent = match self.chunks.try_send(chunk) {
-            Err(TrySendError::Full(chunk)) => {
-                self.full.take().map(|full| full.send(()));
-                self.chunks.blocking_send(chunk).is_ok()
-            }
-            sent => sent.is_ok(),
-        };
-        if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
-    }
-}
-
-/// A download, read by a thread that may wait.
-struct Body {
-    download: Download,
-    /// What has come and is not read.
-    chunk: Bytes,
-    chunks: mpsc::Sender<io::Result<Bytes>>,
-    runtime: Handle,
-}
-
-impl Body {
-    /// The download can wait for long. Not for nobody: it is an error if nobody wants it any more.
-    async fn next(&mut self) -> io::Result<Bytes> {
-        tokio::select! {
-            chunk = self.download.next() => Ok(chunk?.unwrap_or_default()),
-            () = self.chunks.closed() => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-}
-
-impl Read for Body {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(buffer)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl BufRead for Body {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.chunk.is_empty() {
-            let runtime = self.runtime.clone();
-            self.chunk = runtime.block_on(self.next())?;
-        }
-        Ok(&self.chunk)
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.chunk.advance(count);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Write};
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+    use aws_sdk_s3::primitives::ByteStream;
+    use bytes::Bytes;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::task::yield_now;
 
-    use super::chunk::CHUNK;
+    use super::ahead::WINDOW;
     use super::*;
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -183,7 +114,19 @@ mod tests {
     }
 
     async fn contents(file: Vec<u8>, limits: Limits) -> Contents {
-        Contents::of(|_| Cursor::new(file), limits).await
+        Contents::unzip(Download::of(file.into()), limits).await
+    }
+
+    /// The download of a file of zeros that comes in chunks of 1 KiB, and how many of them have come.
+    fn kibibytes(length: usize) -> (Download, Arc<AtomicUsize>) {
+        let come = Arc::new(AtomicUsize::new(0));
+        let counter = come.clone();
+        let chunks = (0..length).map(move |_| {
+            counter.fetch_add(1, Relaxed);
+            Ok::<_, io::Error>(Frame::data(Bytes::from_static(&[0; 1024])))
+        });
+        let body = StreamBody::new(stream::iter(chunks));
+        (Download::of(ByteStream::from_body_1_x(body)), come)
     }
 
     async fn read(file: Vec<u8>) -> io::Result<Vec<u8>> {
@@ -194,7 +137,7 @@ mod tests {
         let mut contents = contents(file, limits).await;
         let mut whole = Vec::new();
         while let Some(chunk) = contents.next().await? {
-            whole.extend_from_slice(&chunk);
+            whole.extend_from_slice(chunk);
         }
         Ok(whole)
     }
@@ -229,13 +172,62 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn gzip_is_unzipped_however_it_is_cut() {
+        let content = b"hello\n".repeat(1000);
+        let file = [gzip(&content), gzip(b""), gzip(&content)].concat();
+        let bytes = file.into_iter().map(|byte| Ok::<_, io::Error>(Frame::data(vec![byte].into())));
+        let body = StreamBody::new(stream::iter(bytes));
+        let download = Download::of(ByteStream::from_body_1_x(body));
+        let mut contents = Contents::unzip(download, Limits::default()).await;
+        let mut whole = Vec::new();
+        while let Some(chunk) = contents.next().await.unwrap() {
+            whole.extend_from_slice(chunk);
+        }
+        assert_eq!(whole, content.repeat(2));
+    }
+
+    #[tokio::test]
     async fn a_file_is_whole_at_once_only_if_it_fits_into_the_window() {
-        let small = contents(gzip(&vec![b'a'; CHUNK * WINDOW]), Limits::default()).await;
-        assert!(small.is_whole());
-        let content = vec![b'a'; CHUNK * WINDOW + 1];
-        let large = contents(gzip(&content), Limits::default()).await;
-        assert!(!large.is_whole());
-        assert_eq!(read(gzip(&content)).await.unwrap(), content);
+        let (small, _) = kibibytes(WINDOW / 1024 - 1);
+        assert!(Contents::unzip(small, Limits::default()).await.is_whole());
+        let (large, _) = kibibytes(WINDOW / 1024 + 1);
+        assert!(!Contents::unzip(large, Limits::default()).await.is_whole());
+    }
+
+    #[tokio::test]
+    async fn what_is_beyond_the_window_is_downloaded_as_the_contents_are_taken() {
+        let length = 4 * WINDOW;
+        let (download, come) = kibibytes(length / 1024);
+        let mut contents = Contents::unzip(download, Limits::default()).await;
+        let mut taken = 0;
+        while let Some(chunk) = contents.next().await.unwrap() {
+            taken += chunk.len();
+            let ahead = come.load(Relaxed) * 1024 - taken;
+            assert!(ahead <= WINDOW, "{ahead} bytes ahead");
+        }
+        assert_eq!(taken, length);
+    }
+
+    /// On one thread, which this test and the other task share.
+    #[tokio::test]
+    async fn other_tasks_have_their_turn_while_a_file_is_unzipped() {
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counter = turns.clone();
+        let other = tokio::spawn(async move {
+            loop {
+                counter.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        });
+        let limits = Limits { max_ratio: 1500, ..Limits::default() };
+        for file in [vec![0; 64 << 20], gzip(&vec![0; 64 << 20])] {
+            let mut contents = contents(file, limits).await;
+            let before = turns.load(Relaxed);
+            while contents.next().await.unwrap().is_some() {}
+            let turns = turns.load(Relaxed) - before;
+            assert!(turns >= 4, "{turns} turns in 64 MiB");
+        }
+        other.abort();
     }
 
     #[tokio::test]

@@ -149,7 +149,7 @@ async fn the_checksum_is_that_of_the_whole() {
     assert_eq!(script.download().await.unwrap(), "01234567");
 }
 
-/// Nor is its thread held, or its connection.
+/// Nor is its connection held.
 #[tokio::test]
 async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
     const SENT: usize = 2 << 20;

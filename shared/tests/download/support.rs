@@ -74,7 +74,7 @@ impl World {
         let mut contents = in_time(Contents::unzip(download, limits)).await;
         let mut whole = Vec::new();
         while let Some(chunk) = in_time(contents.next()).await? {
-            whole.extend_from_slice(&chunk);
+            whole.extend_from_slice(chunk);
         }
         Ok(whole)
     }

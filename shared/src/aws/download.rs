@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// minutes. Time in which nobody asks for the [`next`](Self::next) chunk does not count.
 #[derive(Debug)]
 pub struct Download {
-    get: GetObjectFluentBuilder,
+    /// Of kilobytes, which are not to be moved with each file.
+    get: Box<GetObjectFluentBuilder>,
     backoff: Backoff,
     patience: Duration,
     /// Names the content: another content would have another one.
@@ -71,6 +72,7 @@ impl Download {
         let answer = Box::pin(send(&get, &mut backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
+        let get = Box::new(get);
         Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })
     }
 
@@ -132,7 +134,7 @@ impl Download {
             return Err(io::Error::other(at));
         }
         self.backoff.failed(&at).await;
-        let mut get = self.get.clone().set_if_match(self.etag.clone());
+        let mut get = GetObjectFluentBuilder::clone(&self.get).set_if_match(self.etag.clone());
         if self.offset > 0 {
             get = get.range(format!("bytes={}-", self.offset));
         }
@@ -167,7 +169,7 @@ impl Download {
 impl Download {
     /// A download that is this body, whatever comes of it.
     pub(crate) fn of(body: ByteStream) -> Self {
-        let get = super::Clients::local("http://127.0.0.1:1").s3.get_object();
+        let get = Box::new(super::Clients::local("http://127.0.0.1:1").s3.get_object());
         let (backoff, patience) = (Backoff::new("Downloading"), Duration::ZERO);
         let started = Instant::now();
         Self {
@@ -191,14 +193,16 @@ async fn send(
     patience: Duration,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
     loop {
-        let mut request = get.clone().customize();
-        if get.get_range().is_some() {
+        let request = get.clone();
+        let answer = if get.get_range().is_some() {
             // The checksum that comes with a part can be that of the whole.
             let unchecked = ResponseChecksumValidation::WhenRequired;
             let config = Config::builder().response_checksum_validation(unchecked);
-            request = request.config_override(config);
-        }
-        match request.send().await {
+            request.customize().config_override(config).send().await
+        } else {
+            request.send().await // Customized, it would have one more place to look up each setting in.
+        };
+        match answer {
             Err(error) if is_transient(&error) && backoff.failing_for() < patience => {
                 backoff.failed(why(&error)).await;
             }

@@ -13,28 +13,30 @@ pub(super) const WINDOW: usize = 1 << 20;
 /// A download whose first mebibyte is there. The rest comes as it is asked for.
 #[derive(Debug)]
 pub(super) struct Ahead {
-    download: Download,
     /// What is there. An error is the last.
     chunks: VecDeque<io::Result<Bytes>>,
-    is_whole: bool,
+    /// `None` if nothing comes any more.
+    rest: Option<Download>,
 }
 
 impl Ahead {
-    pub(super) async fn read(download: Download) -> Self {
-        let mut ahead = Self { download, chunks: VecDeque::new(), is_whole: false };
-        let mut size = 0;
-        while size < WINDOW && !ahead.is_whole {
-            let chunk = ahead.download.next().await.transpose();
-            ahead.is_whole = !matches!(chunk, Some(Ok(_)));
-            size += chunk.iter().flatten().map(Bytes::len).sum::<usize>();
-            ahead.chunks.extend(chunk);
+    pub(super) async fn read(mut download: Download) -> Self {
+        let (mut chunks, mut size) = (VecDeque::new(), 0);
+        while size < WINDOW {
+            let chunk = download.next().await.transpose();
+            let Some(Ok(bytes)) = &chunk else {
+                chunks.extend(chunk);
+                return Self { chunks, rest: None };
+            };
+            size += bytes.len();
+            chunks.extend(chunk);
         }
-        ahead
+        Self { chunks, rest: Some(download) }
     }
 
     /// Whether it ended within the window, well or not.
     pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
+        self.rest.is_none()
     }
 
     /// Whether it begins with these bytes.
@@ -45,9 +47,9 @@ impl Ahead {
 
     /// The next chunk, or `None` at the end. Not to be called again after that, or after an error.
     pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        match self.chunks.pop_front() {
-            None if !self.is_whole => self.download.next().await,
-            chunk => chunk.transpose(),
+        match (self.chunks.pop_front(), &mut self.rest) {
+            (None, Some(download)) => download.next().await,
+            (chunk, _) => chunk.transpose(),
         }
     }
 }

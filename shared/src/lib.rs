@@ -16,13 +16,19 @@ pub mod metrics;
 mod progress;
 #[cfg(feature = "aws")]
 pub mod results;
+#[cfg(feature = "watch")]
+mod signals;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;
+#[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
+mod watch;
 #[cfg(feature = "aws")]
 pub mod work;
 
 pub use error::Error;
+#[cfg(feature = "aws")]
+pub use signals::stop_signal;
 
 #[cfg(feature = "paused-clock")]
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -33,10 +39,15 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// sleep, tokio's clock (`tokio::time::pause`) jumps to the next one's waking. What they print is
 /// the same.
 ///
+/// With `--watch` among its arguments, a step that has none of its own shows its stages at work (cargo feature
+/// `watch`).
+///
 /// # Panics
 ///
 /// Outside a tokio runtime.
 pub fn init() {
+    #[cfg(feature = "watch")]
+    watch::start_if_asked();
     init_with("");
 }
 
@@ -52,60 +63,5 @@ pub fn init_with(log_format: &str) {
         && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
     {
         tokio::time::pause();
-    }
-}
-
-/// Waits until the program is told to stop: by Ctrl-C, or by SIGTERM. Who says so a second time means
-/// at once: then the program exits, with code 130.
-///
-/// # Panics
-///
-/// If the operating system does not let a program listen for signals.
-#[cfg(feature = "aws")]
-pub async fn stop_signal() {
-    // The same for both: between two of them, a signal could be missed.
-    let mut signals = Signals::listen();
-    signals.next().await;
-    tracing::info!("Finishing what is begun. Ctrl-C again to leave at once");
-    tokio::spawn(async move {
-        signals.next().await;
-        std::process::exit(130);
-    });
-}
-
-#[cfg(all(feature = "aws", unix))]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(all(feature = "aws", unix))]
-impl Signals {
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).expect("a program can listen for signals");
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Self { interrupt: listen(interrupt), terminate: listen(terminate) }
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(all(feature = "aws", not(unix)))]
-struct Signals;
-
-#[cfg(all(feature = "aws", not(unix)))]
-impl Signals {
-    fn listen() -> Self {
-        Self
-    }
-
-    async fn next(&mut self) {
-        tokio::signal::ctrl_c().await.expect("a program can listen for Ctrl-C");
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! By default that is the bare message, as in the talk. `LOG_FORMAT=full` adds time, level, target and
 //! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses what is shown
-//! ([syntax](EnvFilter)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`.
+//! ([syntax](EnvFilter)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, all that goes to
+//! a pane of what is shown.
 
 use std::io::{self, ErrorKind, Write};
 use std::{env, fmt, process};
 
-use tracing::subscriber::set_global_default;
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, error};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, MakeWriter, Subscriber};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, Registry, registry};
+
+use crate::watch;
 
 /// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
 /// what goes wrong; they need not tell the reader too.
@@ -26,18 +30,17 @@ pub fn init(format: &str) {
     let wrong_filter = filter.as_ref().err().filter(|_| env::var_os("RUST_LOG").is_some());
     let wrong_filter = wrong_filter.map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let log = Subscriber::builder().with_env_filter(filter).with_writer(Stdout);
-
     let by_default = env::var("LOG_FORMAT").unwrap_or_default();
     let chosen = if format.is_empty() { &by_default } else { format };
-    let already_set = match chosen {
-        "full" => set_global_default(log.finish()),
+    let log = layer().with_writer(Stdout).with_ansi(!watch::is_on());
+    let log = match chosen {
+        "full" => log.boxed(),
         "json" => {
-            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(true);
-            set_global_default(log.finish())
+            log.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed()
         }
-        _ => set_global_default(log.event_format(Bare).fmt_fields(only_the_message()).finish()),
+        _ => log.event_format(Bare).fmt_fields(only_the_message()).boxed(),
     };
+    let already_set = subscribe(log, filter);
     if already_set.is_ok() {
         if let Some(error) = wrong_filter {
             error!("RUST_LOG is not used: {error}");
@@ -46,6 +49,18 @@ pub fn init(format: &str) {
             error!("LOG_FORMAT={chosen} is not used: it can be full or json");
         }
     }
+}
+
+fn subscribe(
+    log: Box<dyn Layer<Registry> + Send + Sync>,
+    filter: EnvFilter,
+) -> Result<(), SetGlobalDefaultError> {
+    // What is watched is not only what is logged.
+    #[cfg(feature = "watch")]
+    if let Some(watch) = watch::layer() {
+        return set_global_default(registry().with(log.with_filter(filter)).with(watch));
+    }
+    set_global_default(registry().with(log).with(filter))
 }
 
 /// The message, and nothing around it.
@@ -87,6 +102,10 @@ impl MakeWriter<'_> for Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if watch::is_on() {
+            watch::log(&String::from_utf8_lossy(buf));
+            return Ok(buf.len());
+        }
         // Each event is one call: lines of several threads do not mix.
         let write = || io::stdout().lock().write_all(buf);
         #[cfg(feature = "aws")]

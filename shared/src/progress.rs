@@ -10,6 +10,7 @@ use tokio::time::{Instant, interval};
 
 use crate::aws::Queue;
 use crate::results::Results;
+use crate::watch;
 
 /// There is one terminal, and what is logged must not be written into the line.
 static LINE: OnceLock<ProgressBar> = OnceLock::new();
@@ -20,7 +21,7 @@ const ASKED: Duration = Duration::from_secs(1);
 
 /// Shows how far the work is until [`clear`]. Does nothing if nobody looks at a terminal.
 pub(crate) fn show(results: &Results, queue: &Queue) {
-    if !io::stderr().is_terminal() || !io::stdout().is_terminal() {
+    if !io::stderr().is_terminal() || !io::stdout().is_terminal() || watch::is_on() {
         return;
     }
     let line = LINE.get_or_init(|| ProgressBar::new(0).with_style(style()));

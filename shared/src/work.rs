@@ -12,7 +12,7 @@ use crate::aws::{Aws, AwsArgs, CheckArgs, S3Object, Share, why};
 use crate::contents::is_replaced;
 use crate::metrics::MetricsArgs;
 use crate::results::{FilesFailed, Results, ResultsArgs};
-use crate::{Error, progress};
+use crate::{Error, progress, watch};
 
 /// All settings but those that a step teaches. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -80,7 +80,7 @@ impl WorkArgs {
     ///
     /// If results cannot be written, the queue cannot be reached, or the numbers cannot be served.
     pub async fn begin(&self) -> Result<Work, Error> {
-        crate::init_with(self.aws.log_format());
+        self.aws.init();
         if self.check.is_asked_for() {
             let is_well = self.check.run(&self.aws, &self.results).await;
             exit(i32::from(!is_well));
@@ -187,6 +187,7 @@ impl Work {
     pub async fn summary(&self) -> Result<(), FilesFailed> {
         self.aws.queue.settled().await;
         progress::clear();
+        watch::end();
         self.results.summary(&self.aws.queue)
     }
 }

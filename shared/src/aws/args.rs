@@ -14,6 +14,7 @@ use super::clients::{Clients, Configured, ConnectError};
 use super::queue::Queue;
 use crate::contents::Limits;
 use crate::local_aws::{LocalAws, LocalAwsError};
+use crate::watch;
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
     (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
@@ -101,6 +102,10 @@ pub struct AwsArgs {
     /// the bare message
     #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_formats(), help_heading = "Watching")]
     log_format: String,
+
+    /// Show in the terminal what the stages do, until q is pressed
+    #[arg(long, help_heading = "Watching")]
+    watch: bool,
 }
 
 impl AwsArgs {
@@ -118,8 +123,14 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    pub(crate) fn log_format(&self) -> &str {
-        &self.log_format
+    /// Sets up logging, and shows the stages if that is asked for.
+    pub(crate) fn init(&self) {
+        // It ends the program, which would leave the terminal as it is.
+        self.refuse_files_for_a_real_s3();
+        if self.watch {
+            watch::start();
+        }
+        crate::init_with(&self.log_format);
     }
 
     /// Sets up logging, and connects to the SQS and S3 that are asked for, or starts the embedded ones
@@ -130,8 +141,7 @@ impl AwsArgs {
     ///
     /// If they cannot be reached, or there is no such queue.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
-        crate::init_with(&self.log_format);
-        self.refuse_files_for_a_real_s3();
+        self.init();
         let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
         let queue = self.set_up(aws.queue);
         queue.keep_hidden();

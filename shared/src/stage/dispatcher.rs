@@ -81,6 +81,7 @@ impl<T> Dispatcher<T> {
         let buffered = count.min(self.buffer.len());
         if buffered > 0 {
             let events = self.buffer.take(buffered);
+            self.trace_buffer();
             self.send(events);
         }
         let missing = count - buffered;
@@ -98,7 +99,13 @@ impl<T> Dispatcher<T> {
             return 0;
         }
         self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
-        self.buffer.store(rest)
+        let discarded = self.buffer.store(rest);
+        self.trace_buffer();
+        discarded
+    }
+
+    fn trace_buffer(&self) {
+        trace!(stage = &*self.name, count = self.buffer.len(), "buffer");
     }
 
     /// Sends events to those who asked for some; returns the events that nobody asked for.
@@ -116,6 +123,7 @@ impl<T> Dispatcher<T> {
             trace!(
                 stage = &*self.name,
                 consumer = &*consumer.name,
+                subscription = consumer.id.number(),
                 count = events.len(),
                 "dispatch"
             );

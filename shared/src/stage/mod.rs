@@ -16,8 +16,10 @@
 //! | [`intensity`] | how often something may be restarted |
 //!
 //! A [`tracing`] subscriber can see at level `TRACE` what they do: the events `ask` (fields `stage`,
-//! `producer`, `count`) and `dispatch` (`stage`, `consumer`, `count`), and the spans `handle_demand` and
-//! `handle_events` (`stage`, `count`).
+//! `producer`, `subscription`, `count`), `dispatch` (`stage`, `consumer`, `subscription`, `count`), `buffer`
+//! (`stage`, `count`: how many are in it now) and `stop` (`stage`, `exit`), and the spans `handle_demand` and
+//! `handle_events` (`stage`, `count`). Several stages can have one name: a subscription's number is its own, and
+//! a stage does all that in its own task.
 //!
 //! [GenStage]: https://hexdocs.pm/gen_stage
 //!

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tracing::{Instrument, error, trace_span, warn};
+use tracing::{Instrument, error, trace, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
@@ -269,6 +269,7 @@ impl<S: Stage> Worker<S> {
 impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
         let Self { name, exit, .. } = self;
+        trace!(stage = &**name, %exit, "stop");
         if let Exit::Crashed(_) = exit {
             error!(stage = %name, "{name} {exit}");
         }

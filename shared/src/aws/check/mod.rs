@@ -26,7 +26,7 @@ use report::Report;
 pub struct CheckArgs {
     /// Tell whether everything is set up and what is not, and end: with exit code 0 if files can be
     /// processed
-    #[arg(long, help_heading = "Check")]
+    #[arg(long, conflicts_with = "watch", help_heading = "Check")]
     check: bool,
 
     /// A bucket to check too, besides those that the queue's access policy names

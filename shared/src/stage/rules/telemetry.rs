@@ -8,17 +8,34 @@ use super::*;
 async fn asks_and_dispatches_are_events_with_counts() {
     let log = Log::capture_from(Level::TRACE);
     let (a, mut c) = (producer(0..3), consumer("C"));
-    c.subscribe(&a, demand(0, 2)).unwrap();
+    let id = c.subscribe(&a, demand(0, 2)).unwrap().number();
     assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
     assert_eq!(
         log.lines(),
         [
-            r#"TRACE ask stage="C" producer="A" count=2"#,
-            r#"TRACE dispatch stage="A" consumer="C" count=2"#,
-            r#"TRACE ask stage="C" producer="A" count=2"#,
-            r#"TRACE dispatch stage="A" consumer="C" count=1"#,
+            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=2"#),
+            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=1"#),
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_buffer_and_the_end_of_a_stage_are_events() {
+    let log = Log::capture_from(Level::TRACE);
+    let (a, mut c) = (producer(0..0), consumer("C"));
+    a.emit(0..3).await;
+    assert_eq!(log.lines(), [r#"TRACE buffer stage="A" count=3"#]);
+    c.subscribe(&a, demand(0, 2)).unwrap();
+    assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
+    let buffered = |line: &String| line.starts_with("TRACE buffer");
+    let lines: Vec<_> = log.lines().into_iter().filter(buffered).collect();
+    assert_eq!(lines, [r#"TRACE buffer stage="A" count=1"#, r#"TRACE buffer stage="A" count=0"#]);
+
+    c.kill();
+    settle().await;
+    assert_eq!(log.lines(), [r#"TRACE stop stage="C" exit=was killed"#]);
 }
 
 /// What a stage logs while it handles something says so: it is within a span.

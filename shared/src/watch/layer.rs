@@ -1,0 +1,220 @@
+//! Sees what the stages do, by way of what they trace.
+
+use std::sync::Arc;
+use std::{fmt, thread};
+
+use tokio::task;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::Shared;
+use super::model::{Did, Work};
+
+/// Tells the model.
+pub(super) struct Watcher(pub(super) Arc<Shared>);
+
+/// What a [`Watcher`] has to see, whatever the reader wants to have logged: the stages' traces, and what the
+/// steps say of the server's loops.
+pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
+    Targets::new().with_target(STAGES, LevelFilter::TRACE).with_target(STEPS, LevelFilter::INFO)
+}
+
+const STAGES: &str = "shared::stage";
+const STEPS: &str = "step";
+
+/// The work that a span stands for, kept with it: which stage's, in which task.
+struct Begun {
+    task: u64,
+    stage: String,
+    work: Work,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let work = match name_in_stages(attributes.metadata()) {
+            Some("handle_demand") => Work::Demand,
+            Some("handle_events") => Work::Events,
+            _ => return,
+        };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        let (task, stage, work) = (this_task(), fields.stage, work(fields.count));
+        self.0.did(task, &stage, Did::Begin(work));
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Begun { task, stage, work });
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = context.span(&id);
+        let begun = span.and_then(|span| span.extensions_mut().remove::<Begun>());
+        // Who panics has not handled what was begun.
+        if let Some(Begun { task, stage, work }) = begun.filter(|_| !thread::panicking()) {
+            self.0.did(task, &stage, Did::End(work));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let Fields { stage, producer, subscription, count, message } = fields;
+        if name_in_stages(event.metadata()).is_none() {
+            return self.0.logged(&message);
+        }
+        let did = match message.as_str() {
+            "ask" => Did::Ask { subscription, producer, count },
+            "dispatch" => Did::Dispatch { subscription, count },
+            "buffer" => Did::Buffer { count },
+            "stop" => Did::Stop,
+            _ => return,
+        };
+        self.0.did(this_task(), &stage, did);
+    }
+}
+
+fn name_in_stages(metadata: &Metadata<'_>) -> Option<&'static str> {
+    metadata.target().starts_with(STAGES).then(|| metadata.name())
+}
+
+/// A stage is a task, and traces from there.
+fn this_task() -> u64 {
+    task::try_id().and_then(|id| id.to_string().parse().ok()).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Fields {
+    stage: String,
+    producer: String,
+    subscription: u64,
+    count: u64,
+    message: String,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "stage" => value.clone_into(&mut self.stage),
+            "producer" => value.clone_into(&mut self.producer),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "subscription" => self.subscription = value,
+            "count" => self.count = value,
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+    use tracing::info;
+    use tracing::subscriber::{NoSubscriber, set_default, set_global_default};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry;
+
+    use super::*;
+    use crate::stage::{self, Consumer, Producer, SubscribeOptions};
+    use crate::watch::model::Stage;
+
+    /// Has two events.
+    struct Two(usize);
+
+    impl Producer for Two {
+        type Event = ();
+        type Cast = Infallible;
+
+        async fn handle_demand(&mut self, demand: usize) -> Vec<()> {
+            let events = demand.min(self.0);
+            self.0 -= events;
+            vec![(); events]
+        }
+    }
+
+    /// Takes ten seconds for them, or fails.
+    struct Slow(bool);
+
+    impl Consumer for Slow {
+        type Event = ();
+
+        async fn handle_events(&mut self, _: Vec<()>) {
+            sleep(Duration::from_secs(10)).await;
+            assert!(!self.0, "it fails");
+        }
+    }
+
+    /// What is known of them after some seconds.
+    async fn after(seconds: u64, fails: bool, look: impl Fn(&Stage, &[&Stage], &[u64])) {
+        // While there is one subscriber in all, tracing believes the first thread that comes by when it asks
+        // whether anybody listens, and that may be another test's.
+        let _ = set_global_default(NoSubscriber::new());
+        let shared = Arc::new(Shared::new());
+        let watcher = Watcher(shared.clone()).with_filter(of_interest());
+        let _watching = set_default(registry().with(watcher));
+
+        let producer = stage::named("P").start_producer(|_| Two(2));
+        for _ in 0..2 {
+            let consumer = stage::named("C").start_consumer(Slow(fails));
+            let demand = SubscribeOptions::default().min_demand(0).max_demand(10);
+            consumer.subscribe(&producer, demand).unwrap();
+        }
+        info!(target: "step05::server", "Started new server loop with pid #Task<7>");
+        info!(target: "elsewhere", "Terminating server with pid #Task<7>");
+        sleep(Duration::from_secs(seconds)).await;
+
+        let model = shared.model();
+        assert!(model.server.looping.is_some() && model.server.ending.is_none());
+        let producer = model.producers()[0];
+        let consumers = model.consumers(producer);
+        let unmet: Vec<_> = consumers.iter().map(|it| model.unmet(it)).collect();
+        look(producer, &consumers, &unmet);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_sees_who_has_what_in_hand() {
+        after(5, false, |producer, consumers, unmet| {
+            assert_eq!(producer.sent.total(), 2);
+            assert_eq!(unmet, [8, 10]);
+            assert_eq!((consumers[0].in_hand, consumers[0].is_working()), (2, true));
+            assert_eq!((consumers[1].in_hand, consumers[1].is_working()), (0, false));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_sees_what_is_handled() {
+        after(15, false, |_, consumers, unmet| {
+            assert_eq!(unmet, [8, 10]);
+            assert_eq!((consumers[0].in_hand, consumers[0].is_working()), (0, false));
+            assert_eq!(consumers[0].handled.total(), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_stage_failed_at_is_not_handled() {
+        after(15, true, |_, consumers, unmet| {
+            assert_eq!(unmet, [0, 10]);
+            assert!(consumers[0].has_stopped && !consumers[1].has_stopped);
+            assert_eq!(consumers[0].handled.total(), 0);
+        })
+        .await;
+    }
+}

@@ -1,0 +1,270 @@
+//! `--watch`: shows in the terminal what the stages do while they do it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`layer`] | sees what the stages do, by way of what they trace |
+//! | [`model`] | what follows from it: who waits for how much, who has how much in hand |
+//! | [`server`] | the server's loops, as the steps' own log lines tell of them |
+//! | [`meter`] | how much happened, in all and lately |
+//! | [`view`] | draws the model |
+//! | [`cards`], [`rows`] | draw the stages, where there is room and where there is little |
+//! | [`terminal`] | the thread that draws, the one that reads the keys, and the terminal as it was before |
+//!
+//! What is logged goes to a pane of it. A thread of its own draws, so that a step cannot keep it from that.
+//! It needs a terminal, and a clock that runs: without them, it says so, and the program ends as it does
+//! after a usage error, with exit code 2.
+
+mod cards;
+mod layer;
+mod meter;
+mod model;
+mod rows;
+mod server;
+mod terminal;
+mod view;
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{env, panic};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::signals::Signals;
+use model::{Did, Model};
+
+/// There is one terminal.
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+/// What is watched, and by what.
+struct Watch {
+    shared: Arc<Shared>,
+    drawing: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the program on a signal, unless a step does that in its own way.
+    ends_on_signal: AbortHandle,
+}
+
+/// What the program's threads and the one that draws have in common.
+struct Shared {
+    started: Instant,
+    model: Mutex<Model>,
+    /// Whether what is logged is to go to the pane.
+    is_on: AtomicBool,
+    /// Tells the thread that draws to leave the terminal as it was.
+    is_over: AtomicBool,
+    /// q was pressed, or nobody can press it any more.
+    quit: Notify,
+    /// What was said by who panicked, to be repeated where it can still be read afterwards.
+    panics: Mutex<VecDeque<String>>,
+}
+
+/// Watches, if the arguments of this program say so. For steps that have no arguments of their own: any other is
+/// refused, with exit code 2.
+pub(crate) fn start_if_asked() {
+    let mut arguments = env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    // Examples have arguments of their own.
+    if !title_of(&program).starts_with("step") {
+        return;
+    }
+    let arguments: Vec<_> = arguments.collect();
+    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--watch") {
+        refuse(&format!("there is no argument {}, only --watch", unknown.display()));
+    }
+    if !arguments.is_empty() {
+        start();
+    }
+}
+
+/// Shows the stages from now on. To be called before logging is set up. A second call changes nothing.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub(crate) fn start() {
+    if WATCH.get().is_some() {
+        return;
+    }
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        refuse("--watch needs a terminal: standard input and output must be one");
+    }
+    if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
+        refuse("--watch needs a clock that runs: unset PALLETO_CLOCK");
+    }
+    let shared = Arc::new(Shared::new());
+    let title = title_of(&env::args_os().next().unwrap_or_default());
+    let drawing = match terminal::start(shared.clone(), title) {
+        Ok(drawing) => Mutex::new(Some(drawing)),
+        Err(error) => refuse(&format!("--watch cannot use the terminal: {error}")),
+    };
+    // Not before it is known to be over, or an error that ends the program would not be seen.
+    let by_default = tokio::spawn(async {
+        let code = Signals::listen().next().await;
+        end();
+        exit(code);
+    });
+    #[cfg(unix)]
+    tokio::spawn(quit_on_hangup(shared.clone()));
+    // However `main` ends, its runtime drops this.
+    let end_on_drop = EndOnDrop;
+    tokio::spawn(async move {
+        let _end = end_on_drop;
+        std::future::pending::<()>().await;
+    });
+    report_panics(shared.clone());
+    let _ = WATCH.set(Watch { shared, drawing, ends_on_signal: by_default.abort_handle() });
+}
+
+fn refuse(why: &str) -> ! {
+    eprintln!("error: {why}");
+    exit(2)
+}
+
+/// The terminal is gone.
+#[cfg(unix)]
+async fn quit_on_hangup(shared: Arc<Shared>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        hangup.recv().await;
+        shared.quit.notify_one();
+    }
+}
+
+struct EndOnDrop;
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        end();
+    }
+}
+
+/// Standard error is not to be written to while something is drawn.
+fn report_panics(shared: Arc<Shared>) {
+    let otherwise = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !shared.is_on() {
+            return otherwise(panic);
+        }
+        let said = panic.to_string();
+        // Who panics may have it locked.
+        if let Ok(mut model) = shared.model.try_lock() {
+            said.lines().for_each(|line| model.line(line));
+        }
+        lock(&shared.panics).push_back(said);
+    }));
+}
+
+/// The name of a program, without its folder.
+fn title_of(program: &OsString) -> String {
+    let name = Path::new(program).file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Whether what is logged goes to the pane.
+pub(crate) fn is_on() -> bool {
+    WATCH.get().is_some_and(|watch| watch.shared.is_on())
+}
+
+/// Puts text into the pane.
+pub(crate) fn log(text: &str) {
+    if let Some(watch) = WATCH.get() {
+        text.lines().for_each(|line| watch.shared.model().line(line));
+    }
+}
+
+/// Sees what the stages do, if that is to be shown.
+pub(crate) fn layer<S>() -> Option<impl Layer<S>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let watch = WATCH.get()?;
+    Some(layer::Watcher(watch.shared.clone()).with_filter(layer::of_interest()))
+}
+
+/// Waits for the reader to have seen enough. For ever, if nothing is shown.
+pub(crate) async fn quit() {
+    match WATCH.get() {
+        Some(watch) => watch.shared.quit.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The step itself listens for signals, and ends in its own way.
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(dead_code, reason = "steps without AWS are ended by signals")
+)]
+pub(crate) fn leave_signals_to_the_step() {
+    if let Some(watch) = WATCH.get() {
+        watch.ends_on_signal.abort();
+    }
+}
+
+/// The program is about to end.
+#[cfg(feature = "aws")]
+pub(crate) fn stopping() {
+    if let Some(watch) = WATCH.get() {
+        watch.shared.model().is_stopping = true;
+    }
+}
+
+/// Leaves the terminal as it was. What is logged from now on is printed.
+pub(crate) fn end() {
+    let Some(watch) = WATCH.get() else { return };
+    watch.shared.is_over.store(true, Relaxed);
+    if let Some(drawing) = lock(&watch.drawing).take() {
+        drawing.thread().unpark();
+        // If it has panicked, it has said so.
+        let _ = drawing.join();
+    }
+    for panic in lock(&watch.shared.panics).drain(..) {
+        eprintln!("{panic}");
+    }
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            model: Mutex::default(),
+            is_on: true.into(),
+            is_over: false.into(),
+            quit: Notify::new(),
+            panics: Mutex::default(),
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.is_on.load(Relaxed)
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        lock(&self.model)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn did(&self, task: u64, stage: &str, did: Did) {
+        self.model().did(self.elapsed(), task, stage, did);
+    }
+
+    fn logged(&self, message: &str) {
+        self.model().logged(self.elapsed(), message);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,395 @@
+//! What the stages did, and what follows from it: who waits for how much, who has how much in hand.
+//!
+//! It is told what happens, and when: what has passed since the start.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::meter::{Meter, Pulse};
+use super::server::{Server, enqueued};
+
+/// How many log lines are kept: as many as the highest terminal shows.
+const LINES: usize = 200;
+
+/// All that is shown.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    stages: Vec<Stage>,
+    links: Vec<Link>,
+    pub(super) server: Server,
+    /// What the server has sent its producer.
+    pub(super) enqueued: Pulse,
+    pub(super) log: VecDeque<String>,
+    /// Whether the program was told to stop.
+    pub(super) is_stopping: bool,
+}
+
+/// One stage. Where several have a name in common, the number of its task tells it from others.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    pub(super) task: u64,
+    pub(super) name: String,
+    /// Sent to it, and not handled yet.
+    pub(super) in_hand: u64,
+    /// Emitted by it, and asked for by nobody yet.
+    pub(super) buffered: u64,
+    /// How much its own source was asked for: by a producer's `handle_demand`.
+    pub(super) demanded: Pulse,
+    pub(super) handled: Meter,
+    pub(super) sent: Meter,
+    /// The most that was to be shown of it at a time.
+    pub(super) most: u64,
+    /// How many times it is within one of its own functions.
+    working: usize,
+    pub(super) has_stopped: bool,
+    pub(super) restarts: usize,
+}
+
+/// A subscription.
+#[derive(Debug)]
+pub(super) struct Link {
+    subscription: u64,
+    consumer: u64,
+    producer: String,
+    /// Asked for, and not sent yet.
+    pub(super) unmet: u64,
+    pub(super) asks: Pulse,
+    pub(super) events: Pulse,
+}
+
+/// What a stage did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Did {
+    /// It asked `producer` for `count` more events.
+    Ask { subscription: u64, producer: String, count: u64 },
+    /// It sent events to the consumer that has this subscription.
+    Dispatch { subscription: u64, count: u64 },
+    /// Its buffer has come to this.
+    Buffer { count: u64 },
+    /// It began to handle demand or events.
+    Begin(Work),
+    /// It is done with it.
+    End(Work),
+    /// It ended.
+    Stop,
+}
+
+/// What a stage is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Demand(u64),
+    Events(u64),
+}
+
+impl Model {
+    /// The stage of this name, in this task, did that.
+    pub(super) fn did(&mut self, at: Duration, task: u64, name: &str, did: Did) {
+        match did {
+            Did::Ask { subscription, producer, count } => {
+                self.stage(task, name);
+                let link = self.link(subscription, task, &producer);
+                link.unmet += count;
+                link.asks.add(at, count);
+            }
+            Did::Dispatch { subscription, count } => {
+                self.stage(task, name).sent.add(at, count);
+                let link = self.links.iter_mut().find(|link| link.subscription == subscription);
+                let Some(link) = link else { return };
+                link.unmet = link.unmet.saturating_sub(count);
+                link.events.add(at, count);
+                let consumer = link.consumer;
+                if let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == consumer) {
+                    stage.in_hand += count;
+                }
+            }
+            Did::Buffer { count } => self.stage(task, name).buffered = count,
+            Did::Begin(work) => {
+                let stage = self.stage(task, name);
+                stage.working += 1;
+                if let Work::Demand(count) = work {
+                    stage.demanded.add(at, count);
+                }
+            }
+            Did::End(work) => {
+                let stage = self.stage(task, name);
+                stage.working = stage.working.saturating_sub(1);
+                if let Work::Events(count) = work {
+                    stage.in_hand = stage.in_hand.saturating_sub(count);
+                    stage.handled.add(at, count);
+                }
+            }
+            Did::Stop => self.stopped(task),
+        }
+        self.note_most();
+    }
+
+    /// A step has logged that.
+    pub(super) fn logged(&mut self, at: Duration, message: &str) {
+        self.server.logged(message);
+        if let Some(count) = enqueued(message) {
+            self.enqueued.add(at, count);
+        }
+    }
+
+    /// A line for the reader.
+    pub(super) fn line(&mut self, line: impl Into<String>) {
+        if self.log.len() == LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line.into());
+    }
+
+    /// The stages that ask nobody: the producers.
+    pub(super) fn producers(&self) -> Vec<&Stage> {
+        let asks = |stage: &Stage| self.links.iter().any(|link| link.consumer == stage.task);
+        in_order(self.stages.iter().filter(|stage| !asks(stage)).collect())
+    }
+
+    /// Who has subscribed to this stage.
+    pub(super) fn consumers(&self, producer: &Stage) -> Vec<&Stage> {
+        let links = self.links_to(producer);
+        let tasks: Vec<_> = links.map(|link| link.consumer).collect();
+        in_order(self.stages.iter().filter(|stage| tasks.contains(&stage.task)).collect())
+    }
+
+    /// By what a stage gets its events.
+    pub(super) fn link_of(&self, consumer: &Stage) -> Option<&Link> {
+        self.links.iter().find(|link| link.consumer == consumer.task)
+    }
+
+    /// What its consumers have asked for, and it has not sent yet.
+    pub(super) fn demand(&self, producer: &Stage) -> u64 {
+        self.links_to(producer).map(|link| link.unmet).sum()
+    }
+
+    /// What it has asked for, and was not sent yet.
+    pub(super) fn unmet(&self, consumer: &Stage) -> u64 {
+        let links = self.links.iter().filter(|link| link.consumer == consumer.task);
+        links.map(|link| link.unmet).sum()
+    }
+
+    /// What tells a stage from the others, and how often it was started again.
+    pub(super) fn label(&self, stage: &Stage) -> String {
+        let Stage { name, task, restarts, .. } = stage;
+        let namesakes = self.stages.iter().filter(|other| other.name == *name).count();
+        let mut label = name.clone();
+        if namesakes > 1 {
+            label += &format!(" #{task}");
+        }
+        if *restarts > 0 {
+            label += &format!(" ↻{restarts}");
+        }
+        label
+    }
+
+    fn links_to<'a>(&'a self, producer: &'a Stage) -> impl Iterator<Item = &'a Link> {
+        self.links.iter().filter(|link| link.producer == producer.name)
+    }
+
+    /// The stage in this task. If it is new and another one of this name has ended, it takes its place.
+    fn stage(&mut self, task: u64, name: &str) -> &mut Stage {
+        let known = self.stages.iter().position(|stage| stage.task == task);
+        let index = known.unwrap_or_else(|| {
+            let ended = |stage: &Stage| stage.has_stopped && stage.name == name;
+            if let Some(index) = self.stages.iter().position(ended) {
+                let stage = &mut self.stages[index];
+                self.links.retain(|link| link.consumer != stage.task);
+                (stage.task, stage.has_stopped) = (task, false);
+                stage.restarts += 1;
+                index
+            } else {
+                self.stages.push(Stage { task, name: name.to_owned(), ..Stage::default() });
+                self.stages.len() - 1
+            }
+        });
+        &mut self.stages[index]
+    }
+
+    fn link(&mut self, subscription: u64, consumer: u64, producer: &str) -> &mut Link {
+        let known = self.links.iter().position(|link| link.subscription == subscription);
+        let index = known.unwrap_or_else(|| {
+            let (asks, events) = (Pulse::default(), Pulse::default());
+            let producer = producer.to_owned();
+            self.links.push(Link { subscription, consumer, producer, unmet: 0, asks, events });
+            self.links.len() - 1
+        });
+        &mut self.links[index]
+    }
+
+    /// Nobody waits for a stage that has ended, nor does it wait for anybody.
+    fn stopped(&mut self, task: u64) {
+        let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == task) else { return };
+        (stage.has_stopped, stage.working) = (true, 0);
+        (stage.in_hand, stage.buffered) = (0, 0);
+        for link in &mut self.links {
+            if link.consumer == task || link.producer == stage.name {
+                link.unmet = 0;
+            }
+        }
+    }
+
+    fn note_most(&mut self) {
+        for index in 0..self.stages.len() {
+            let stage = &self.stages[index];
+            let most = [self.demand(stage), self.unmet(stage), stage.in_hand, stage.buffered];
+            let most = most.into_iter().max().unwrap_or_default();
+            self.stages[index].most = stage.most.max(most);
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn is_working(&self) -> bool {
+        self.working > 0
+    }
+}
+
+/// Pipeline2 comes before Pipeline10.
+fn in_order(mut stages: Vec<&Stage>) -> Vec<&Stage> {
+    stages.sort_by_key(|stage| (stage.name.len(), &stage.name, stage.task));
+    stages
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    const P: (u64, &str) = (1, "P");
+
+    /// Tells it all at the same second.
+    pub(in crate::watch) fn tell<'a>(
+        model: &mut Model,
+        second: u64,
+        all: impl IntoIterator<Item = ((u64, &'a str), Did)>,
+    ) {
+        for ((task, name), did) in all {
+            model.did(Duration::from_secs(second), task, name, did);
+        }
+    }
+
+    pub(in crate::watch) fn ask(subscription: u64, producer: &str, count: u64) -> Did {
+        Did::Ask { subscription, producer: producer.to_owned(), count }
+    }
+
+    pub(in crate::watch) fn dispatch(subscription: u64, count: u64) -> Did {
+        Did::Dispatch { subscription, count }
+    }
+
+    pub(in crate::watch) fn begin(events: u64) -> Did {
+        Did::Begin(Work::Events(events))
+    }
+
+    pub(in crate::watch) fn end(events: u64) -> Did {
+        Did::End(Work::Events(events))
+    }
+
+    fn names(stages: &[&Stage]) -> Vec<String> {
+        stages.iter().map(|stage| stage.name.clone()).collect()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_unmet_until_it_is_sent_and_then_in_hand_until_it_is_handled() {
+        let (mut model, c) = (Model::default(), (2, "C"));
+        tell(
+            &mut model,
+            0,
+            [
+                (c, ask(7, "P", 10)),
+                (P, Did::Begin(Work::Demand(10))),
+                (P, Did::End(Work::Demand(10))),
+                (P, dispatch(7, 4)),
+                (c, begin(3)),
+            ],
+        );
+        let producer = model.producers()[0];
+        let consumer = model.consumers(producer)[0];
+        assert_eq!((&*producer.name, &*consumer.name), ("P", "C"));
+        assert_eq!((model.demand(producer), model.unmet(consumer)), (6, 6));
+        assert_eq!((consumer.in_hand, consumer.handled.total()), (4, 0));
+        assert_eq!((producer.sent.total(), producer.demanded.count()), (4, 10));
+        assert!(consumer.is_working() && !producer.is_working());
+
+        tell(&mut model, 1, [(c, end(3))]);
+        let consumer = model.consumers(model.producers()[0])[0];
+        assert_eq!((consumer.in_hand, consumer.handled.total()), (1, 3));
+        assert!(!consumer.is_working());
+        assert_eq!(consumer.most, 10);
+    }
+
+    #[test]
+    fn stages_of_the_same_name_are_told_apart() {
+        let mut model = Model::default();
+        let consumers = [(2, "C"), (3, "C"), (4, "C")];
+        for (at, consumer) in (0..).zip(consumers) {
+            tell(&mut model, 0, [(consumer, ask(at, "P", 10))]);
+        }
+        tell(&mut model, 0, [(P, dispatch(1, 2))]);
+        let producer = model.producers()[0];
+        let consumers = model.consumers(producer);
+        let labels: Vec<_> = consumers.iter().map(|stage| model.label(stage)).collect();
+        assert_eq!(labels, ["C #2", "C #3", "C #4"]);
+        let unmet: Vec<_> = consumers.iter().map(|stage| model.unmet(stage)).collect();
+        assert_eq!((unmet, model.demand(producer)), (vec![10, 8, 10], 28));
+        assert_eq!(model.label(producer), "P");
+    }
+
+    #[test]
+    fn a_stage_that_is_started_again_takes_its_old_place() {
+        let mut model = Model::default();
+        let others = (3, "D");
+        tell(
+            &mut model,
+            0,
+            [
+                ((2, "C"), ask(0, "P", 10)),
+                (others, ask(1, "P", 10)),
+                (P, dispatch(0, 3)),
+                ((2, "C"), begin(1)),
+                ((2, "C"), end(1)),
+                ((2, "C"), begin(1)),
+                ((2, "C"), Did::Stop),
+            ],
+        );
+        let consumer = model.consumers(model.producers()[0])[0];
+        assert!(consumer.has_stopped && !consumer.is_working());
+        assert_eq!((model.unmet(consumer), consumer.in_hand), (0, 0));
+        assert_eq!(model.demand(model.producers()[0]), 10);
+
+        tell(&mut model, 1, [((9, "C"), ask(2, "P", 10))]);
+        let consumers = model.consumers(model.producers()[0]);
+        assert_eq!(names(&consumers), ["C", "D"]);
+        let consumer = consumers[0];
+        assert_eq!((consumer.task, consumer.restarts, consumer.has_stopped), (9, 1, false));
+        assert_eq!((model.unmet(consumer), consumer.handled.total()), (10, 1));
+        assert_eq!((&*model.label(consumer), &*model.label(consumers[1])), ("C ↻1", "D"));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_producer_that_has_stopped() {
+        let mut model = Model::default();
+        tell(&mut model, 0, [((2, "C"), ask(0, "P", 10)), (P, Did::Buffer { count: 3 })]);
+        assert_eq!(model.producers()[0].buffered, 3);
+        tell(&mut model, 0, [(P, Did::Stop)]);
+        let producer = model.producers()[0];
+        assert_eq!((model.demand(producer), producer.buffered), (0, 0));
+        assert_eq!(names(&model.consumers(producer)), ["C"]);
+    }
+
+    #[test]
+    fn pipelines_are_in_the_order_of_their_numbers() {
+        let mut model = Model::default();
+        tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
+        for (at, name) in (0..).zip(["Pipeline10", "Pipeline2", "Pipeline1"]) {
+            tell(&mut model, 0, [((at + 2, name), ask(at, "P", 1))]);
+        }
+        let consumers = model.consumers(model.producers()[0]);
+        assert_eq!(names(&consumers), ["Pipeline1", "Pipeline2", "Pipeline10"]);
+    }
+
+    #[test]
+    fn the_last_lines_are_kept() {
+        let mut model = Model::default();
+        (0..LINES + 5).for_each(|line| model.line(line.to_string()));
+        assert_eq!((model.log.len(), model.log[0].as_str()), (LINES, "5"));
+    }
+}

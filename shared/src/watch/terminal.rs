@@ -1,0 +1,101 @@
+//! The terminal: a thread that draws, one that reads the keys, and all as it was before in the end.
+
+use std::io::{self, Read, Stdout, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+
+use super::{Shared, view};
+
+/// Ten times a second.
+const FRAME: Duration = Duration::from_millis(100);
+/// As a terminal in raw mode sends it.
+const CTRL_C: u8 = 3;
+const ESCAPE: u8 = 27;
+
+/// Begins to draw.
+pub(super) fn start(shared: Arc<Shared>, title: String) -> io::Result<JoinHandle<()>> {
+    let screen = Screen::enter()?;
+    let reading = shared.clone();
+    thread::Builder::new().name("watch-keys".to_owned()).spawn(move || read_keys(&reading))?;
+    let drawing = thread::Builder::new().name("watch".to_owned());
+    drawing.spawn(move || {
+        let _ends = Ends(&shared);
+        // Dropped before that, or what is logged would still be printed into it.
+        let mut screen = screen;
+        draw(&mut screen, &shared, &title);
+    })
+}
+
+/// Until that is over. If there is no terminal to draw to any more, nobody watches.
+fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
+    while !shared.is_over.load(Relaxed) {
+        // It asks for the terminal's size each time, which may have changed.
+        let drawn = screen
+            .terminal
+            .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()));
+        if drawn.is_err() {
+            return shared.quit.notify_one();
+        }
+        thread::park_timeout(FRAME);
+    }
+}
+
+/// Until standard input ends. Whoever pressed a key would have no other way to leave then.
+fn read_keys(shared: &Shared) {
+    let mut keys = [0; 64];
+    loop {
+        match io::stdin().read(&mut keys) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return shared.quit.notify_one(),
+            // An arrow, or what else a terminal has to say.
+            Ok(_) if keys[0] == ESCAPE => {}
+            Ok(count) if keys[..count].iter().any(|key| matches!(*key, b'q' | b'Q' | CTRL_C)) => {
+                shared.quit.notify_one();
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// From now on, what is logged is printed.
+struct Ends<'a>(&'a Shared);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.is_on.store(false, Relaxed);
+    }
+}
+
+/// The terminal while it is drawn to. Dropping it leaves it as it was.
+struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        enable_raw_mode()?;
+        let screen = Self { terminal };
+        execute!(io::stdout(), EnterAlternateScreen, Hide)?;
+        Ok(screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // If the terminal is gone, there is nobody to tell.
+        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+        let _ = io::stdout().flush();
+    }
+}

@@ -1,0 +1,339 @@
+//! Draws the model: a title, the server and the stages, what is logged, and the keys.
+//!
+//! It uses the terminal's own colours, few of them: what is asked for is magenta, events are green.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::meter::{FRESH, Pulse};
+use super::model::{Model, Stage};
+use super::server::Loop;
+use super::{cards, rows};
+
+/// What is asked for, and what flows up.
+pub(super) const ASKED: Style = Style::new().fg(Color::Magenta);
+/// Events, and what flows down.
+pub(super) const EVENTS: Style = Style::new().fg(Color::Green);
+pub(super) const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
+pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+
+/// For how long what has only just happened is lit up.
+const FLASH: Duration = Duration::from_millis(400);
+/// Below this height, the stages leave what is logged no more than that.
+const LOG_LINES: u16 = 4;
+
+/// What to draw, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Now<'a> {
+    pub(super) model: &'a Model,
+    pub(super) at: Duration,
+}
+
+/// Draws it all.
+pub(super) fn draw(frame: &mut Frame, model: &Model, title: &str, at: Duration) {
+    let now = Now { model, at };
+    let area = frame.area();
+    let room = area.height.saturating_sub(3 + LOG_LINES.min(area.height / 4));
+    let cards = cards::Cards::fit(now, area.width, room);
+    let height = cards.as_ref().map_or_else(|| rows::height(now).min(room), |cards| cards.height());
+    let parts = [Constraint::Length(1), Constraint::Length(height), Constraint::Fill(1)];
+    let [head, stages, log, foot] =
+        Layout::vertical([parts[0], parts[1], parts[2], Constraint::Length(1)]).areas(area);
+
+    draw_title(frame, head, now, title);
+    match cards {
+        Some(cards) => cards.draw(frame, stages),
+        None => rows::draw(frame, stages, now),
+    }
+    draw_log(frame, log, model);
+    frame.render_widget(footer(model), foot);
+}
+
+fn draw_title(frame: &mut Frame, area: Rect, now: Now, title: &str) {
+    let seconds = now.at.as_secs();
+    let clock = format!("{}:{:02}:{:02} ", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let stopping = if now.model.is_stopping { " - stopping" } else { "" };
+    let title = format!(" {}{stopping}", title.replace('_', " "));
+    let style = BOLD.reversed();
+    frame.buffer_mut().set_style(area, style);
+    frame.render_widget(Line::styled(title, style), area);
+    frame.render_widget(Line::styled(clock, style).right_aligned(), area);
+}
+
+fn draw_log(frame: &mut Frame, area: Rect, model: &Model) {
+    let [rule, lines] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let width = usize::from(rule.width);
+    frame.render_widget(Line::styled(format!("{:─<width$}", "── Log "), QUIET), rule);
+    let hidden = model.log.len().saturating_sub(lines.height.into());
+    for (line, row) in model.log.iter().skip(hidden).zip(lines.rows()) {
+        frame.render_widget(Line::raw(line.replace('\t', " ")), row);
+    }
+}
+
+fn footer(model: &Model) -> Line<'static> {
+    let keys = if model.is_stopping { "q again leaves at once" } else { "q quits" };
+    Line::from_iter([
+        Span::styled(format!(" {keys}"), BOLD),
+        Span::raw("   "),
+        Span::styled("▲ asked for", ASKED),
+        Span::raw("   "),
+        Span::styled("▼ events", EVENTS),
+    ])
+}
+
+/// The server and its loops.
+pub(super) fn server_line(now: Now) -> Line<'static> {
+    let mut line = Line::from(Span::styled("Server  ", BOLD));
+    let Some(Loop { task, run }) = now.model.server.looping.clone() else {
+        line.push_span(Span::styled("no loop yet", QUIET));
+        return line;
+    };
+    line.push_span(format!("loop #Task<{task}>  "));
+    let missing = now.model.producers().iter().map(|it| now.model.demand(it)).sum::<u64>();
+    match (run, now.model.server.ending) {
+        (_, Some(ending)) => line.push_span(format!("waits for #Task<{ending}> to end")),
+        // Then a loop ends, and says nothing.
+        _ if missing == 0 => line.push_span(Span::styled("has found all that is asked for", QUIET)),
+        (None, None) => line.push_span("starts"),
+        (Some((run, events)), None) => {
+            line.push_span(format!("run {run}: looking for "));
+            line.push_span(Span::styled(format!("{events} events"), ASKED.bold()));
+        }
+    }
+    line
+}
+
+/// What flows through a place, lit up while it has only just happened.
+pub(super) fn flow(now: Now, pulse: &Pulse, text: &str, style: Style) -> Span<'static> {
+    match pulse.age(now.at) {
+        None => Span::raw(""),
+        Some(age) => {
+            let text = text.replace('N', &short(pulse.count()));
+            Span::styled(text, fading(style, age))
+        }
+    }
+}
+
+fn fading(style: Style, age: Duration) -> Style {
+    if age < FLASH {
+        style.bold().reversed()
+    } else if age < FRESH {
+        style.bold()
+    } else {
+        style.dim()
+    }
+}
+
+/// A square for each, or, where there is no room for that many, in proportion.
+pub(super) fn squares(count: u64, most: u64, width: usize, style: Style) -> [Span<'static>; 2] {
+    let of = usize::try_from(most).unwrap_or(usize::MAX).min(width);
+    let filled = if most == 0 { 0 } else { (count * of as u64).div_ceil(most).min(of as u64) };
+    let filled = usize::try_from(filled).unwrap_or(of);
+    [Span::styled("■".repeat(filled), style), Span::styled("·".repeat(of - filled), QUIET)]
+}
+
+/// How much happened in each of the last seconds.
+pub(super) fn sparkline(seconds: &[u64]) -> String {
+    let most = seconds.iter().copied().max().unwrap_or_default().max(1);
+    let bar = |count: &u64| match count {
+        0 => '▁',
+        _ => ['▂', '▃', '▄', '▅', '▆', '▇', '█'][(count * 6 / most).min(6) as usize],
+    };
+    seconds.iter().map(bar).collect()
+}
+
+pub(super) fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
+}
+
+/// In at most five characters: 12345 is 12.3k.
+pub(super) fn short(count: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", count / unit, count % unit * 10 / unit);
+    match count {
+        0..10_000 => count.to_string(),
+        10_000..1_000_000 => format!("{}k", tenths(1000)),
+        _ => format!("{}M", tenths(1_000_000)),
+    }
+}
+
+/// As much of a name as there is room for.
+pub(super) fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// A stage's name, as it works, waits, or has stopped.
+pub(super) fn name_style(stage: &Stage) -> Style {
+    if stage.has_stopped {
+        QUIET.crossed_out()
+    } else if stage.is_working() {
+        EVENTS.bold()
+    } else {
+        BOLD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::watch::model::Did;
+    use crate::watch::model::tests::{ask, begin, dispatch, end, tell};
+
+    const P: (u64, &str) = (1, "SQS.Producer");
+
+    /// What the terminal shows, line by line.
+    fn lines(model: &Model, seconds: u64, (width, height): (u16, u16)) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let at = Duration::from_secs(seconds);
+        terminal.draw(|frame| draw(frame, model, "step05_multiple_consumers", at)).unwrap();
+        let cells = terminal.backend().buffer().content();
+        let line = |cells: &[ratatui::buffer::Cell]| cells.iter().map(|it| it.symbol()).collect();
+        cells.chunks(width.into()).map(line).collect()
+    }
+
+    fn line_with<'a>(lines: &'a [String], what: &str) -> &'a str {
+        lines
+            .iter()
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("{what}: {lines:#?}"))
+    }
+
+    /// Three consumers have asked for ten each. One was sent two and has handled them, the second is at it.
+    fn step05() -> Model {
+        let mut model = Model::default();
+        for task in 2..=4 {
+            tell(&mut model, 0, [((task, "SQS.Consumer"), ask(task, P.1, 10))]);
+        }
+        let (first, second) = ((2, "SQS.Consumer"), (3, "SQS.Consumer"));
+        tell(&mut model, 5, [(P, dispatch(2, 2)), (first, begin(2)), (first, end(2))]);
+        tell(&mut model, 10, [(P, dispatch(3, 2)), (second, begin(2))]);
+        model.logged(Duration::ZERO, "Started new server loop with pid #Task<7>");
+        model.logged(Duration::ZERO, "Server #Task<7> looping: Run 6. Looking for 28 events");
+        model.line("Casting events to producer");
+        model
+    }
+
+    fn step09(pipelines: u64) -> Model {
+        let mut model = Model::default();
+        for n in 1..=pipelines {
+            let names = ["ProducerConsumer", "Consumer"].map(|it| format!("Pipeline{n} {it}"));
+            tell(
+                &mut model,
+                0,
+                [
+                    ((2 * n, &*names[0]), ask(2 * n, P.1, 1)),
+                    ((2 * n + 1, &*names[1]), ask(2 * n + 1, &names[0], 1)),
+                ],
+            );
+        }
+        tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
+        model
+    }
+
+    #[test]
+    fn the_cards_show_demand_and_events_in_hand_and_what_flows() {
+        let lines = lines(&step05(), 11, (80, 24));
+        assert!(lines[0].starts_with(" step05 multiple consumers"));
+        assert!(lines[0].ends_with("0:00:11 "));
+        assert!(line_with(&lines, "Server").contains("#Task<7>  run 6: looking for 28 events"));
+        let demand = line_with(&lines, "demand");
+        assert!(demand.contains(" 26 ") && demand.matches('■').count() == 26, "{demand}");
+        assert!(line_with(&lines, "sent").contains(" 4 "));
+        let names = line_with(&lines, "Consumer");
+        assert!(["#2", "#3", "#4"].iter().all(|task| names.contains(task)), "{names}");
+        let asked = line_with(&lines, "asked  ");
+        assert_eq!(asked.matches('■').count(), 8 + 8 + 10, "{asked}");
+        let in_hand = line_with(&lines, "in hand");
+        assert_eq!(in_hand.matches('■').count(), 2, "{in_hand}");
+        assert_eq!(line_with(&lines, "▲ asks 10").matches("▲ asks 10").count(), 3);
+        // The third was sent none.
+        assert_eq!(line_with(&lines, "▼ 2 events").matches("▼ 2 events").count(), 2);
+        line_with(&lines, "Casting events to producer");
+        assert!(lines[23].contains("q quits"));
+    }
+
+    #[test]
+    fn a_small_terminal_has_a_row_for_each_stage() {
+        let lines = lines(&step05(), 11, (60, 15));
+        let rows: Vec<_> = lines.iter().filter(|line| line.contains("SQS.Consumer")).collect();
+        assert_eq!(rows.len(), 3);
+        assert!(rows[1].starts_with("▲10 ▼2 "), "{}", rows[1]);
+        let numbers: Vec<_> = rows[1].split_whitespace().skip(2).collect();
+        assert_eq!(numbers, ["SQS.Consumer", "#3", "8", "2", "0", "0.0/s"]);
+        line_with(&lines, "Casting events to producer");
+        assert!(lines[14].contains("q quits"));
+    }
+
+    #[test]
+    fn a_pipeline_is_a_column() {
+        let lines = lines(&step09(3), 1, (80, 24));
+        let above = line_with(&lines, "Pipeline2 ProducerConsumer");
+        let below = line_with(&lines, "Pipeline2 Consumer");
+        assert_eq!(above.find("Pipeline2"), below.find("Pipeline2"));
+        assert!(
+            ["1", "3"].iter().all(|n| above.contains(&format!("Pipeline{n} ProducerConsumer")))
+        );
+        assert!(line_with(&lines, "Log").starts_with('─'));
+    }
+
+    #[test]
+    fn stages_that_there_is_no_room_for_are_counted() {
+        let lines = lines(&step09(20), 1, (80, 24));
+        let shown = lines.iter().filter(|line| line.contains("Pipeline")).count();
+        line_with(&lines, &format!("… and {} more stages", 40 - shown));
+        assert!(shown > 10);
+        assert!(lines[23].contains("q quits"));
+    }
+
+    #[test]
+    fn no_size_is_too_small() {
+        for model in [Model::default(), step05(), step09(3), step09(40)] {
+            for width in [1, 2, 10, 39, 60, 62, 80, 200] {
+                for height in [1, 2, 3, 5, 8, 15, 24, 60] {
+                    lines(&model, 3, (width, height));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_shows_its_last_lines_and_no_control_characters() {
+        let mut model = step05();
+        (0..100).for_each(|line| model.line(format!("line {line}\tand \u{1b}[2J more")));
+        let lines = lines(&model, 1, (80, 24));
+        line_with(&lines, "line 99 and");
+        assert!(!lines.concat().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn who_was_told_to_stop_is_told_how_to_leave_at_once() {
+        let mut model = step05();
+        model.is_stopping = true;
+        let lines = lines(&model, 1, (80, 24));
+        assert!(lines[0].contains("stopping") && lines[23].contains("q again"));
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_is_shown_in_proportion() {
+        let of = |count, most| {
+            let [filled, rest] = squares(count, most, 10, ASKED);
+            (filled.width(), rest.width())
+        };
+        assert_eq!(of(3, 4), (3, 1));
+        assert_eq!(of(500, 1000), (5, 5));
+        assert_eq!(of(1, 1000), (1, 9)); // Not nothing.
+        assert_eq!(of(0, 0), (0, 0));
+        assert_eq!(sparkline(&[0, 1, 100, 50]), "▁▂█▅");
+        assert_eq!([0, 9999, 12345, 1_234_567].map(short), ["0", "9999", "12.3k", "1.2M"]);
+    }
+}

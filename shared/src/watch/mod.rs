@@ -25,7 +25,7 @@ mod view;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -228,7 +228,8 @@ pub(crate) fn end() {
         let _ = drawing.join();
     }
     for panic in lock(&watch.shared.panics).drain(..) {
-        eprintln!("{panic}");
+        // There may be nobody any more to read it.
+        let _ = writeln!(io::stderr(), "{panic}");
     }
 }
 

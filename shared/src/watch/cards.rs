@@ -45,7 +45,7 @@ impl<'a> Cards<'a> {
     fn height_of(&self, stage: &Stage) -> u16 {
         let consumers = self.now.model.consumers(stage);
         let below = consumers.iter().map(|it| self.link + self.height_of(it)).max();
-        self.lines(stage, 0).len() as u16 + below.unwrap_or_default()
+        height(&self.lines(stage, 0)) + below.unwrap_or_default()
     }
 
     pub(super) fn draw(&self, frame: &mut Frame, area: Rect) {
@@ -75,7 +75,7 @@ impl<'a> Cards<'a> {
             None => self.draw_link(frame, link, &stage.demanded, &self.now.model.enqueued),
         }
         let lines = self.lines(stage, area.width.into());
-        let (card, below) = split(card, lines.len() as u16);
+        let (card, below) = split(card, height(&lines));
         for (line, row) in lines.into_iter().zip(card.rows()) {
             frame.render_widget(line, row);
         }
@@ -88,14 +88,14 @@ impl<'a> Cards<'a> {
     /// What was asked for goes up, what was sent comes down, step by step if there is room.
     fn draw_link(&self, frame: &mut Frame, area: Rect, asks: &Pulse, events: &Pulse) {
         let steps = area.height;
+        let last = usize::from(steps.saturating_sub(1));
         let step = |pulse: &Pulse| {
-            let age = pulse.age(self.now.at).unwrap_or(FRESH).min(FRESH);
-            let step = age.as_millis() * u128::from(steps) / FRESH.as_millis();
-            (step as u16).min(steps - 1)
+            let age = pulse.age(self.now.at).unwrap_or(FRESH);
+            (1..steps).take_while(|step| FRESH * (*step).into() / u32::from(steps) <= age).count()
         };
         let half = (area.width / 2).min(12);
         for (x, pulse, at, text, style) in [
-            (0, asks, steps - 1 - step(asks), "▲ asks N", ASKED),
+            (0, asks, last - step(asks), "▲ asks N", ASKED),
             (half, events, step(events), "▼ N events", EVENTS),
         ] {
             let lane = Rect { x: area.x + x, width: area.width - x, ..area };
@@ -138,7 +138,7 @@ impl<'a> Cards<'a> {
     }
 
     fn metered(&self, label: &str, meter: &Meter, width: usize) -> Line<'static> {
-        let rate = per_second(meter.rate(self.now.at));
+        let rate = per_second(meter.in_ten_seconds(self.now.at));
         let start = format!("{label:<7} {:>5} {rate:>6} ", short(meter.total()));
         let rest = width.saturating_sub(start.chars().count()).min(60);
         let seconds = meter.last_seconds(self.now.at, rest);
@@ -156,6 +156,10 @@ fn numbered(label: &str, count: u64, most: u64, width: usize, style: Style) -> L
     let [filled, rest] = squares(count, most, width.saturating_sub(NUMBERS), style);
     let number = format!("{:>5} ", short(count));
     Line::from_iter([Span::raw(format!("{label:<7} ")), Span::styled(number, style), filled, rest])
+}
+
+fn height(lines: &[Line]) -> u16 {
+    u16::try_from(lines.len()).unwrap_or(u16::MAX)
 }
 
 fn split(area: Rect, height: u16) -> (Rect, Rect) {

@@ -34,16 +34,12 @@ impl Meter {
         self.total
     }
 
-    /// How many a second, over the last whole seconds.
-    pub(super) fn rate(&self, now: Duration) -> f64 {
+    /// How many in ten seconds, to judge by the last whole ones.
+    pub(super) fn in_ten_seconds(&self, now: Duration) -> u64 {
         let seconds = now.as_secs().clamp(1, RATED);
         let since = now.as_secs().saturating_sub(seconds);
         let lately = self.seconds.iter().filter(|it| (since..now.as_secs()).contains(&it.0));
-        #[expect(clippy::cast_precision_loss, reason = "it is shown with two digits")]
-        let sum = lately.map(|it| it.1).sum::<u64>() as f64;
-        #[expect(clippy::cast_precision_loss, reason = "it is at most ten")]
-        let rate = sum / seconds as f64;
-        rate
+        lately.map(|it| it.1).sum::<u64>() * 10 / seconds
     }
 
     /// What the last `count` seconds had, up to this one.
@@ -105,10 +101,10 @@ mod tests {
         let mut meter = Meter::default();
         meter.add(seconds(0), 2);
         meter.add(seconds(5), 2);
-        assert_eq!(meter.rate(seconds(2)), 1.0);
-        assert_eq!(meter.rate(seconds(10)), 0.4);
-        assert_eq!(meter.rate(seconds(11)), 0.2);
-        assert_eq!(meter.rate(seconds(1000)), 0.0);
+        assert_eq!(meter.in_ten_seconds(seconds(2)), 10);
+        assert_eq!(meter.in_ten_seconds(seconds(10)), 4);
+        assert_eq!(meter.in_ten_seconds(seconds(11)), 2);
+        assert_eq!(meter.in_ten_seconds(seconds(1000)), 0);
         assert_eq!(meter.total(), 4);
     }
 

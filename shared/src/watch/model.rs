@@ -172,14 +172,9 @@ impl Model {
     pub(super) fn label(&self, stage: &Stage) -> String {
         let Stage { name, task, restarts, .. } = stage;
         let namesakes = self.stages.iter().filter(|other| other.name == *name).count();
-        let mut label = name.clone();
-        if namesakes > 1 {
-            label += &format!(" #{task}");
-        }
-        if *restarts > 0 {
-            label += &format!(" ↻{restarts}");
-        }
-        label
+        let task = if namesakes > 1 { format!(" #{task}") } else { String::new() };
+        let restarts = if *restarts > 0 { format!(" ↻{restarts}") } else { String::new() };
+        format!("{name}{task}{restarts}")
     }
 
     fn links_to<'a>(&'a self, producer: &'a Stage) -> impl Iterator<Item = &'a Link> {

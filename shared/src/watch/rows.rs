@@ -67,7 +67,7 @@ fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage)
     frame.render_widget(right(short(count), ASKED), asked);
     frame.render_widget(right(short(stage.in_hand + stage.buffered), EVENTS), in_hand);
     frame.render_widget(right(short(meter.total()), BOLD), handled);
-    frame.render_widget(right(per_second(meter.rate(now.at)), BOLD), rate);
+    frame.render_widget(right(per_second(meter.in_ten_seconds(now.at)), BOLD), rate);
     let seconds = meter.last_seconds(now.at, usize::from(spark.width).saturating_sub(1));
     frame.render_widget(right(sparkline(&seconds), EVENTS), spark);
 }
@@ -85,10 +85,10 @@ fn stages(now: Now<'_>) -> Vec<(usize, &Stage)> {
 }
 
 fn cells(row: Rect) -> [Rect; 10] {
-    let mut spare = row.width.saturating_sub(COLUMNS);
+    let mut left = row.width.saturating_sub(COLUMNS);
     let mut upto = |most| {
-        let taken = spare.min(most);
-        spare -= taken;
+        let taken = left.min(most);
+        left -= taken;
         taken
     };
     let flow = 4 + upto(4) / 2;

@@ -39,7 +39,7 @@ pub(super) fn draw(frame: &mut Frame, model: &Model, title: &str, at: Duration) 
     let area = frame.area();
     let room = area.height.saturating_sub(3 + LOG_LINES.min(area.height / 4));
     let cards = cards::Cards::fit(now, area.width, room);
-    let height = cards.as_ref().map_or_else(|| rows::height(now).min(room), |cards| cards.height());
+    let height = cards.as_ref().map_or_else(|| rows::height(now).min(room), cards::Cards::height);
     let parts = [Constraint::Length(1), Constraint::Length(height), Constraint::Fill(1)];
     let [head, stages, log, foot] =
         Layout::vertical([parts[0], parts[1], parts[2], Constraint::Length(1)]).areas(area);
@@ -101,7 +101,7 @@ pub(super) fn server_line(now: Now) -> Line<'static> {
         (None, None) => line.push_span("starts"),
         (Some((run, events)), None) => {
             line.push_span(format!("run {run}: looking for "));
-            line.push_span(Span::styled(format!("{events} events"), ASKED.bold()));
+            line.push_span(Span::styled(counted("N events", events), ASKED.bold()));
         }
     }
     line
@@ -112,10 +112,16 @@ pub(super) fn flow(now: Now, pulse: &Pulse, text: &str, style: Style) -> Span<'s
     match pulse.age(now.at) {
         None => Span::raw(""),
         Some(age) => {
-            let text = text.replace('N', &short(pulse.count()));
+            let text = counted(text, pulse.count());
             Span::styled(text, fading(style, age))
         }
     }
+}
+
+/// With the number in place of N.
+fn counted(text: &str, count: u64) -> String {
+    let text = if count == 1 { text.replace("events", "event") } else { text.to_owned() };
+    text.replace('N', &short(count))
 }
 
 fn fading(style: Style, age: Duration) -> Style {
@@ -146,8 +152,9 @@ pub(super) fn sparkline(seconds: &[u64]) -> String {
     seconds.iter().map(bar).collect()
 }
 
-pub(super) fn per_second(rate: f64) -> String {
-    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
+pub(super) fn per_second(in_ten_seconds: u64) -> String {
+    let (whole, tenths) = (in_ten_seconds / 10, in_ten_seconds % 10);
+    if whole < 100 { format!("{whole}.{tenths}/s") } else { format!("{}/s", short(whole)) }
 }
 
 /// In at most five characters: 12345 is 12.3k.
@@ -184,6 +191,7 @@ pub(super) fn name_style(stage: &Stage) -> Style {
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::buffer::Cell;
 
     use super::*;
     use crate::watch::model::Did;
@@ -197,7 +205,7 @@ mod tests {
         let at = Duration::from_secs(seconds);
         terminal.draw(|frame| draw(frame, model, "step05_multiple_consumers", at)).unwrap();
         let cells = terminal.backend().buffer().content();
-        let line = |cells: &[ratatui::buffer::Cell]| cells.iter().map(|it| it.symbol()).collect();
+        let line = |cells: &[Cell]| cells.iter().map(Cell::symbol).collect();
         cells.chunks(width.into()).map(line).collect()
     }
 

@@ -64,6 +64,8 @@ struct Shared {
     is_over: AtomicBool,
     /// q was pressed, or nobody can press it any more.
     quit: Notify,
+    /// Whether the terminal is gone.
+    is_lost: AtomicBool,
     /// What was said by who panicked, to be repeated where it can still be read afterwards.
     panics: Mutex<VecDeque<String>>,
 }
@@ -136,7 +138,7 @@ async fn quit_on_hangup(shared: Arc<Shared>) {
     use tokio::signal::unix::{SignalKind, signal};
     if let Ok(mut hangup) = signal(SignalKind::hangup()) {
         hangup.recv().await;
-        shared.quit.notify_one();
+        shared.lost();
     }
 }
 
@@ -241,6 +243,7 @@ impl Shared {
             is_on: true.into(),
             is_over: false.into(),
             quit: Notify::new(),
+            is_lost: false.into(),
             panics: Mutex::default(),
         }
     }
@@ -251,6 +254,13 @@ impl Shared {
 
     fn model(&self) -> MutexGuard<'_, Model> {
         lock(&self.model)
+    }
+
+    /// The terminal is gone. To say that twice is not to press q twice.
+    fn lost(&self) {
+        if !self.is_lost.swap(true, Relaxed) {
+            self.quit.notify_one();
+        }
     }
 
     fn elapsed(&self) -> Duration {

@@ -44,7 +44,7 @@ fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
             .terminal
             .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()));
         if drawn.is_err() {
-            return shared.quit.notify_one();
+            return shared.lost();
         }
         thread::park_timeout(FRAME);
     }
@@ -56,7 +56,7 @@ fn read_keys(shared: &Shared) {
     loop {
         match io::stdin().read(&mut keys) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => return shared.quit.notify_one(),
+            Ok(0) | Err(_) => return shared.lost(),
             // An arrow, or what else a terminal has to say.
             Ok(_) if keys[0] == ESCAPE => {}
             Ok(count) if keys[..count].iter().any(|key| matches!(*key, b'q' | b'Q' | CTRL_C)) => {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`layer`] | sees what the stages do, by way of what they trace |
+//! | [`mod@layer`] | sees what the stages do, by way of what they trace |
 //! | [`model`] | what follows from it: who waits for how much, who has how much in hand |
 //! | [`server`] | the server's loops, as the steps' own log lines tell of them |
 //! | [`meter`] | how much happened, in all and lately |

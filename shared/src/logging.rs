@@ -10,9 +10,12 @@ use std::{env, fmt, process};
 use tracing::subscriber::set_global_default;
 use tracing::{Event, error};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::format::{self, FmtSpan, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter, Subscriber};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::clock;
 
 /// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
 /// what goes wrong; they need not tell the reader too.
@@ -31,10 +34,10 @@ pub fn init(format: &str) {
     let by_default = env::var("LOG_FORMAT").unwrap_or_default();
     let chosen = if format.is_empty() { &by_default } else { format };
     let already_set = match chosen {
-        "full" => set_global_default(log.finish()),
+        "full" => set_global_default(log.with_timer(Time).finish()),
         "json" => {
             let log = log.json().flatten_event(true).with_current_span(false).with_span_list(true);
-            set_global_default(log.finish())
+            set_global_default(log.with_timer(Time).with_span_events(span_events()).finish())
         }
         _ => set_global_default(log.event_format(Bare).fmt_fields(only_the_message()).finish()),
     };
@@ -46,6 +49,24 @@ pub fn init(format: &str) {
             error!("LOG_FORMAT={chosen} is not used: it can be full or json");
         }
     }
+}
+
+/// The time of day, or, on a paused clock, the seconds since it was paused.
+struct Time;
+
+impl FormatTime for Time {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        match clock::paused() {
+            Some(time) => write!(writer, "{:.6}", time.as_secs_f64()),
+            None => SystemTime.format_time(writer),
+        }
+    }
+}
+
+/// On a paused clock, where the log is what pictures are made of, it tells when a stage begins to handle
+/// something, and when it is done.
+fn span_events() -> FmtSpan {
+    if clock::paused().is_some() { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE }
 }
 
 /// The message, and nothing around it.

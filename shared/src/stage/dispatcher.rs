@@ -116,6 +116,7 @@ impl<T> Dispatcher<T> {
             trace!(
                 stage = &*self.name,
                 consumer = &*consumer.name,
+                subscription = consumer.id.number(),
                 count = events.len(),
                 "dispatch"
             );

@@ -101,6 +101,11 @@ impl SubscriptionId {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// What it is called in what is logged.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Why a stage stopped.

@@ -126,7 +126,8 @@ impl<T> Subscription<T> {
         self.outstanding = self.outstanding.saturating_sub(events);
         if self.outstanding <= self.min {
             let count = self.max - self.outstanding;
-            trace!(stage, producer = &*self.name, count, "ask");
+            let subscription = self.id.number();
+            trace!(stage, producer = &*self.name, subscription, count, "ask");
             self.outstanding = self.max;
             // A producer that is gone has said so, or its end is found out on subscribing.
             self.producer.post(FromConsumer::Ask { id: self.id, count });

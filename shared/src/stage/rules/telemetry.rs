@@ -8,15 +8,15 @@ use super::*;
 async fn asks_and_dispatches_are_events_with_counts() {
     let log = Log::capture_from(Level::TRACE);
     let (a, mut c) = (producer(0..3), consumer("C"));
-    c.subscribe(&a, demand(0, 2)).unwrap();
+    let id = c.subscribe(&a, demand(0, 2)).unwrap().number();
     assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
     assert_eq!(
         log.lines(),
         [
-            r#"TRACE ask stage="C" producer="A" count=2"#,
-            r#"TRACE dispatch stage="A" consumer="C" count=2"#,
-            r#"TRACE ask stage="C" producer="A" count=2"#,
-            r#"TRACE dispatch stage="A" consumer="C" count=1"#,
+            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=2"#),
+            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=1"#),
         ]
     );
 }
@@ -37,8 +37,8 @@ async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count
     let log = Log::capture_from(Level::TRACE);
     let a = producer(0..2);
     let c = named("C").start_consumer(Talker);
-    c.subscribe(&a, demand(0, 2)).unwrap();
+    let id = c.subscribe(&a, demand(0, 2)).unwrap().number();
     settle().await;
-    let hello = r#"INFO handle_events{stage="C" count=2}: hello"#;
-    assert!(log.lines().iter().any(|line| line == hello));
+    let hello = format!(r#"INFO handle_events{{stage="C" subscription={id} count=2}}: hello"#);
+    assert!(log.lines().contains(&hello));
 }

@@ -42,3 +42,16 @@ pub(crate) fn pause_if_asked() {}
 pub(crate) fn paused() -> Option<Duration> {
     None
 }
+
+/// Does work that would hold up other tasks, in a thread of its own; but on a paused clock here and now, so that
+/// every run is the same.
+///
+/// # Errors
+///
+/// If the thread panics.
+#[cfg(feature = "aws")]
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    if paused().is_some() { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
+}

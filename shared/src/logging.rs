@@ -36,8 +36,13 @@ pub fn init(format: &str) {
     let already_set = match chosen {
         "full" => set_global_default(log.with_timer(Time).finish()),
         "json" => {
-            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(true);
-            set_global_default(log.with_timer(Time).with_span_events(span_events()).finish())
+            // On a paused clock the log is what pictures are made of: it tells when a stage begins to
+            // handle something, and when it is done.
+            let paused = clock::paused().is_some();
+            let spans = if paused { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE };
+            let log = log.json().flatten_event(true).with_span_list(true);
+            let log = log.with_span_events(spans).with_current_span(paused);
+            set_global_default(log.with_timer(Time).finish())
         }
         _ => set_global_default(log.event_format(Bare).fmt_fields(only_the_message()).finish()),
     };
@@ -61,12 +66,6 @@ impl FormatTime for Time {
             None => SystemTime.format_time(writer),
         }
     }
-}
-
-/// On a paused clock, where the log is what pictures are made of, it tells when a stage begins to handle
-/// something, and when it is done.
-fn span_events() -> FmtSpan {
-    if clock::paused().is_some() { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE }
 }
 
 /// The message, and nothing around it.

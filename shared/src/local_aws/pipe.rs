@@ -88,3 +88,29 @@ fn slowly(body: Bytes) -> SdkBody {
     });
     SdkBody::from_body_1_x(StreamBody::new(Box::pin(pieces.fuse())))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::super::{BUCKET, Requests, set_up};
+    use super::*;
+    use crate::aws::Clients;
+
+    /// It is the paused clock's time, of which no run has more than another.
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_through_it_is_whole_and_takes_its_time() {
+        let router = Router::new(([127, 0, 0, 1], 1).into(), Requests::default());
+        let clients = Clients::local_by("http://127.0.0.1:1", Some(client(router)));
+        let s3 = set_up(clients, "queue").await.unwrap().s3;
+        let content = vec![7; 2 * 8 * PIECE + 1];
+        let put = s3.put_object().bucket(BUCKET).key("key").body(content.clone().into());
+        put.send().await.unwrap();
+
+        let began = Instant::now();
+        let got = s3.get_object().bucket(BUCKET).key("key").send().await.unwrap();
+        assert_eq!(began.elapsed().as_millis() / 10, 20);
+        assert_eq!(got.body.collect().await.unwrap().to_vec(), content);
+        assert_eq!(began.elapsed().as_millis() / 10, 220);
+    }
+}

@@ -35,7 +35,7 @@ const STEP_9: &str = "step09_on_one_thread";
 /// If a step cannot be built or run, or does something that cannot be drawn, or not the same twice.
 pub fn all() -> Result<Vec<(PathBuf, String)>> {
     let steps = steps::all()?;
-    let programs = build(&steps)?;
+    let programs = build()?;
     let mut pictures = Vec::new();
     for scene in SCENES {
         let picture = in_time(scene, &steps, &programs)
@@ -69,6 +69,7 @@ fn in_time(scene: &Scene, steps: &[Step], programs: &Path) -> Result<String> {
         9 => programs.join("examples").join(STEP_9),
         _ => programs.join(&step.name),
     };
+    let program = program.with_extension(env::consts::EXE_EXTENSION);
     let record = || -> Result<_> {
         let folder = tempfile::tempdir()?;
         for (name, size) in FILES {
@@ -92,14 +93,14 @@ fn path(step: u8, kind: &str) -> PathBuf {
     steps::root().join(format!("shared/pictures/step{step:02}-{kind}.svg"))
 }
 
-/// Builds the steps, all of them so that their clock can be paused, and returns the folder of the programs.
-fn build(steps: &[Step]) -> Result<PathBuf> {
+/// Builds the steps, and returns the folder of the programs.
+///
+/// All packages are built together: then all have the features that any of them has, so that every step's clock
+/// can be paused; and what `cargo test --workspace` has built is not built again.
+fn build() -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.current_dir(steps::root()).args(["build", "--quiet", "--bins", "--example", STEP_9]);
-    for step in steps.iter().filter(|step| step.number < 9) {
-        cargo.args(["--package", &step.name]);
-    }
-    cargo.args(["--package", "shared", "--features", "shared/aws,shared/paused-clock"]);
+    cargo.current_dir(steps::root());
+    cargo.args(["build", "--quiet", "--workspace", "--exclude", "x", "--bins", "--examples"]);
     ensure!(cargo.status().context("cannot run cargo")?.success(), "the steps cannot be built");
     // `cargo x` itself is in `target/debug`, or wherever they are put here.
     let x = env::current_exe()?;

@@ -35,6 +35,8 @@ const ROW: i32 = 34;
 const LANE: usize = 50;
 const AXIS: i32 = 60;
 const DELETES: &str = "deleted";
+/// That of the embedded SQS and S3, on a paused clock.
+const NETWORK: &str = "The network is a made-up one: 0.2 s a request, 1 MiB a second.";
 /// Half of the width of a bar.
 const HALF: i32 = 7;
 
@@ -61,7 +63,8 @@ struct Layout {
 pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
     let layout = Layout::of(scene, story);
     let legend = Legend::of(story, layout.width - 2 * MARGIN);
-    let height = layout.end + 40 + legend.height() + MARGIN;
+    let note = if scene.needs_a_network() { 24 } else { 0 };
+    let height = layout.end + 40 + legend.height() + note + MARGIN;
     let id = format!("step{:02}-time", scene.step);
     let mut svg = Svg::new(&id, layout.width, height);
     let title = scene.heading();
@@ -70,8 +73,12 @@ pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
     layout.columns(&mut svg, scene);
     layout.loops(&mut svg, story)?;
     layout.bars(&mut svg, story)?;
-    layout.happenings(&mut svg, story, scene.point);
+    layout.happenings(&mut svg, story, scene);
     legend.draw(&mut svg, (MARGIN, layout.end + 52));
+    if scene.needs_a_network() {
+        let y = layout.end + 52 + legend.height();
+        svg.text("muted", (MARGIN, y), Anchor::Start, NETWORK);
+    }
     let description = format!("{} {}", scene.lesson, in_words(scene, story));
     Ok(svg.finish(&format!("{title}, in time"), &description))
 }
@@ -79,6 +86,11 @@ pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
 impl Scene {
     fn heading(&self) -> String {
         format!("Step {}: {}", self.step, self.title)
+    }
+
+    /// Whether it is about SQS.
+    fn needs_a_network(&self) -> bool {
+        self.step > 5
     }
 }
 
@@ -253,7 +265,7 @@ impl Layout {
             if name != same {
                 continue;
             }
-            let left = x[0] - bold_width_of(group[0].1) / 2 - 20;
+            let left = x[0] - frame_before(group[0]);
             let right = x[1] + (bold_width_of(group[1].1) / 2 + 20).max(notes[1] + 8);
             let top = self.header - 22;
             svg.rect("group", (left, top), (right - left, self.end - top + 18), 8);
@@ -316,11 +328,11 @@ impl Layout {
         Ok(())
     }
 
-    fn happenings(&self, svg: &mut Svg, story: &Story, point: &str) {
+    fn happenings(&self, svg: &mut Svg, story: &Story, scene: &Scene) {
         for (index, (row, y)) in story.rows.iter().zip(&self.rows).enumerate() {
             let Some(y) = *y else { continue };
             for arrow in &row.arrows {
-                self.arrow(svg, story, (index, y), arrow, point);
+                self.arrow(svg, story, (index, y), arrow, scene);
             }
             if let (true, Some(x)) = (row.deletes, self.stages.last()) {
                 svg.text("strong halo", (x + HALF + 7, y + 5), Anchor::Start, DELETES);
@@ -340,7 +352,7 @@ impl Layout {
         story: &Story,
         (row, y): (usize, i32),
         arrow: &Arrow,
-        point: &str,
+        scene: &Scene,
     ) {
         let class = if arrow.is_ask { "ask" } else { "event" };
         let (from, to) = (self.x(arrow.from, story), self.x(arrow.to, story));
@@ -350,13 +362,18 @@ impl Layout {
         let tip = to - side * self.half(arrow.to, row, story);
         svg.arrow(class, &[(from, y), (tip, y)]);
         let (left, right) = match arrow.gap() {
-            Some(gap) => (self.stages[gap], self.stages[gap + 1]),
+            Some(gap) => {
+                let [stage, next] = [scene.stages[gap], scene.stages[gap + 1]];
+                let is_entered = group_of(next).is_some() && group_of(stage) != group_of(next);
+                let frame = if is_entered { frame_before(next) } else { 0 };
+                (self.stages[gap], self.stages[gap + 1] - frame)
+            }
             None => {
                 (self.lanes.last().copied().or(self.server).unwrap_or_default(), self.stages[0])
             }
         };
         let (x, label) = (i32::midpoint(left, right), &arrow.label);
-        if *label == point {
+        if *label == scene.point {
             let half = width_of(label) / 2 + 14;
             svg.rect("point", (x - half, y - 25), (2 * half, 23), 11);
             svg.text(&format!("{class} strong"), (x, y - 8), Anchor::Middle, label);
@@ -378,6 +395,11 @@ impl Layout {
             }
         }
     }
+}
+
+/// How far the frame of its pipeline is from a stage, to the left.
+fn frame_before(stage: Stage) -> i32 {
+    bold_width_of(stage.1) / 2 + 20
 }
 
 fn group_of(stage: Stage) -> Option<&'static str> {

@@ -52,7 +52,7 @@ impl HttpConnector for Pipe {
         let router = self.0.clone();
         HttpConnectorFuture::new(async move {
             sleep(LATENCY).await;
-            send(router, request).await.map_err(|error| ConnectorError::io(error))
+            send(router, request).await.map_err(ConnectorError::io)
         })
     }
 }

@@ -110,6 +110,8 @@ struct Teller<'a> {
     last_act: Vec<usize>,
     /// Whether it runs once only.
     is_task: Vec<bool>,
+    /// What it looks for, and has not found. A loop that has found all is at its end.
+    missing: Vec<u32>,
     /// Handling that has ended, and when, if nothing else has happened since.
     done: Vec<(u32, usize)>,
 }
@@ -225,6 +227,7 @@ impl Teller<'_> {
                 self.story.rows[row].run = Some(Run { of, label, finds: false });
                 self.last_act[of] = row;
                 self.is_task[of] = run.is_none();
+                self.missing[of] = *missing;
             }
             What::Found => {
                 let row = self.story.rows.iter().rposition(|row| row.run.is_some());
@@ -246,7 +249,8 @@ impl Teller<'_> {
                 }
                 let last = self.last_row()?;
                 self.last_act[by] = last;
-                if self.story.loops[by].is_terminated {
+                self.missing[by] = self.missing[by].saturating_sub(*count);
+                if self.story.loops[by].is_terminated || self.missing[by] == 0 {
                     self.story.loops[by].to = Some(last);
                 }
                 let label = format!("{}{count}", self.verb);
@@ -331,6 +335,7 @@ impl Teller<'_> {
         self.story.loops.push(Loop { id, from, to: None, is_terminated: false, lane });
         self.last_act.push(from);
         self.is_task.push(false);
+        self.missing.push(0);
         let pull = self.story.rows[from].arrows.last_mut().context("nobody pulls")?;
         pull.to = it;
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! A run is on tokio's paused clock, where no wait takes any time and every run is the same.
 
+mod legend;
 mod plans;
 mod recording;
 mod scenes;

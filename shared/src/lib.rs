@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod clock;
 #[cfg(feature = "aws")]
 pub mod contents;
 mod error;
@@ -30,9 +31,6 @@ pub use error::Error;
 #[cfg(feature = "aws")]
 pub use signals::stop_signal;
 
-#[cfg(feature = "paused-clock")]
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 /// What every step does first: sets up [`logging`], and the clock.
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, steps 01–05 do not wait: whenever all tasks
@@ -57,11 +55,6 @@ pub fn init() {
 ///
 /// Outside a tokio runtime.
 pub fn init_with(log_format: &str) {
+    clock::pause_if_asked();
     logging::init(log_format);
-    #[cfg(feature = "paused-clock")]
-    if std::env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused")
-        && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
-    {
-        tokio::time::pause();
-    }
 }

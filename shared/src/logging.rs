@@ -10,13 +10,14 @@ use std::{env, fmt, process};
 
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, error};
-use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::format::{self, FmtSpan, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, registry};
 
-use crate::watch;
+use crate::{clock, watch};
 
 /// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
 /// what goes wrong; they need not tell the reader too.
@@ -34,9 +35,14 @@ pub fn init(format: &str) {
     let chosen = if format.is_empty() { &by_default } else { format };
     let log = layer().with_writer(Stdout).with_ansi(!watch::is_on());
     let log = match chosen {
-        "full" => log.boxed(),
+        "full" => log.with_timer(Time).boxed(),
         "json" => {
-            log.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed()
+            // On a paused clock the log is what pictures are made of: it tells when a stage begins to
+            // handle something, and when it is done.
+            let paused = clock::paused().is_some();
+            let spans = if paused { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE };
+            let log = log.json().flatten_event(true).with_span_list(true);
+            log.with_span_events(spans).with_current_span(paused).with_timer(Time).boxed()
         }
         _ => log.event_format(Bare).fmt_fields(only_the_message()).boxed(),
     };
@@ -61,6 +67,18 @@ fn subscribe(
         return set_global_default(registry().with(log.with_filter(filter)).with(watch));
     }
     set_global_default(registry().with(log).with(filter))
+}
+
+/// The time of day, or, on a paused clock, the seconds since it was paused.
+struct Time;
+
+impl FormatTime for Time {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        match clock::paused() {
+            Some(time) => write!(writer, "{:.6}", time.as_secs_f64()),
+            None => SystemTime.format_time(writer),
+        }
+    }
 }
 
 /// The message, and nothing around it.

@@ -14,10 +14,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use tokio::task;
 use tracing::{Span, error, info};
 
 use crate::aws::{Queue, Receipt, S3Object};
+use crate::clock;
 use crate::contents::Count;
 use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
 
@@ -135,7 +135,7 @@ impl Results {
         let path = self.0.folder.join(file_name(object));
         let Inner { files, lines, bytes, .. } = &*self.0;
         let folder = self.0.folder.clone();
-        task::spawn_blocking(move || write_whole(&folder, &path, &json)).await??;
+        clock::blocking(move || write_whole(&folder, &path, &json)).await??;
         let about = Span::current();
         about.record("lines", count.lines());
         about.record("seconds", count.elapsed().as_secs_f64());

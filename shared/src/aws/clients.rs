@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sqs::config::{
+    Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
+};
 
 use crate::error::chain;
 use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
@@ -130,16 +132,23 @@ impl Configured {
 }
 
 impl Clients {
-    /// Clients to an embedded SQS and S3. Nothing that is configured in the environment matters.
+    /// Clients to what is at this endpoint.
+    #[cfg(test)]
     pub(crate) fn local(endpoint_url: &str) -> Self {
+        Self::local_by(endpoint_url, None)
+    }
+
+    /// Clients to an embedded SQS and S3, by this way if there is one. Nothing that is configured in the
+    /// environment matters.
+    pub(crate) fn local_by(endpoint_url: &str, way: Option<SharedHttpClient>) -> Self {
         let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
-        let config = SdkConfig::builder()
+        let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(endpoint_url)
             .region(Region::from_static(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(keys))
-            .build();
-        Self::new(&config, None)
+            .credentials_provider(SharedCredentialsProvider::new(keys));
+        config.set_http_client(way);
+        Self::new(&config.build(), None)
     }
 
     fn new(config: &SdkConfig, sqs_endpoint: Option<&str>) -> Self {

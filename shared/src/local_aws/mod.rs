@@ -9,6 +9,8 @@
 //! [s3s]: https://github.com/Nugine/s3s
 
 mod notification;
+#[cfg(feature = "paused-clock")]
+mod pipe;
 mod s3;
 mod samples;
 mod sqs;
@@ -21,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_s3::config::SharedHttpClient;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -35,9 +38,12 @@ use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 
 use crate::aws::{Aws, Clients, Queue};
+#[cfg(feature = "paused-clock")]
+use crate::clock;
 use crate::contents::Limits;
 use crate::error::chain;
 
@@ -96,9 +102,10 @@ impl LocalAws {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         let requests = Requests::default();
-        tokio::spawn(serve(listener, Router::new(address, requests.clone())));
+        let router = Router::new(address, requests.clone());
+        tokio::spawn(serve(listener, router.clone()));
 
-        let clients = Clients::local(&format!("http://{address}"));
+        let clients = Clients::local_by(&format!("http://{address}"), way_to(router));
         let aws = set_up(clients, queue_name).await?;
         Ok(Self { address, aws, requests })
     }
@@ -199,10 +206,25 @@ fn request_error(error: impl std::error::Error) -> LocalAwsError {
     LocalAwsError::Request(chain(&error))
 }
 
+/// How the SDK gets to it: by its address, unless the clock is paused.
+#[cfg(feature = "paused-clock")]
+fn way_to(router: Router) -> Option<SharedHttpClient> {
+    clock::paused().map(|_| pipe::client(router))
+}
+
+#[cfg(not(feature = "paused-clock"))]
+fn way_to(_router: Router) -> Option<SharedHttpClient> {
+    None
+}
+
 async fn serve(listener: TcpListener, router: Router) {
     loop {
         match listener.accept().await {
-            Ok((connection, _)) => drop(tokio::spawn(serve_connection(connection, router.clone()))),
+            Ok((connection, _)) => {
+                // Answers are small, and somebody waits for them.
+                let _ = connection.set_nodelay(true);
+                tokio::spawn(serve_connection(connection, router.clone()));
+            }
             // Too many open files, most likely: some will be closed.
             Err(error) => {
                 tracing::error!("the embedded SQS and S3 cannot accept a connection: {error}");
@@ -212,9 +234,10 @@ async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-async fn serve_connection(connection: TcpStream, router: Router) {
-    // Answers are small, and somebody waits for them.
-    let _ = connection.set_nodelay(true);
+async fn serve_connection<C>(connection: C, router: Router)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let server = auto::Builder::new(TokioExecutor::new());
     if let Err(error) = server.serve_connection(TokioIo::new(connection), router).await {
         tracing::debug!("a connection to the embedded SQS and S3 broke: {error}");
@@ -252,6 +275,7 @@ impl Router {
     fn count(&self, target: &HeaderValue) {
         let target = target.to_str().unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
+        tracing::debug!("{operation} is requested");
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(operation.to_owned()).or_default() += 1;
     }

@@ -102,6 +102,7 @@ impl SubscriptionId {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// What it is called in what is logged.
     #[inline]
     pub(super) fn number(self) -> u64 {
         self.0

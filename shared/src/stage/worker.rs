@@ -180,7 +180,12 @@ impl<S: Stage> Worker<S> {
             // The excess was nobody's demand: to handle it is no reason to ask for more.
             let handled = rest.len().min(asked_for);
             asked_for -= handled;
-            let span = trace_span!("handle_events", stage = &*self.name, count = rest.len());
+            let span = trace_span!(
+                "handle_events",
+                stage = &*self.name,
+                subscription = id.number(),
+                count = rest.len()
+            );
             let events = within!(span, self.stage.events(id, rest));
             self.emit(events);
             if !S::TELLS_WHEN_HANDLED {

@@ -9,10 +9,11 @@ use ignore::WalkBuilder;
 
 use crate::each::each;
 use crate::steps::root;
-use crate::{readme_diffs, transcripts};
+use crate::{pictures, readme_diffs, transcripts};
 
 /// What makes it. A new kind is one more line.
-const MAKERS: &[fn() -> Result<()>] = &[readme_diffs::write, || transcripts::write(&[])];
+const MAKERS: &[fn() -> Result<()>] =
+    &[readme_diffs::write, || transcripts::write(&[]), pictures::write];
 
 /// Makes it anew.
 ///

@@ -7,6 +7,7 @@ mod diff;
 mod difference;
 mod each;
 mod fresh;
+mod pictures;
 mod readme_diffs;
 mod sizes;
 mod steps;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Makes anew all that is made by this tool, and fails if that changes anything
     Fresh,
+    /// Makes the pictures of the steps: shared/pictures
+    Pictures,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Diffs => readme_diffs::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Fresh => fresh::make_all(),
+        Command::Pictures => pictures::write(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

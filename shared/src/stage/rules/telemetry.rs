@@ -54,8 +54,8 @@ async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count
     let log = Log::capture_from(Level::TRACE);
     let a = producer(0..2);
     let c = named("C").start_consumer(Talker);
-    c.subscribe(&a, demand(0, 2)).unwrap();
+    let id = c.subscribe(&a, demand(0, 2)).unwrap().number();
     settle().await;
-    let hello = r#"INFO handle_events{stage="C" count=2}: hello"#;
-    assert!(log.lines().iter().any(|line| line == hello));
+    let hello = format!(r#"INFO handle_events{{stage="C" subscription={id} count=2}}: hello"#);
+    assert!(log.lines().contains(&hello));
 }

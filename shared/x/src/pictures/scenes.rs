@@ -1,0 +1,165 @@
+//! What is shown of each step, in time: the stretch of a run that has its lesson.
+
+use super::time::Scene;
+
+const PRODUCER: (&str, &str) = ("SQS.Producer", "Producer");
+const CONSUMER: (&str, &str) = ("SQS.Consumer", "Consumer");
+
+/// In the order of the steps.
+pub const SCENES: &[Scene] = &[
+    Scene {
+        step: 1,
+        title: "no event moves before it is asked for",
+        lesson: "The consumer takes a second for ten events. Until it asks again, nobody does anything.",
+        arguments: &[],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "",
+        until: 20,
+        leave_out: None,
+        second: 56,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 2,
+        title: "demand now, events later",
+        lesson: "The producer starts a task, and is free again. The events come as a message.",
+        arguments: &[],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "sends ",
+        until: 20,
+        leave_out: None,
+        second: 40,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 3,
+        title: "others call a function of the producer",
+        lesson: "As in step 2, but that the task calls enqueue, and does not know what is sent then.",
+        arguments: &[],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "enqueue ",
+        until: 20,
+        leave_out: None,
+        second: 40,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 4,
+        title: "a loop looks until it has found enough",
+        lesson: "Five runs find nothing, the next ones two events each. The consumer has asked once, and \
+                 asks again when it has its ten.",
+        arguments: &[],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "",
+        until: 510,
+        leave_out: None,
+        second: 0,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 5,
+        title: "new demand adds to unmet demand",
+        lesson: "Each ask starts a loop for all that is missing: 10, 20, 30. The first consumer has its ten \
+                 at 86 seconds, the two others still lack two each: 4 + 10 are 14.",
+        arguments: &[],
+        stages: &[
+            PRODUCER,
+            ("SQS.Consumer", "Consumer 1"),
+            ("SQS.Consumer", "Consumer 2"),
+            ("SQS.Consumer", "Consumer 3"),
+        ],
+        verb: "",
+        until: 910,
+        leave_out: Some(400..=810),
+        second: 0,
+        point: "4 + 10 = 14",
+        deletes: false,
+    },
+    Scene {
+        step: 6,
+        title: "messages come back",
+        lesson: "A receive waits 2 seconds for messages. What nobody deletes is hidden for 10 seconds, \
+                 and then comes again.",
+        arguments: &["--visibility-timeout", "10", "hello.txt"],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "",
+        until: 230,
+        leave_out: Some(126..=190),
+        second: 0,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 7,
+        title: "released, and gone",
+        lesson: "As in step 6, but that the consumer releases what it has handled. It does not come again.",
+        arguments: &["--visibility-timeout", "10", "hello.txt"],
+        stages: &[PRODUCER, CONSUMER],
+        verb: "",
+        until: 136,
+        leave_out: None,
+        second: 0,
+        point: "",
+        deletes: true,
+    },
+    Scene {
+        step: 8,
+        title: "no more than there are hands for",
+        lesson: "Each stage asks for one. While the consumer counts a file, the next event waits, and is not \
+                 downloaded before the consumer asks.",
+        arguments: &["--until-idle", "one.log", "two.log", "three.log", "four.log"],
+        stages: &[PRODUCER, ("ProducerConsumer", "ProducerConsumer"), ("Consumer", "Consumer")],
+        verb: "",
+        until: 70,
+        leave_out: None,
+        second: 30,
+        point: "",
+        deletes: false,
+    },
+    Scene {
+        step: 9,
+        title: "three pipelines at a time",
+        lesson: "Each pipeline asks for one, and the server looks for what all of them lack. A loop that is \
+                 terminated still hands on what its receive brings.",
+        arguments: &[
+            "--until-idle",
+            "one.log",
+            "two.log",
+            "three.log",
+            "four.log",
+            "five.log",
+            "six.log",
+        ],
+        stages: &[
+            PRODUCER,
+            ("Pipeline1 ProducerConsumer", "downloads"),
+            ("Pipeline1 Consumer", "counts"),
+            ("Pipeline2 ProducerConsumer", "downloads"),
+            ("Pipeline2 Consumer", "counts"),
+            ("Pipeline3 ProducerConsumer", "downloads"),
+            ("Pipeline3 Consumer", "counts"),
+        ],
+        verb: "",
+        until: 37,
+        leave_out: None,
+        second: 30,
+        point: "",
+        deletes: false,
+    },
+];
+
+/// The files that the steps from 6 on are run with, and their sizes in KiB. The last ones of them are so
+/// large that the consumer gets them while they are being downloaded.
+pub const FILES: &[(&str, usize)] = &[
+    ("hello.txt", 1),
+    ("one.log", 3 * 1024),
+    ("two.log", 4 * 1024),
+    ("three.log", 3 * 1024),
+    ("four.log", 2 * 1024),
+    ("five.log", 3 * 1024),
+    ("six.log", 2 * 1024),
+];

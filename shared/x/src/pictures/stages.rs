@@ -1,0 +1,357 @@
+//! Draws the stages of a step: who asks whom, which way the events go, and what is new.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+
+use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, lines_of, width_of};
+
+/// All that a picture shows.
+pub struct Plan {
+    pub step: u8,
+    pub title: &'static str,
+    /// What is new, in a sentence.
+    pub lesson: &'static str,
+    pub boxes: &'static [Box],
+    pub edges: &'static [Edge],
+}
+
+/// A box: its name, what it says below that, and its column and row.
+#[derive(Clone, Copy)]
+pub struct Box {
+    name: &'static str,
+    note: &'static str,
+    column: usize,
+    row: u8,
+    /// How many rows it takes: a frame around the others of its column.
+    rows: u8,
+    is_new: bool,
+}
+
+/// An arrow from a box to another one.
+#[derive(Clone, Copy)]
+pub struct Edge {
+    from: &'static str,
+    to: &'static str,
+    label: &'static str,
+    kind: Kind,
+    way: Way,
+    is_new: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Asks,
+    Sends,
+    /// It does something else.
+    Does,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Along a row or a column; from a row to another one with two bends between the columns.
+    Straight,
+    /// Along its own row, and then up or down.
+    Corner,
+    /// Below all boxes.
+    Under,
+    /// Past the last column, and below all boxes.
+    Around,
+}
+
+pub const fn at(column: usize, row: u8, name: &'static str) -> Box {
+    Box { name, note: "", column, row, rows: 1, is_new: false }
+}
+
+pub const fn asks(from: &'static str, to: &'static str, label: &'static str) -> Edge {
+    Edge { from, to, label, kind: Kind::Asks, way: Way::Straight, is_new: false }
+}
+
+pub const fn sends(from: &'static str, to: &'static str, label: &'static str) -> Edge {
+    Edge { kind: Kind::Sends, ..asks(from, to, label) }
+}
+
+pub const fn does(from: &'static str, to: &'static str, label: &'static str) -> Edge {
+    Edge { kind: Kind::Does, ..asks(from, to, label) }
+}
+
+impl Box {
+    pub const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
+
+    /// A frame around the boxes of its column, of so many rows.
+    pub const fn frame(self, rows: u8) -> Self {
+        Self { rows, ..self }
+    }
+
+    pub const fn is_new(self) -> Self {
+        Self { is_new: true, ..self }
+    }
+}
+
+impl Edge {
+    pub const fn corner(self) -> Self {
+        Self { way: Way::Corner, ..self }
+    }
+
+    pub const fn under(self) -> Self {
+        Self { way: Way::Under, ..self }
+    }
+
+    pub const fn around(self) -> Self {
+        Self { way: Way::Around, ..self }
+    }
+
+    pub const fn is_new(self) -> Self {
+        Self { is_new: true, ..self }
+    }
+
+    fn shares_an_end(&self, other: &Self) -> bool {
+        let ends = [other.from, other.to];
+        ends.contains(&self.from) || ends.contains(&self.to)
+    }
+}
+
+const HALF_HEIGHT: i32 = 25;
+const ROW: i32 = 108;
+
+/// Draws it.
+///
+/// # Errors
+///
+/// If an edge has no box at one of its ends.
+pub fn draw(plan: &Plan) -> Result<String> {
+    let title = format!("Step {}: {}", plan.step, plan.title);
+    let layout = Layout::of(plan, width_of(&title) * 18 / FONT + 3 * MARGIN);
+    let id = format!("step{:02}-stages", plan.step);
+    let mut svg = Svg::new(&id, layout.width, layout.bottom + 54);
+    svg.caption(&title, plan.lesson);
+    for edge in plan.edges {
+        layout.edge(&mut svg, plan, edge)?;
+    }
+    for it in plan.boxes {
+        let ((x, y), (half_width, half_height)) = (layout.middle(it), plan.half(it));
+        let corner = (x - half_width, y - half_height);
+        let class = match (it.rows, it.is_new) {
+            (1, false) => "box",
+            (1, true) => "box new",
+            _ => "frame",
+        };
+        svg.rect(class, corner, (2 * half_width, 2 * half_height), 8);
+        if it.rows > 1 {
+            // Its name is for the arrows.
+        } else if it.note.is_empty() {
+            svg.text("strong", (x, y + 5), Anchor::Middle, it.name);
+        } else {
+            svg.text("strong", (x, y - 4), Anchor::Middle, it.name);
+            svg.text("muted", (x, y + 16), Anchor::Middle, it.note);
+        }
+    }
+    layout.legend(&mut svg, plan);
+    Ok(svg.finish(&format!("{title}, its stages"), &in_words(plan)))
+}
+
+struct Layout {
+    /// The middles of the columns.
+    columns: Vec<i32>,
+    /// That of the first row.
+    top: i32,
+    width: i32,
+    bottom: i32,
+}
+
+impl Layout {
+    fn of(plan: &Plan, title: i32) -> Self {
+        let count = plan.boxes.iter().map(|it| it.column + 1).max().unwrap_or_default();
+        let widths: Vec<i32> = (0..count)
+            .map(|column| {
+                let boxes = plan.boxes.iter().filter(|it| it.column == column);
+                2 * boxes.map(|it| plan.half(it).0.max(plan.beside(it))).max().unwrap_or_default()
+            })
+            .collect();
+        let gaps: Vec<i32> = (1..count)
+            .map(|column| {
+                let labels = plan.edges.iter().filter(|edge| plan.crosses(edge, column));
+                let room = labels.map(|edge| width_of(edge.label) + plan.bends(edge)).max();
+                room.unwrap_or_default().max(20) + 44
+            })
+            .collect();
+        let right = if plan.has(Way::Around) { 26 } else { 0 };
+        let least = widths.iter().chain(&gaps).sum::<i32>() + 2 * MARGIN + right;
+        let width = least.max(title).max(LEAST_WIDTH);
+        // What is too much is shared out.
+        let spare = (width - least) / i32::try_from(gaps.len() + 1).unwrap_or(1);
+
+        let mut columns = Vec::new();
+        let mut x = MARGIN + spare / 2;
+        for (width, gap) in widths.iter().zip(gaps.iter().chain([&0])) {
+            columns.push(x + width / 2);
+            x += width + gap + spare;
+        }
+        let caption = lines_of(plan.lesson, width - 2 * MARGIN).len();
+        let top = 72 + 20 * i32::try_from(caption).unwrap_or_default() + HALF_HEIGHT;
+        let lowest = plan.boxes.iter().map(|it| it.row).max().unwrap_or_default();
+        let under = if plan.has(Way::Under) || plan.has(Way::Around) { 40 } else { 0 };
+        let bottom = top + i32::from(lowest) * ROW + HALF_HEIGHT + under;
+        Self { columns, top, width, bottom }
+    }
+
+    fn middle(&self, it: &Box) -> (i32, i32) {
+        let y = self.top + i32::from(it.row) * ROW + i32::from(it.rows - 1) * ROW / 2;
+        (self.columns[it.column], y)
+    }
+
+    fn edge(&self, svg: &mut Svg, plan: &Plan, edge: &Edge) -> Result<()> {
+        let (from, to) = (plan.find(edge.from)?, plan.find(edge.to)?);
+        // Who asks and is sent events has two arrows, side by side.
+        let is_both = plan.edges.iter().any(|it| it.from == edge.to && it.to == edge.from);
+        let shift = match edge.kind {
+            Kind::Asks if is_both => -9,
+            Kind::Sends if is_both => 9,
+            _ => 0,
+        };
+        let ((x1, mut y1), (x2, mut y2)) = (self.middle(from), self.middle(to));
+        let ((half_width1, half_height1), (half_width2, half_height2)) =
+            (plan.half(from), plan.half(to));
+        let (right, down) = (if x1 < x2 { 1 } else { -1 }, if y1 < y2 { 1 } else { -1 });
+        let (x1_side, x2_side) = (x1 + right * half_width1, x2 - right * half_width2);
+        let (y1_side, y2_side) = (y1 + down * half_height1, y2 - down * half_height2);
+        let lane = self.bottom - 12;
+        let (points, label, anchor) = match edge.way {
+            Way::Straight if x1 == x2 => {
+                let x = x1 + shift;
+                let (label, anchor) =
+                    if shift < 0 { (x - 8, Anchor::End) } else { (x + 8, Anchor::Start) };
+                let label = (label, i32::midpoint(y1, y2) + 5);
+                (vec![(x, y1_side), (x, y2_side)], label, anchor)
+            }
+            Way::Straight => {
+                // A frame can be reached at any height.
+                if from.rows > 1 {
+                    y1 = y2;
+                } else if to.rows > 1 {
+                    y2 = y1;
+                }
+                let (y1, y2) = (y1 + shift, y2 + shift);
+                // Several go to or come from the upper one: they part near it.
+                let is_down = from.row < to.row || from.row == to.row && right > 0;
+                let (upper, lower) = if is_down { (x1_side, x2_side) } else { (x2_side, x1_side) };
+                let side = (lower - upper).signum();
+                let bend = upper + side * if edge.kind == Kind::Asks { 20 } else { 34 };
+                let mut points = vec![(x1_side, y1), (x2_side, y2)];
+                let mut near = i32::midpoint(x1_side, x2_side);
+                if y1 != y2 {
+                    points.splice(1..1, [(bend, y1), (bend, y2)]);
+                }
+                if plan.edges.iter().any(|it| plan.bends(it) > 0 && edge.shares_an_end(it)) {
+                    near = i32::midpoint(upper + side * 34, lower);
+                }
+                let y = if is_down { y2 } else { y1 };
+                (points, (near, if shift > 0 { y + 19 } else { y - 8 }), Anchor::Middle)
+            }
+            Way::Corner => {
+                let label = (i32::midpoint(x1_side, x2), y1 - 8);
+                (vec![(x1_side, y1), (x2, y1), (x2, y2_side)], label, Anchor::Middle)
+            }
+            Way::Under | Way::Around => {
+                let mut points = if edge.way == Way::Around {
+                    let x = self.width - MARGIN;
+                    vec![(x1 + half_width1, y1), (x, y1), (x, lane)]
+                } else {
+                    vec![(x1, y1 + half_height1), (x1, lane)]
+                };
+                points.extend([(x2, lane), (x2, y2 + HALF_HEIGHT)]);
+                (points, (i32::midpoint(x1, x2), lane - 8), Anchor::Middle)
+            }
+        };
+        let class = match edge.kind {
+            Kind::Asks => "ask",
+            Kind::Sends => "event",
+            Kind::Does => "does",
+        };
+        let class = if edge.is_new { format!("{class} new") } else { class.to_owned() };
+        svg.arrow(&class, &points);
+        if !edge.label.is_empty() {
+            svg.text(&format!("{class} halo"), label, anchor, edge.label);
+        }
+        Ok(())
+    }
+
+    fn legend(&self, svg: &mut Svg, plan: &Plan) {
+        let y = self.bottom + 34;
+        let mut x = MARGIN;
+        for (class, text) in [("ask", "asks"), ("event", "sends events")] {
+            svg.arrow(class, &[(x, y), (x + 38, y)]);
+            svg.text("muted", (x + 46, y + 5), Anchor::Start, text);
+            x += 46 + width_of(text) + 20;
+        }
+        if plan.boxes.iter().any(|it| it.is_new) || plan.edges.iter().any(|edge| edge.is_new) {
+            svg.rect("box new", (x, y - 10), (28, 20), 5);
+            svg.text("muted", (x + 36, y + 5), Anchor::Start, "new in this step");
+        }
+    }
+}
+
+impl Plan {
+    fn find(&self, name: &str) -> Result<&Box> {
+        let found = self.boxes.iter().find(|it| it.name == name);
+        found.with_context(|| format!("step {} has no box {name}", self.step))
+    }
+
+    fn has(&self, way: Way) -> bool {
+        self.edges.iter().any(|edge| edge.way == way)
+    }
+
+    /// Half of a box's size.
+    fn half(&self, it: &Box) -> (i32, i32) {
+        if it.rows > 1 {
+            let others =
+                self.boxes.iter().filter(|other| other.column == it.column && other.rows == 1);
+            let width = others.map(|other| self.half(other).0).max().unwrap_or_default();
+            return (width + 12, HALF_HEIGHT + i32::from(it.rows - 1) * ROW / 2 + 12);
+        }
+        (width_of(it.name).max(width_of(it.note)) / 2 + 16, HALF_HEIGHT)
+    }
+
+    /// The room to the left of a box's middle that the label of an arrow up or down needs.
+    fn beside(&self, it: &Box) -> i32 {
+        let labels = self.edges.iter().filter(|edge| {
+            let is_below = self.find(edge.to).is_ok_and(|to| to.column == it.column);
+            edge.from == it.name && edge.kind == Kind::Asks && is_below
+        });
+        labels.map(|edge| width_of(edge.label) + 20).max().unwrap_or_default()
+    }
+
+    /// The room that an edge's bends need.
+    fn bends(&self, edge: &Edge) -> i32 {
+        let row = |name| self.find(name).map(|it| (it.row, it.rows)).ok();
+        match (row(edge.from), row(edge.to)) {
+            (Some((from, 1)), Some((to, 1))) if from != to => 24,
+            _ => 0,
+        }
+    }
+
+    /// Whether an edge has its label before this column.
+    fn crosses(&self, edge: &Edge, column: usize) -> bool {
+        let (Ok(from), Ok(to)) = (self.find(edge.from), self.find(edge.to)) else { return false };
+        let (first, last) = (from.column.min(to.column), from.column.max(to.column));
+        edge.way == Way::Straight && first + 1 == column && last == column
+    }
+}
+
+/// The picture's contents, for those who do not see it.
+fn in_words(plan: &Plan) -> String {
+    let mut words = plan.lesson.to_owned();
+    for Edge { from, to, label, kind, is_new, .. } in plan.edges {
+        let verb = match kind {
+            Kind::Asks => "asks",
+            Kind::Sends => "sends events to",
+            Kind::Does => "to",
+        };
+        let new = if *is_new { ", which is new" } else { "" };
+        let label = if label.is_empty() { String::new() } else { format!(": {label}") };
+        let _ = write!(words, " {from} {verb} {to}{label}{new}.");
+    }
+    words
+}

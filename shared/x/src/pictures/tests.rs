@@ -1,0 +1,267 @@
+//! What every picture is, whatever it shows; and how a run becomes one.
+
+use std::fs;
+
+use roxmltree::{Document, Node};
+
+use super::recording::{Entry, What, Who, parse};
+use super::story::{Arrow, Place, Story, tell};
+use super::svg::width_of;
+use super::{PLANS, SCENES, path, stages, steps};
+
+/// All that are kept, by their names.
+fn pictures() -> Vec<(String, String)> {
+    let mut pictures = Vec::new();
+    for step in steps::all().unwrap() {
+        for kind in ["stages", "time"] {
+            let path = path(step.number, kind);
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            pictures.push((name, fs::read_to_string(path).unwrap()));
+        }
+    }
+    pictures
+}
+
+fn number(of: &Node, attribute: &str) -> i32 {
+    let value = of.attribute(attribute).unwrap_or_default();
+    value.parse().unwrap_or_else(|_| panic!("{attribute}={value:?} of {of:?}"))
+}
+
+fn size(document: &Document) -> (i32, i32) {
+    let view = document.root_element().attribute("viewBox").unwrap();
+    let numbers: Vec<i32> = view.split(' ').map(|number| number.parse().unwrap()).collect();
+    assert_eq!(numbers[..2], [0, 0]);
+    (numbers[2], numbers[3])
+}
+
+#[test]
+fn each_step_has_both() {
+    let steps: Vec<_> = steps::all().unwrap().iter().map(|step| step.number).collect();
+    assert_eq!(SCENES.iter().map(|scene| scene.step).collect::<Vec<_>>(), steps);
+    assert_eq!(PLANS.iter().map(|plan| plan.step).collect::<Vec<_>>(), steps);
+}
+
+#[test]
+fn the_stages_are_those_of_the_plans() {
+    for plan in PLANS {
+        let kept = fs::read_to_string(path(plan.step, "stages")).unwrap();
+        assert_eq!(kept, stages::draw(plan).unwrap(), "cargo x pictures makes it anew");
+    }
+}
+
+#[test]
+fn who_does_not_see_it_is_told() {
+    for (name, picture) in pictures() {
+        let document = Document::parse(&picture).unwrap();
+        let root = document.root_element();
+        assert_eq!(root.attribute("role"), Some("img"));
+        let told = ["title", "desc"].map(|tag| {
+            let element = root
+                .children()
+                .find(|child| child.has_tag_name(("http://www.w3.org/2000/svg", tag)));
+            let element = element.unwrap_or_else(|| panic!("{name} has no {tag}"));
+            assert!(element.text().unwrap().len() > 20, "{name}: {tag}");
+            element.attribute("id").unwrap()
+        });
+        assert_eq!(root.attribute("aria-labelledby"), Some(&*told.join(" ")));
+    }
+}
+
+/// Several pictures can be put into one page, and a picture can stand alone.
+#[test]
+fn nothing_reaches_out_of_it() {
+    for (name, picture) in pictures() {
+        let document = Document::parse(&picture).unwrap();
+        for node in document.descendants().filter(Node::is_element) {
+            let tag = node.tag_name().name();
+            assert!(
+                !["script", "image", "foreignObject", "use", "a"].contains(&tag),
+                "{name}: {tag}"
+            );
+            let id = node.attribute("id").unwrap_or(&name);
+            assert!(id.starts_with(&name), "{name}: {id}");
+            if tag == "style" {
+                let style = node.text().unwrap();
+                assert!(!style.contains("url(") && !style.contains("@import"), "{name}");
+                for rule in style.trim().lines() {
+                    assert!(rule.contains(&format!("#{name}")), "{name}: {rule}");
+                    let selectors = rule.rsplit_once('{').unwrap().0;
+                    let is_theme = rule.starts_with(":is(") || rule.starts_with('@');
+                    let all = selectors.split(',').filter(|_| !is_theme);
+                    for selector in all {
+                        assert!(selector.starts_with(&format!("#{name}")), "{name}: {rule}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_of_it_is_within_it() {
+    for (name, picture) in pictures() {
+        let document = Document::parse(&picture).unwrap();
+        let (width, height) = size(&document);
+        for node in document.descendants() {
+            match node.tag_name().name() {
+                "text" => {
+                    let text = node.text().unwrap_or_default();
+                    let (x, y, wide) = (number(&node, "x"), number(&node, "y"), width_of(text));
+                    let left = match node.attribute("text-anchor") {
+                        Some("start") => x,
+                        Some("end") => x - wide,
+                        _ => x - wide / 2,
+                    };
+                    assert!(left >= 0 && left + wide <= width, "{name}: {text}");
+                    assert!(y >= 12 && y <= height - 4, "{name}: {text}");
+                }
+                "rect" if node.attribute("x").is_some() => {
+                    let (x, y) = (number(&node, "x"), number(&node, "y"));
+                    let (wide, high) = (number(&node, "width"), number(&node, "height"));
+                    assert!(wide > 0 && high > 0, "{name}: {node:?}");
+                    assert!(x >= 0 && x + wide <= width, "{name}: {node:?}");
+                    assert!(y >= 0 && y + high <= height, "{name}: {node:?}");
+                }
+                "line" => {
+                    for (attribute, most) in
+                        [("x1", width), ("x2", width), ("y1", height), ("y2", height)]
+                    {
+                        assert!((0..=most).contains(&number(&node, attribute)), "{name}: {node:?}");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Words that stand on top of each other cannot be read.
+#[test]
+fn no_text_lies_on_another() {
+    for (name, picture) in pictures() {
+        let document = Document::parse(&picture).unwrap();
+        let texts = document
+            .descendants()
+            .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
+        let boxes: Vec<_> = texts
+            .filter_map(|node| Some((node.text()?.to_owned(), node)))
+            .map(|(text, node)| {
+                let (x, y, wide) = (number(&node, "x"), number(&node, "y"), width_of(&text));
+                let left = match node.attribute("text-anchor") {
+                    Some("start") => x,
+                    Some("end") => x - wide,
+                    _ => x - wide / 2,
+                };
+                (text, left..left + wide, y - 11..y + 3)
+            })
+            .collect();
+        for (index, (a, a_wide, a_high)) in boxes.iter().enumerate() {
+            for (b, b_wide, b_high) in &boxes[index + 1..] {
+                let apart = a_wide.end <= b_wide.start
+                    || b_wide.end <= a_wide.start
+                    || a_high.end <= b_high.start
+                    || b_high.end <= a_high.start;
+                assert!(apart, "{name}: {a:?} and {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_is_understood() {
+    let who = |subscription| Who { name: "SQS.Consumer".to_owned(), subscription };
+    let lines = [
+        (
+            r#"{"timestamp":"0.000000","level":"TRACE","message":"ask","stage":"SQS.Consumer","producer":"SQS.Producer","subscription":2,"count":10,"target":"t"}"#,
+            Some(What::Ask { by: who(2), of: "SQS.Producer".to_owned(), count: 10 }),
+        ),
+        (
+            r#"{"timestamp":"0.000000","level":"TRACE","message":"new","target":"t","span":{"count":10,"stage":"SQS.Producer","name":"handle_demand"},"spans":[]}"#,
+            Some(What::Demand { count: 10 }),
+        ),
+        (
+            r#"{"timestamp":"0.000000","level":"TRACE","message":"close","time.busy":"1µs","target":"t","span":{"count":2,"stage":"SQS.Consumer","subscription":3,"name":"handle_events"},"spans":[]}"#,
+            Some(What::Done { who: who(3) }),
+        ),
+        (
+            r#"{"timestamp":"0.000000","level":"INFO","message":"Server #Task<7> looping: Run 3. Looking for 30 events","target":"t"}"#,
+            Some(What::Run { id: Some(7), run: Some(3), missing: 30 }),
+        ),
+        (
+            r#"{"timestamp":"0.000000","level":"INFO","message":"Initalised SQS.Producer","target":"t"}"#,
+            None,
+        ),
+    ];
+    for (line, what) in lines {
+        assert_eq!(parse(line).unwrap().map(|entry| entry.what), what, "{line}");
+    }
+    let at = |time: &str| {
+        let line = format!(r#"{{"timestamp":"{time}","message":"Casting events to producer"}}"#);
+        parse(&line).map(|entry| entry.unwrap().at)
+    };
+    assert_eq!(at("86.000000").unwrap(), 86_000);
+    assert_eq!(at("2.100999").unwrap(), 2_100);
+    assert!(at("2026-11-22T16:00:00.000000Z").is_err(), "that clock is not paused");
+}
+
+/// A second ask terminates the loop of the first, and both are looked for.
+#[test]
+fn new_demand_takes_over() {
+    let who = |subscription| Who { name: "C".to_owned(), subscription };
+    let ask = |subscription| What::Ask { by: who(subscription), of: "P".to_owned(), count: 10 };
+    let dispatch = What::Dispatch { by: "P".to_owned(), to: who(2), count: 5 };
+    let whats = [
+        (0, ask(1)),
+        (0, ask(2)),
+        (0, What::Demand { count: 10 }),
+        (0, What::Seeks { count: 10 }),
+        (0, What::Looping { count: 0 }),
+        (0, What::Starts { id: 4 }),
+        (0, What::Demand { count: 10 }),
+        (0, What::Seeks { count: 20 }),
+        (0, What::Looping { count: 1 }),
+        (0, What::Terminates { id: 4 }),
+        (0, What::Starts { id: 5 }),
+        (50, What::Run { id: Some(5), run: Some(0), missing: 20 }),
+        (50, What::Found),
+        (50, What::Notified { count: 5 }),
+        (50, dispatch),
+        (50, What::Begins { who: who(2) }),
+        (60, What::Done { who: who(2) }),
+        (70, What::Run { id: Some(5), run: Some(1), missing: 15 }),
+    ];
+    let entries: Vec<_> = whats.map(|(at, what)| Entry { at, what }).into();
+    let stages = [("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
+    let Story { rows, loops, bars } = tell(&entries, &stages, "").unwrap();
+    assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [0, 0, 50, 60, 70]);
+    let arrow = |from, to, is_ask, label: &str| Arrow { from, to, is_ask, label: label.to_owned() };
+    assert_eq!(
+        rows[1].arrows,
+        [
+            arrow(Place::Stage(2), Place::Stage(0), true, "asks 10"),
+            arrow(Place::Stage(0), Place::Loop(1), true, "10 + 10 = 20"),
+        ]
+    );
+    assert_eq!(
+        rows[2].arrows,
+        [
+            arrow(Place::Loop(1), Place::Stage(0), false, "5"),
+            arrow(Place::Stage(0), Place::Stage(2), false, "5"),
+        ]
+    );
+    assert!(rows[2].run.as_ref().unwrap().finds && !rows[4].run.as_ref().unwrap().finds);
+    assert_eq!((loops[0].to, loops[0].is_terminated), (Some(1), true));
+    assert_eq!((loops[1].to, loops[1].lane), (None, 1));
+    assert_eq!((bars[0].stage, bars[0].from, bars[0].to), (2, 2, Some(3)));
+}
+
+/// The picture of step 9 is made of a program that has its wiring, but for the runtime.
+#[test]
+fn step_9_on_one_thread_is_step_9() {
+    let read = |path: &str| fs::read_to_string(steps::root().join(path)).unwrap();
+    let wiring = |program: &str| program.split_once("\nuse clap").unwrap().1.to_owned();
+    let on_one_thread = read("shared/examples/step09_on_one_thread.rs");
+    let on_one_thread = on_one_thread.replace("(flavor = \"current_thread\")", "");
+    let step_9 = read("step09_concurrent_processing/src/main.rs");
+    assert_eq!(wiring(&on_one_thread), wiring(&step_9));
+}

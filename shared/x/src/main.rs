@@ -2,6 +2,7 @@
 //!
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
+mod book;
 mod code;
 mod diff;
 mod difference;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Makes anew all that is made by this tool, and fails if that changes anything
     Fresh,
+    /// Makes a book of the READMEs
+    Book(book::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Diffs => readme_diffs::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Fresh => fresh::make_all(),
+        Command::Book(args) => book::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -67,20 +67,24 @@ fn build(args: &Args) -> Result<()> {
     if args.serve || args.open {
         mdbook.args(["serve", "--hostname", "127.0.0.1", "--port", &args.port.to_string()]);
         mdbook.args(args.open.then_some("--open"));
+        // Its pages are other ones: each waits to hear that it is to be loaded anew.
+        mdbook.arg("--dest-dir").arg(root().join("target/book-served"));
     } else {
         mdbook.arg("build");
     }
-    succeeded("mdbook", mdbook.arg(root().join("shared/book")).status())?;
-    println!("The book is in {}", root().join("target/book/index.html").display());
-    Ok(())
+    succeeded("mdbook", mdbook.arg(root().join("shared/book")).status())
 }
 
 /// Builds mdBook, if that has not been done yet. Cargo sees to it that it is this very version.
 fn install() -> Result<()> {
     let folder = root().join("target/mdbook");
+    if !folder.exists() {
+        println!("Building mdBook {MDBOOK}. That takes a minute or two, and is done once.");
+    }
     let mut cargo = Command::new("cargo");
-    cargo.args(["install", "mdbook", "--locked", "--quiet", "--version", MDBOOK, "--root"]);
-    succeeded("cargo install mdbook", cargo.arg(folder).status())
+    // Optimised, it takes twice as long to build, and no less for a book as small as this.
+    cargo.args(["install", "mdbook", "--locked", "--debug", "--quiet", "--version", MDBOOK]);
+    succeeded("cargo install mdbook", cargo.arg("--root").arg(folder).status())
 }
 
 fn succeeded(what: &str, status: io::Result<ExitStatus>) -> Result<()> {

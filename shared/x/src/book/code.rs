@@ -6,14 +6,20 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mdbook_preprocessor::book::{BookItem, Chapter};
+use mdbook_preprocessor::book::{BookItem, Chapter, SectionNumber};
 
 use super::pages::{Pages, from};
 use crate::steps::{self, root};
 
 /// What is shown besides the steps. The tool is not: it is no part of the lesson.
-const FOLDERS: [&str; 6] =
-    ["shared/benches", "shared/examples", "shared/src", "shared/tests", "shared/Cargo.toml", "deploy"];
+const FOLDERS: [&str; 6] = [
+    "shared/benches",
+    "shared/examples",
+    "shared/src",
+    "shared/tests",
+    "shared/Cargo.toml",
+    "deploy",
+];
 
 /// The files that have a page.
 pub struct Code {
@@ -71,18 +77,27 @@ impl Code {
         }
     }
 
-    /// All of the pages, folder by folder.
+    /// All of the pages, folder by folder, after so many other chapters.
     ///
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn chapters(&self, pages: &Pages) -> Result<Vec<BookItem>> {
-        self.chapters_in("", &[], pages)
+    pub fn chapters(&self, pages: &Pages, others: u32) -> Result<Vec<BookItem>> {
+        self.chapters_in("", &[], pages, (&[], others))
     }
 
-    fn chapters_in(&self, folder: &str, above: &[String], pages: &Pages) -> Result<Vec<BookItem>> {
+    /// mdBook tells by its number how deep a chapter is: that of the folder, and how many there are
+    /// in it already.
+    fn chapters_in(
+        &self,
+        folder: &str,
+        above: &[String],
+        pages: &Pages,
+        (number, others): (&[u32], u32),
+    ) -> Result<Vec<BookItem>> {
         let mut chapters = Vec::new();
-        for path in self.entries(folder) {
+        for (path, last) in self.entries(folder).into_iter().zip(others + 1..) {
+            let number = [number, &[last]].concat();
             let (_, name) = path.rsplit_once('/').unwrap_or(("", &path));
             let is_file = self.files.contains(&path);
             let page = self.page_of(&path);
@@ -91,25 +106,30 @@ impl Code {
             } else {
                 self.folder(&path, &page, pages)?
             };
-            let mut chapter = Chapter::new(name, content, page.replace(".html", ".md"), above.to_vec());
+            let mut chapter =
+                Chapter::new(name, content, page.replace(".html", ".md"), above.to_vec());
             chapter.source_path = None;
+            chapter.number = Some(SectionNumber::new(number.clone()));
             if !is_file {
                 let above: Vec<String> = above.iter().cloned().chain([name.to_owned()]).collect();
-                chapter.sub_items = self.chapters_in(&path, &above, pages)?;
+                chapter.sub_items = self.chapters_in(&path, &above, pages, (&number, 0))?;
             }
             chapters.push(BookItem::Chapter(chapter));
         }
         Ok(chapters)
     }
 
-    /// What is in a folder: the file that a reader begins with first, then by name.
+    /// What is in a folder: what a reader begins with first, then by name.
     fn entries(&self, folder: &str) -> Vec<String> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let inside = self.files.iter().filter_map(|file| file.strip_prefix(&prefix));
-        let names: BTreeSet<&str> =
-            inside.filter_map(|rest| rest.split('/').next()).collect();
+        let names: BTreeSet<&str> = inside.filter_map(|rest| rest.split('/').next()).collect();
         let mut names: Vec<&str> = names.into_iter().collect();
-        names.sort_by_key(|name| !["main.rs", "lib.rs", "mod.rs"].contains(name));
+        if folder.is_empty() {
+            names.sort_by_key(|name| (self.files.contains(*name), !name.starts_with("step")));
+        } else {
+            names.sort_by_key(|name| !["main.rs", "lib.rs", "mod.rs"].contains(name));
+        }
         names.into_iter().map(|name| format!("{prefix}{name}")).collect()
     }
 
@@ -117,7 +137,8 @@ impl Code {
         let mut text = self.head(path, page, pages);
         for entry in self.entries(path) {
             let name = entry.rsplit('/').next().unwrap_or_default();
-            let about = if self.files.contains(&entry) { about(&read(&entry)?) } else { String::new() };
+            let about =
+                if self.files.contains(&entry) { about(&read(&entry)?) } else { String::new() };
             let _ = writeln!(text, "- [{name}]({}){about}", from(page, &self.page_of(&entry)));
         }
         Ok(text)
@@ -143,10 +164,9 @@ impl Code {
         let mut text = format!("{title}\n\n# {path}\n\n");
         let above: Vec<&str> = path.match_indices('/').map(|(end, _)| &path[..end]).collect();
         let lesson = above.iter().rev().chain([&path, &""]).find_map(|folder| pages.lesson(folder));
-        let folder = above.last().map(|folder| (*folder, self.page_of(folder)));
-        let links = lesson.map(|lesson| ("The lesson", lesson.to_owned())).into_iter().chain(folder);
-        let mut links: Vec<String> =
-            links.map(|(name, to)| format!("[{name}]({})", from(page, &to))).collect();
+        let mut links = Vec::new();
+        links.extend(lesson.map(|lesson| link(&lesson.name, page, &lesson.path)));
+        links.extend(above.last().map(|folder| link(folder, page, &self.page_of(folder))));
         links.extend(self.in_other_steps(path, page));
         let _ = writeln!(text, "{}\n", links.join(" · "));
         text
@@ -161,11 +181,13 @@ impl Code {
         let others = others.map(|(number, step)| (number, format!("{step}/{file}")));
         others
             .filter(|(_, other)| self.files.contains(other))
-            .map(|(number, other)| {
-                format!("[in step {number}]({})", from(page, &self.page_of(&other)))
-            })
+            .map(|(number, other)| link(&format!("in step {number}"), page, &self.page_of(&other)))
             .collect()
     }
+}
+
+fn link(name: &str, page: &str, target: &str) -> String {
+    format!("[{name}]({})", from(page, target))
 }
 
 fn read(path: &str) -> Result<String> {
@@ -175,7 +197,10 @@ fn read(path: &str) -> Result<String> {
 /// The first sentences of a module's documentation.
 fn about(code: &str) -> String {
     let lines = code.lines().map_while(|line| line.strip_prefix("//! "));
-    let text = lines.collect::<Vec<_>>().join(" ").replace("[`", "`").replace("`]", "`");
+    let mut text = lines.collect::<Vec<_>>().join(" ");
+    if !text.contains("](") {
+        text.retain(|character| !"[]".contains(character)); // rustdoc knows where that leads.
+    }
     if text.is_empty() || text.starts_with("```") { String::new() } else { format!(": {text}") }
 }
 
@@ -219,7 +244,10 @@ mod tests {
     fn what_one_begins_with_is_first() {
         let code = Code::of_the_repository().unwrap();
         let first = &code.entries("step05_multiple_consumers/src")[..2];
-        assert_eq!(first, ["step05_multiple_consumers/src/main.rs", "step05_multiple_consumers/src/consumer.rs"]);
+        assert_eq!(
+            first,
+            ["step05_multiple_consumers/src/main.rs", "step05_multiple_consumers/src/consumer.rs"]
+        );
     }
 
     #[test]

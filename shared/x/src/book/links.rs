@@ -19,7 +19,8 @@ pub fn put_right(
     link: &mut impl FnMut(&str) -> Result<String>,
 ) -> Result<String> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH;
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
         match event {
             Event::Start(Tag::Link { link_type, dest_url, title, .. }) if is_local(&dest_url) => {
@@ -29,17 +30,18 @@ pub fn put_right(
                 edits.push((after_the_text(text, range)?, format!("]({target}{title})")));
             }
             Event::Start(Tag::Image { dest_url, .. }) if is_local(&dest_url) => {
-                let description = range.start + 2..after_the_text(text, range.clone())?.start;
                 ensure!(
                     is_alone(text, &range),
                     "the picture {dest_url} does not have its lines for itself"
                 );
-                let picture = picture::inline(&join(file, &dest_url)?, &text[description])?;
-                edits.push((range, picture));
+                edits.push((range, picture::inline(&join(file, &dest_url)?)?));
             }
             Event::Html(html) | Event::InlineHtml(html) => {
                 let leads_somewhere = html.contains("href=") || html.contains("src=");
-                ensure!(!leads_somewhere, "a link in HTML, which Markdown has its own form for: {html}");
+                ensure!(
+                    !leads_somewhere,
+                    "a link in HTML, which Markdown has its own form for: {html}"
+                );
             }
             _ => {}
         }

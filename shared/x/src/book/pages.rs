@@ -17,9 +17,17 @@ const SUMMARY: &str = "shared/book/src/SUMMARY.md";
 /// All paths are those in the repository, and have slashes. The book's folders are the repository's:
 /// `shared/README.md` is at `shared/index.html`, and `shared/Cargo.toml` at `code/shared/Cargo.toml.html`.
 pub struct Pages {
-    /// From the file to its page.
-    prose: BTreeMap<String, String>,
+    /// By the file's path.
+    prose: BTreeMap<String, Page>,
     code: Code,
+}
+
+/// A page of SUMMARY.md.
+pub struct Page {
+    /// What SUMMARY.md calls it.
+    pub name: String,
+    /// Where it is in the book.
+    pub path: String,
 }
 
 /// The pages of SUMMARY.md with their links and pictures put right, and after them those with the code.
@@ -41,8 +49,9 @@ pub fn put_right(mut book: Book) -> Result<Book> {
         }
     });
     result?;
+    let numbered = book.chapters().filter(|chapter| chapter.number.is_some()).count();
     book.push_item(BookItem::PartTitle("The code".to_owned()));
-    book.items.extend(pages.code.chapters(&pages)?);
+    book.items.extend(pages.code.chapters(&pages, u32::try_from(numbered)?)?);
     Ok(book)
 }
 
@@ -54,14 +63,15 @@ impl Pages {
             Some(folder) => format!("{folder}index.md"),
             None => file.clone(),
         };
-        self.prose.insert(file, place.replace(".md", ".html"));
+        let page = Page { name: chapter.name.clone(), path: place.replace(".md", ".html") };
+        self.prose.insert(file, page);
         chapter.path = Some(place.into());
         Ok(())
     }
 
     fn put_right_in(&mut self, chapter: &mut Chapter) -> Result<()> {
         let file = file_of(chapter)?;
-        let page = self.prose.get(&file).cloned().context("a page has no place")?;
+        let page = self.prose.get(&file).context("a page has no place")?.path.clone();
         let mut link = |to: &str| self.link(&file, &page, to);
         chapter.content = links::put_right(&chapter.content, &file, &mut link)
             .with_context(|| format!("in {file}"))?;
@@ -76,7 +86,7 @@ impl Pages {
         };
         let path = links::join(file, path)?;
         let target = match self.lesson(&path) {
-            Some(target) => target.to_owned(),
+            Some(page) => page.path.clone(),
             None if root().join(&path).exists() => self.code.page(&path)?,
             None => bail!("there is no {path}, to which {to} leads"),
         };
@@ -84,9 +94,10 @@ impl Pages {
     }
 
     /// The page of a file, or of a folder's README.
-    pub fn lesson(&self, path: &str) -> Option<&str> {
-        let readme = if path.is_empty() { "README.md".to_owned() } else { format!("{path}/README.md") };
-        self.prose.get(path).or_else(|| self.prose.get(&readme)).map(String::as_str)
+    pub fn lesson(&self, path: &str) -> Option<&Page> {
+        let readme =
+            if path.is_empty() { "README.md".to_owned() } else { format!("{path}/README.md") };
+        self.prose.get(path).or_else(|| self.prose.get(&readme))
     }
 }
 
@@ -106,8 +117,9 @@ mod tests {
 
     fn pages() -> Pages {
         let prose = [("README.md", "index.html"), ("shared/README.md", "shared/index.html")];
+        let page = |path: &str| Page { name: "Step".to_owned(), path: path.to_owned() };
         Pages {
-            prose: prose.map(|(file, page)| (file.to_owned(), page.to_owned())).into(),
+            prose: prose.map(|(file, path)| (file.to_owned(), page(path))).into(),
             code: Code::of_the_repository().unwrap(),
         }
     }

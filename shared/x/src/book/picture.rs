@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::steps::root;
 
@@ -11,20 +11,18 @@ use crate::steps::root;
 /// # Errors
 ///
 /// If it cannot be read, or is no SVG.
-pub fn inline(file: &str, description: &str) -> Result<String> {
+pub fn inline(file: &str) -> Result<String> {
     let text = fs::read_to_string(root().join(file))
         .with_context(|| format!("cannot read the picture {file}"))?;
-    figure(&text, description).with_context(|| format!("{file} is no SVG"))
+    figure(&text).with_context(|| format!("{file} is no SVG"))
 }
 
-fn figure(svg: &str, description: &str) -> Result<String> {
-    ensure!(!description.is_empty(), "it has no description");
+fn figure(svg: &str) -> Result<String> {
     // What is before that is for a file of its own.
     let start = svg.find("<svg").context("it has no <svg")?;
     // An empty line would end the HTML in Markdown.
     let lines: Vec<&str> = svg[start..].lines().filter(|line| !line.trim().is_empty()).collect();
-    let description = description.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-    Ok(format!("<figure class=\"picture\" aria-label=\"{description}\">\n{}\n</figure>", lines.join("\n")))
+    Ok(format!("<figure class=\"picture\">\n{}\n</figure>", lines.join("\n")))
 }
 
 #[cfg(test)]
@@ -34,8 +32,8 @@ mod tests {
     #[test]
     fn it_can_be_in_a_page_and_has_no_empty_lines() {
         let svg = "<?xml version=\"1.0\"?>\n<svg>\n\n<text>a</text>\n  \n</svg>\n";
-        let html = "<figure class=\"picture\" aria-label=\"1 &lt; 2\">\n<svg>\n<text>a</text>\n</svg>\n</figure>";
-        assert_eq!(figure(svg, "1 < 2").unwrap(), html);
-        figure("GIF89a", "1 < 2").unwrap_err();
+        let html = "<figure class=\"picture\">\n<svg>\n<text>a</text>\n</svg>\n</figure>";
+        assert_eq!(figure(svg).unwrap(), html);
+        figure("GIF89a").unwrap_err();
     }
 }

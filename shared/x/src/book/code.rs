@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mdbook_preprocessor::book::{BookItem, Chapter, SectionNumber};
 
 use super::pages::{Pages, from};
@@ -42,7 +42,8 @@ impl Code {
         Ok(code)
     }
 
-    /// A file, or what is in a folder: no hidden files, since those can be somebody's own, and no README.
+    /// A file, or what is in a folder: no hidden files, since those can be somebody's own, and nothing
+    /// that is written to be read.
     fn add(&mut self, path: &str) -> Result<()> {
         if !root().join(path).is_dir() {
             self.files.insert(path.to_owned());
@@ -52,7 +53,7 @@ impl Code {
             fs::read_dir(root().join(path)).with_context(|| format!("cannot read {path}"))?;
         for entry in entries {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(['.', '_']) && name != "README.md" {
+            if !name.starts_with(['.', '_']) && !name.ends_with(".md") {
                 self.add(&format!("{path}/{name}"))?;
             }
         }
@@ -63,8 +64,9 @@ impl Code {
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
+    /// If it cannot be read, or is to be a page of SUMMARY.md.
     pub fn page(&mut self, path: &str) -> Result<String> {
+        ensure!(!path.ends_with(".md"), "{path} is linked to, and SUMMARY.md does not have it");
         self.add(path)?;
         Ok(self.page_of(path))
     }
@@ -213,7 +215,6 @@ fn language(path: &str) -> &'static str {
         Some("json") => "json",
         Some("py") => "python",
         Some("sh") => "bash",
-        Some("md") => "markdown",
         _ => "text",
     }
 }
@@ -237,7 +238,7 @@ mod tests {
         let code = Code::of_the_repository().unwrap();
         assert!(code.files.contains("step05_multiple_consumers/src/server.rs"));
         assert!(code.files.contains("deploy/palleto.yaml"));
-        assert!(!code.files.iter().any(|file| file.contains("/.") || file.ends_with("README.md")));
+        assert!(!code.files.iter().any(|file| file.contains("/.") || file.ends_with(".md")));
     }
 
     #[test]

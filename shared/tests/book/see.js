@@ -7,8 +7,8 @@
 
     // Such a box scrolls by itself, and what is in it may be wider.
     const boxes = "pre > code, .table-wrapper, figure.picture";
-    const tooWide = all("main *").filter(element =>
-        !element.closest(boxes) && element.getBoundingClientRect().right > width + 1);
+    const tooWide = all("main *:not(pre *, .table-wrapper *, figure *)").filter(element =>
+        element.getBoundingClientRect().right > width + 1);
     const boxTooWide = all(boxes).filter(box => box.getBoundingClientRect().right > width + 1);
     const boxStuck = all(boxes).filter(box =>
         box.scrollWidth > box.clientWidth + 1 && !["auto", "scroll"].includes(getComputedStyle(box).overflowX));

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use ignore::WalkBuilder;
 use mdbook_preprocessor::book::{BookItem, Chapter, SectionNumber};
 
 use super::pages::{Pages, from};
@@ -42,20 +43,14 @@ impl Code {
         Ok(code)
     }
 
-    /// A file, or what is in a folder: no hidden files, since those can be somebody's own, and nothing
-    /// that is written to be read.
+    /// A file, or what is in a folder: no hidden files, none that git is not to know of, since those can
+    /// be somebody's own, and nothing that is written to be read.
     fn add(&mut self, path: &str) -> Result<()> {
-        if !root().join(path).is_dir() {
-            self.files.insert(path.to_owned());
-            return Ok(());
-        }
-        let entries =
-            fs::read_dir(root().join(path)).with_context(|| format!("cannot read {path}"))?;
-        for entry in entries {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(['.', '_']) && !name.ends_with(".md") {
-                self.add(&format!("{path}/{name}"))?;
-            }
+        for entry in WalkBuilder::new(root().join(path)).require_git(false).build() {
+            let entry = entry?;
+            let is_file = entry.file_type().is_some_and(|it| it.is_file());
+            let path = entry.path().strip_prefix(root())?.to_str();
+            self.files.extend(path.filter(|it| is_file && !is_prose(it)).map(str::to_owned));
         }
         Ok(())
     }
@@ -66,7 +61,7 @@ impl Code {
     ///
     /// If it cannot be read, or is to be a page of SUMMARY.md.
     pub fn page(&mut self, path: &str) -> Result<String> {
-        ensure!(!path.ends_with(".md"), "{path} is linked to, and SUMMARY.md does not have it");
+        ensure!(!is_prose(path), "{path} is linked to, and SUMMARY.md does not have it");
         self.add(path)?;
         Ok(self.page_of(path))
     }
@@ -188,6 +183,10 @@ impl Code {
     }
 }
 
+fn is_prose(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "md")
+}
+
 fn link(name: &str, page: &str, target: &str) -> String {
     format!("[{name}]({})", from(page, target))
 }
@@ -238,7 +237,7 @@ mod tests {
         let code = Code::of_the_repository().unwrap();
         assert!(code.files.contains("step05_multiple_consumers/src/server.rs"));
         assert!(code.files.contains("deploy/palleto.yaml"));
-        assert!(!code.files.iter().any(|file| file.contains("/.") || file.ends_with(".md")));
+        assert!(!code.files.iter().any(|file| file.contains("/.") || is_prose(file)));
     }
 
     #[test]

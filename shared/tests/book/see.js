@@ -26,6 +26,9 @@
         ids: all("[id]").map(element => element.id),
         links: all("main a[href], .sidebar a[href]").map(link => link.href),
         sidebar: all(".sidebar ol.chapter a[href]").filter(link => !link.hash && !link.classList.contains("chapter-fold-toggle")).map(link => link.href),
+        // In how many folds of the sidebar this page is; 0 if it cannot be seen there.
+        depth: all(".sidebar ol.chapter a.active").filter(link => link.checkVisibility())
+            .map(link => all("ol").filter(list => list.contains(link)).length)[0] ?? 0,
         next: nav("next"),
         previous: nav("prev"),
         images: all("main img").map(image => ({src: image.src, shown: image.complete && image.naturalWidth > 0})),

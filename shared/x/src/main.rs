@@ -2,6 +2,7 @@
 //!
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
+mod book;
 mod code;
 mod diff;
 mod difference;
@@ -55,6 +56,8 @@ enum Command {
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
     Pictures,
+    /// Makes a book of the READMEs
+    Book(book::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
+        Command::Book(args) => book::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

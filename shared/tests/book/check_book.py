@@ -1,0 +1,202 @@
+"""Looks at every page of the book as a reader does, in a browser."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from urllib.parse import urldefrag
+
+from conftest import BOOK, ROOT, SEE
+
+# For waits whose end something else decides. Nothing takes as long when all is well.
+DEADLINE = 120
+THEMES = ["light", "rust", "coal", "navy", "ayu"]
+# Of what is written; the others show code.
+WRITTEN = re.compile("^(?!code/)")
+
+
+def wrong(pages, what):
+    """The pages with which something is wrong, and what."""
+    return {path: seen for path, page in pages.items() if (seen := what(page))}
+
+
+def test_that_the_browser_has_nothing_to_complain_of(pages):
+    assert not wrong(pages, lambda page: page["wrong"])
+
+
+def test_that_next_and_previous_walk_through_all_pages(pages, base):
+    files = {file.relative_to(BOOK).as_posix() for file in BOOK.rglob("*.html")}
+    assert files - set(pages) == {"404.html", "toc.html"}
+    before = [None, *pages]
+    previous = [page["previous"] and page["previous"].removeprefix(base) for page in pages.values()]
+    assert previous == before[:-1]
+
+
+def test_that_the_pages_are_in_the_order_of_the_sidebar(pages, base):
+    order = [base + path for path in pages]
+    for path, page in pages.items():
+        assert page["sidebar"] == order, path
+
+
+def test_that_the_sidebar_shows_each_page_where_it_is(pages):
+    for path, page in pages.items():
+        depth = path.removeprefix("code/").removesuffix("/index.html").count("/") + 1
+        assert page["depth"] == (depth if path.startswith("code/") else 1), path
+
+
+def test_that_every_link_leads_somewhere(pages, base):
+    known = {base + path: set(page["ids"]) for path, page in pages.items()}
+    broken = []
+    for path, page in pages.items():
+        for link in page["links"]:
+            target, fragment = urldefrag(link)
+            if link.startswith(base):
+                if target not in known or (fragment and fragment not in known[target]):
+                    broken.append((path, link.removeprefix(base)))
+            elif not link.startswith("https://"):
+                broken.append((path, link))
+    assert not broken
+
+
+def test_that_each_lesson_leads_to_its_code(pages, base):
+    for step in sorted(ROOT.glob("step0?_*")):
+        links = pages[f"{step.name}/index.html"]["links"]
+        for file in step.glob("src/*.rs"):
+            path = file.relative_to(ROOT).as_posix()
+            assert f"code/{path}.html" in pages
+        assert any(link.startswith(f"{base}code/{step.name}/src/") for link in links)
+
+
+def test_that_code_is_shown_as_it_is(pages):
+    for path, page in pages.items():
+        if path.startswith("code/") and not path.endswith("/index.html"):
+            file = path.removeprefix("code/").removesuffix(".html")
+            assert (ROOT / file).read_text() in page["text"].replace("\u00a0", " "), path
+
+
+def test_that_pages_have_a_title_and_one_heading(pages):
+    assert not wrong(pages, lambda page: len(page["headings"]) != 1 and page["headings"])
+    assert not wrong(pages, lambda page: page["lang"] != "en" or len(page["description"]) < 50)
+    titles = {page["title"] for page in pages.values()}
+    assert "" not in titles and len(titles) == len(pages)
+
+
+def test_that_code_is_highlighted(pages):
+    assert not wrong(pages, lambda page: page["plain"])
+    languages = {language for page in pages.values() for language in page["languages"]}
+    assert languages >= {"rust", "console", "toml", "json", "yaml"}
+    # The playground is in the network.
+    assert not wrong(pages, lambda page: page["runnable"])
+
+
+def test_that_all_pictures_of_the_readmes_are_shown(pages):
+    assert not wrong(pages, lambda page: [image for image in page["images"] if not image["shown"]])
+    readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("deploy/*.md")]
+    named = sorted(name for readme in readmes for name in re.findall(r"!\[[^]]*\]\([^)]*?([\w-]+)\.svg\)", readme.read_text()))
+    assert named, "no README has a picture"
+    assert sorted(picture for page in pages.values() for picture in page["pictures"]) == named
+
+
+def test_that_no_page_is_too_wide_for_a_wide_screen(pages):
+    assert not wrong(pages, lambda page: page["tooWide"])
+
+
+def test_that_no_page_is_too_wide_for_a_telephone(pages, telephone, base):
+    seen = {}
+    for path in pages:
+        telephone.goto(base + path)
+        seen[path] = telephone.evaluate(SEE)
+    assert not wrong(seen, lambda page: page["tooWide"])
+    assert not telephone.wrong
+
+
+def test_that_folded_parts_can_be_unfolded(pages, telephone, base):
+    for path in filter(WRITTEN.match, pages):
+        telephone.goto(base + path)
+        for summary in telephone.locator("main details > summary").all():
+            summary.click()
+        assert telephone.locator("main details:not([open])").count() == 0, path
+        assert not telephone.evaluate(SEE)["tooWide"], path
+
+
+def test_that_a_theme_changes_the_colours_of_page_and_pictures(pages, open_page, base):
+    page = open_page(1280)
+    path = next(path for path, seen in pages.items() if seen["pictures"])
+    page.goto(base + path)
+    seen = {}
+    for theme in THEMES:
+        if not page.is_visible("#mdbook-theme-list"):
+            page.click("#mdbook-theme-toggle")
+        page.click(f"#mdbook-theme-{theme}")
+        page.wait_for_function("theme => document.documentElement.classList.contains(theme)", arg=theme)
+        seen[theme] = page.evaluate("""() => ({
+            page: getComputedStyle(document.querySelector(".page-wrapper")).backgroundColor,
+            ink: getComputedStyle(document.querySelector("figure.picture text")).fill,
+            paper: getComputedStyle(document.querySelector("figure.picture .paper")).fill,
+        })""")
+        # The picture lies on the page, whatever its colour.
+        assert seen[theme]["paper"] == seen[theme]["page"], theme
+    assert len({seen[theme]["page"] for theme in THEMES}) == len(THEMES)
+    assert seen["light"]["ink"] != seen["navy"]["ink"]
+    assert not page.wrong
+
+
+def test_that_search_finds_a_word_and_leads_to_it(open_page, base):
+    page = open_page(1280)
+    page.goto(base)
+    page.keyboard.press("/")
+    page.keyboard.type("visibility")
+    results = page.locator("#mdbook-searchresults li a")
+    results.first.wait_for()
+    # It is for what is written, and would be full of code.
+    found = results.evaluate_all("links => links.map(link => link.href)")
+    assert not [link for link in found if link.startswith(base + "code/")]
+    results.first.click()
+    page.wait_for_url(re.compile("highlight=visibility"))
+    mark = page.locator("main mark").first
+    mark.wait_for()
+    assert mark.inner_text().lower() == "visibility"
+    assert not page.wrong
+
+
+def test_that_the_talk_takes_forty_minutes():
+    notes = (ROOT / "shared/book/src/talk-notes.md").read_text()
+    parts = re.findall(r"^\| \[(.+)\]\(#.+\) \| (\d+) \| 0:(\d\d) \|$", notes, re.MULTILINE)
+    sections = re.findall(r"^## (.+)\n\n(\d+) minutes?\.", notes, re.MULTILINE)
+    assert [(name, minutes) for name, minutes, _ in parts] == sections
+    starts = [sum(int(minutes) for _, minutes, _ in parts[:part]) for part in range(len(parts) + 1)]
+    assert [int(start) for _, _, start in parts] == starts[:-1]
+    assert starts[-1] == 40
+
+
+def test_that_one_command_serves_it():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["cargo", "x", "book", "--serve", "--port", str(port)]
+    # In a group of its own, which is ended as Ctrl-C does.
+    serving = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            assert serving.poll() is None, f"{command} has ended"
+            try:
+                page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=DEADLINE).read()
+                break
+            except ConnectionError:
+                pass
+            except urllib.error.URLError as error:
+                if not isinstance(error.reason, ConnectionError):
+                    raise
+            assert time.monotonic() < deadline, "nobody serves it"
+            time.sleep(0.1)
+        assert b"<title>Begin here - Palleto, in Rust</title>" in page
+    finally:
+        os.killpg(serving.pid, signal.SIGINT)
+        try:
+            serving.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            os.killpg(serving.pid, signal.SIGKILL)

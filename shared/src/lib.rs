@@ -35,7 +35,8 @@ pub use signals::stop_signal;
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, steps 01–05 do not wait: whenever all tasks
 /// sleep, tokio's clock (`tokio::time::pause`) jumps to the next one's waking. What they print is
-/// the same.
+/// the same. Steps 06–08 can do that with the embedded SQS and S3 if they are built with the feature
+/// `paused-clock`: the pictures of them are made in that way.
 ///
 /// With `--watch` among its arguments, a step that has none of its own shows its stages at work (cargo feature
 /// `watch`).

@@ -139,7 +139,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         step: 8,
         title: "download and process",
-        lesson: "A stage in between downloads a file while the consumer counts another one.",
+        lesson: "A stage in between downloads a file, and begins with the next one when the consumer asks.",
         boxes: &[
             at(0, 0, "Server"),
             at(1, 0, "Producer"),

@@ -204,7 +204,7 @@ impl Drop for Receipt {
             _ => {
                 warn!(
                     message_id = id,
-                    "The message {id} was dropped by a crash, and will come back"
+                    "The message {id} was dropped before it was released, and will come back"
                 );
                 self.queue.abandoned.fetch_add(1, Relaxed);
                 counter!(FAILED).increment(1);

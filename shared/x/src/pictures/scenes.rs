@@ -10,7 +10,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         step: 1,
         title: "no event moves before it is asked for",
-        lesson: "The consumer takes a second for ten events. Until it asks again, nobody does anything.",
+        lesson: "The consumer takes a second for ten events. Until it asks again, nobody else does anything.",
         arguments: &[],
         stages: &[PRODUCER, CONSUMER],
         verb: "",
@@ -36,7 +36,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         step: 3,
         title: "others call a function of the producer",
-        lesson: "As in step 2, but that the task calls enqueue, and does not know what is sent then.",
+        lesson: "As in step 2, except that the task calls enqueue, and does not know what is sent then.",
         arguments: &[],
         stages: &[PRODUCER, CONSUMER],
         verb: "enqueue ",
@@ -96,7 +96,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         step: 7,
         title: "released, and gone",
-        lesson: "As in step 6, but that the consumer releases what it has handled. It does not come again.",
+        lesson: "As in step 6, except that the consumer releases what it has handled. It does not come again.",
         arguments: &["--visibility-timeout", "10", "hello.txt"],
         stages: &[PRODUCER, CONSUMER],
         verb: "",

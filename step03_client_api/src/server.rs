@@ -20,12 +20,12 @@ impl Server {
     /// Starts to look for `count` events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, count: usize, producer: &ProducerHandle<SqsProducer>) {
         let task = tokio::spawn(look_for_events(count, producer.clone()));
-        info!("Started new server loop with pid #Task<{}>", task.id());
+        info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
     }
 }
 
 async fn look_for_events(count: usize, producer: ProducerHandle<SqsProducer>) {
-    info!("Server looping: Looking for {count} events");
+    info!(missing = count, "Server looping: Looking for {count} events");
     let events = vec!["hey"; count];
     info!("Casting events to producer");
     SqsProducer::enqueue(&producer, events);

@@ -36,14 +36,14 @@ impl Server {
         let running = self.looping.take().filter(|running| !running.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
         if let Some(Loop { task, terminate }) = &running {
-            info!("Terminating server with pid #Task<{}>", task.id());
+            info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
         let (pending, producer) = (pending.clone(), producer.clone());
         let task = tokio::spawn(server_loop(running, pending, producer, terminate.clone()));
-        info!("Started new server loop with pid #Task<{}>", task.id());
+        info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
 }
@@ -64,7 +64,8 @@ async fn server_loop(
         if missing == 0 || terminate.is_cancelled() {
             return;
         }
-        info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
+        let id = task::id();
+        info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         let events = receive(run, missing).await;
         if !events.is_empty() {
             pending.found(events.len());

@@ -19,6 +19,6 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, events: Vec<Event>) {
         let files: Vec<_> = events.iter().map(Event::to_string).collect();
-        info!("Consumed by #Task<{}>: {}", task::id(), files.join(", "));
+        info!(?files, "Consumed by #Task<{}>: {}", task::id(), files.join(", "));
     }
 }

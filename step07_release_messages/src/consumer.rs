@@ -19,7 +19,7 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, events: Vec<Event>) {
         let files: Vec<_> = events.iter().map(|event| event.object.to_string()).collect();
-        info!("Consumed by #Task<{}>: {}", task::id(), files.join(", "));
+        info!(?files, "Consumed by #Task<{}>: {}", task::id(), files.join(", "));
         for Event { message, .. } in events {
             message.release();
         }

@@ -26,7 +26,7 @@ impl SqsConsumer {
             count.add(chunk);
         }
         self.work.results.write(object, contents.etag(), count).await?;
-        info!("{} processed {}", self.name, object.key);
+        info!(key = object.key, "{} processed {}", self.name, object.key);
         Ok(())
     }
 }

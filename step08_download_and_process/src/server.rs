@@ -43,14 +43,14 @@ impl Server {
         let running = self.looping.take().filter(|running| !running.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
         if let Some(Loop { task, terminate }) = &running {
-            info!("Terminating server with pid #Task<{}>", task.id());
+            info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
         let (queue, pending, producer) = (self.queue.clone(), pending.clone(), producer.clone());
         let task = tokio::spawn(server_loop(running, queue, pending, producer, terminate.clone()));
-        info!("Started new server loop with pid #Task<{}>", task.id());
+        info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
 
@@ -80,7 +80,8 @@ async fn server_loop(
         if missing == 0 || terminate.is_cancelled() {
             return;
         }
-        info!("Server #Task<{}> looping: Run {run}. Looking for {missing} events", task::id());
+        let id = task::id();
+        info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
         // nobody has.
         let mut receives = queue.look_for(missing, receive);

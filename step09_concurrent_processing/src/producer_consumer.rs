@@ -45,7 +45,7 @@ impl ProducerConsumer for SqsProducerConsumer {
             if let Some((message, contents)) = self.work.begin(&object, message, download).await {
                 // The rest of a large file follows while the consumer is at work on it.
                 let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
-                info!("{} {done} {}", self.name, object.key);
+                info!(key = object.key, "{} {done} {}", self.name, object.key);
                 files.push(File { event: Event { object, message }, contents });
             }
         }

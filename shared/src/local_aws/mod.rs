@@ -275,7 +275,7 @@ impl Router {
     fn count(&self, target: &HeaderValue) {
         let target = target.to_str().unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
-        tracing::debug!("{operation} is requested");
+        tracing::debug!(operation, "{operation} is requested");
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(operation.to_owned()).or_default() += 1;
     }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::producer::{Pending, SqsProducer};
+use crate::producer::SqsProducer;
 
 /// One event. Later steps find it in a queue.
 pub type Event = &'static str;
@@ -20,7 +20,8 @@ pub struct Server {
 }
 
 struct Loop {
-    task: JoinHandle<()>,
+    /// Returns how many events it was asked for and has not found.
+    task: JoinHandle<usize>,
     terminate: CancellationToken,
 }
 
@@ -31,50 +32,53 @@ impl Server {
         Self { looping: None }
     }
 
-    /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
-    pub fn pull(&mut self, pending: &Pending, producer: &ProducerHandle<SqsProducer>) {
-        let running = self.looping.take().filter(|running| !running.task.is_finished());
+    /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
+    pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
+        let previous = self.looping.take();
+        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = &running {
-            info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
+        if let Some(Loop { task, terminate }) = running {
+            info!("Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (pending, producer) = (pending.clone(), producer.clone());
-        let task = tokio::spawn(server_loop(running, pending, producer, terminate.clone()));
-        info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
+        let looping = server_loop(previous, demand, producer.clone(), terminate.clone());
+        let task = tokio::spawn(looping);
+        info!("Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
 }
 
-/// Runs until nothing is pending.
+/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,
-    pending: Pending,
+    demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
-) {
-    // One loop at a time: what the previous one still finds is not looked for again.
+) -> usize {
+    let mut missing = demand;
+    // One loop at a time, or both would look for the same events.
     if let Some(previous) = previous {
-        let _ = previous.task.await;
+        missing += previous.task.await.expect("a loop does not panic");
     }
     for run in 0.. {
-        let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
-            return;
+            break;
         }
-        info!(run, missing, "Server looping: Run {run}. Looking for {missing} events");
+        info!("Server looping: Run {run}. Looking for {missing} events");
         let events = receive(run, missing).await;
         if !events.is_empty() {
-            pending.found(events.len());
+            missing -= events.len();
             info!("Casting events to producer");
             SqsProducer::enqueue(&producer, events);
         }
-        if pending.count() > 0 {
+        if missing > 0 {
             terminate.run_until_cancelled(sleep(Duration::from_secs(5))).await;
         }
     }
+    missing
 }
 
 /// Finds nothing in the first five runs, and then two events at a time.

@@ -2,12 +2,16 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod check;
 mod clock;
 #[cfg(feature = "aws")]
 pub mod contents;
 mod error;
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;
+#[cfg(feature = "aws")]
+pub mod job;
 #[cfg(feature = "aws")]
 pub mod local_aws;
 pub mod logging;
@@ -24,8 +28,6 @@ pub mod stage;
 pub mod transcript;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;
-#[cfg(feature = "aws")]
-pub mod work;
 
 pub use error::Error;
 #[cfg(feature = "aws")]

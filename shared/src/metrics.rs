@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -17,9 +17,8 @@ use clap::Args;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 use tokio::net::TcpListener;
 use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
-
-use crate::aws::Queue;
 
 // Messages.
 pub(crate) const RECEIVED: &str = "palleto_messages_received_total";
@@ -30,7 +29,7 @@ pub(crate) const LOST: &str = "palleto_messages_lost_total";
 pub(crate) const IN_FLIGHT: &str = "palleto_messages_in_flight";
 pub(crate) const QUEUE_WAIT: &str = "palleto_queue_wait_seconds";
 pub(crate) const PROCESSING: &str = "palleto_processing_seconds";
-pub(crate) const DEMAND: &str = "palleto_demand_pending";
+const DEMAND: &str = "palleto_demand_pending";
 // Files.
 pub(crate) const FILES: &str = "palleto_files_processed_total";
 pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
@@ -66,12 +65,12 @@ pub enum MetricsError {
 
 impl MetricsArgs {
     /// Starts to serve the numbers of this program, if that is asked for. `/healthz` answers 200 until
-    /// the program begins to stop, and then 503.
+    /// `stopping` is cancelled, and then 503.
     ///
     /// # Errors
     ///
     /// If the address cannot be used.
-    pub async fn serve(&self, queue: &Queue) -> Result<(), MetricsError> {
+    pub async fn serve(&self, stopping: CancellationToken) -> Result<(), MetricsError> {
         let Some(address) = self.metrics else { return Ok(()) };
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| MetricsError::Address(address, error))?;
@@ -87,7 +86,6 @@ impl MetricsArgs {
                 upkeep.run_upkeep();
             }
         });
-        let stopping = queue.stopping.clone();
         let health = move || {
             let stopping = stopping.is_cancelled();
             let status = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -103,6 +101,11 @@ impl MetricsArgs {
         tokio::spawn(axum::serve(listener, router).into_future());
         Ok(())
     }
+}
+
+/// Tells how many events are asked for and not found yet.
+pub fn demand_pending(events: usize) {
+    gauge!(DEMAND).set(u32::try_from(events).unwrap_or(u32::MAX));
 }
 
 fn describe() {

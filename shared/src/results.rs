@@ -14,12 +14,12 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use tracing::{Span, error, info};
+use tracing::{Span, info};
 
-use crate::aws::{Queue, Receipt, S3Object};
+use crate::aws::S3Object;
 use crate::clock;
-use crate::contents::Count;
-use crate::metrics::{BYTES, FILES, FILES_FAILED, LINES};
+use crate::contents::Contents;
+use crate::metrics::{BYTES, FILES, LINES};
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
@@ -44,12 +44,12 @@ struct Inner {
     folder: PathBuf,
     until_idle: bool,
     started: Instant,
-    /// When the last file was done, or had failed.
+    /// When the last file was done.
     last: Mutex<Instant>,
     files: AtomicU64,
+    already: AtomicU64,
     lines: AtomicU64,
     bytes: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// The folder cannot be used.
@@ -60,24 +60,18 @@ pub struct FolderError {
     source: io::Error,
 }
 
-/// Not all that was to be done is done.
-#[derive(Debug, thiserror::Error)]
-#[error("files that failed, and are left to the queue: {count}. The lines above say why")]
-pub struct FilesFailed {
-    count: u64,
-}
-
-/// What is written of one file.
+/// The content of a result file.
 #[derive(Serialize)]
-struct Outcome<'a> {
+struct Document<'a, T> {
     bucket: &'a str,
     key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
-    /// Lines that are not empty.
-    line_count: u64,
+    /// What the consumer found out.
+    #[serde(flatten)]
+    outcome: &'a T,
     /// Bytes, unzipped.
     byte_size: u64,
     /// RFC 3339.
@@ -103,65 +97,75 @@ impl Results {
             started: Instant::now(),
             last: Instant::now().into(),
             files: AtomicU64::new(0),
+            already: AtomicU64::new(0),
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
         })))
     }
 
-    /// Writes what came of `object`: whole, or, if that fails, not at all. A result of the same
-    /// version that is there already is replaced. `etag` is that of the content that was counted. When
-    /// this returns, the result outlives a loss of power.
+    /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` has to
+    /// serialize to a JSON object; bucket, key, version, `etag`, `byte_size` and `processed_at` are added to it.
+    ///
+    /// The file is written whole or not at all. It replaces an earlier result of the same version. When
+    /// this returns, the result survives a loss of power.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written.
-    pub async fn write(
+    /// If the outcome is no JSON object, or the file cannot be written.
+    pub async fn write<T: Serialize>(
         &self,
         object: &S3Object,
-        etag: Option<&str>,
-        count: Count,
+        contents: &Contents,
+        outcome: &T,
     ) -> io::Result<()> {
-        let outcome = Outcome {
+        let (count_lines, count_bytes) = (contents.line_count(), contents.byte_size());
+        let document = Document {
             bucket: &object.bucket,
             key: &object.key,
             version_id: object.version_id.as_deref(),
-            etag,
-            line_count: count.lines(),
-            byte_size: count.bytes(),
+            etag: contents.etag(),
+            outcome,
+            byte_size: count_bytes,
             processed_at: now(),
         };
-        let json = serde_json::to_vec_pretty(&outcome)?;
+        let json = serde_json::to_vec_pretty(&document)?;
         let path = self.0.folder.join(file_name(object));
         let Inner { files, lines, bytes, .. } = &*self.0;
         let folder = self.0.folder.clone();
         clock::blocking(move || write_whole(&folder, &path, &json)).await??;
-        let about = Span::current();
-        about.record("lines", count.lines());
-        about.record("seconds", count.elapsed().as_secs_f64());
+        let span = Span::current();
+        span.record("lines", count_lines);
+        span.record("seconds", contents.elapsed().as_secs_f64());
         files.fetch_add(1, Relaxed);
-        lines.fetch_add(count.lines(), Relaxed);
-        bytes.fetch_add(count.bytes(), Relaxed);
+        lines.fetch_add(count_lines, Relaxed);
+        bytes.fetch_add(count_bytes, Relaxed);
         counter!(FILES).increment(1);
-        counter!(LINES).increment(count.lines());
-        counter!(BYTES).increment(count.bytes());
+        counter!(LINES).increment(count_lines);
+        counter!(BYTES).increment(count_bytes);
         self.note_time();
         Ok(())
     }
 
-    /// Whether there is a result of this very version, or of this very content if there are no versions.
+    /// Whether there is a result of this very version already, or of this very content if the bucket has
+    /// no versions. The summary counts those.
     pub async fn has(&self, object: &S3Object) -> bool {
+        let has = self.find(object).await;
+        self.0.already.fetch_add(has.into(), Relaxed);
+        has
+    }
+
+    async fn find(&self, object: &S3Object) -> bool {
         let path = self.0.folder.join(file_name(object));
-        // Nearly always, there is none. To have a thread that may wait look for it takes ten times longer.
+        // There is hardly ever a file. To look for it in a thread that may block takes ten times longer.
         if !path.exists() {
             return false;
         }
         let Ok(json) = tokio::fs::read(path).await else { return false };
-        let Ok(outcome) = serde_json::from_slice::<Value>(&json) else { return false };
+        let Ok(result) = serde_json::from_slice::<Value>(&json) else { return false };
         match (&object.version_id, &object.etag) {
-            // Another version's result is another file.
+            // The result of another version has another name.
             (Some(_), _) => true,
-            (None, Some(etag)) => outcome["etag"] == **etag,
+            (None, Some(etag)) => result["etag"] == **etag,
             (None, None) => false,
         }
     }
@@ -186,42 +190,29 @@ impl Results {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Notes that `object` could not be processed, and why. Leaves the message that told of it to the
-    /// queue.
-    pub(crate) fn failed(&self, object: &S3Object, message: &Receipt, reason: &str) {
-        error!(
-            bucket = object.bucket,
-            key = object.key,
-            message_id = message.message_id,
-            receive_count = message.receive_count,
-            "{object} failed, and is left to the queue: {reason} (received {} times)",
-            message.receive_count
-        );
-        message.leave();
-        self.0.failed.fetch_add(1, Relaxed);
-        counter!(FILES_FAILED).increment(1);
-        self.note_time();
-    }
-
-    /// Says in a line what this run did. It is an error if it ran until all was done and a file failed.
+    /// Says in a line what this run did. `failed` is the number of files that could not be processed.
     ///
-    /// A message that was dropped by a crash counts as a file that failed. The time is that of the last
-    /// file: to find that the queue is empty takes a while more.
-    pub(crate) fn summary(&self, queue: &Queue) -> Result<(), FilesFailed> {
-        let Inner { files, lines, bytes, failed, started, .. } = &*self.0;
+    /// The time ends with the last file: to find out that the queue is empty takes a while more.
+    pub(crate) fn summary(&self, failed: u64) {
+        let Inner { files, already, lines, bytes, started, folder, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
-        let failed = failed.load(Relaxed) + queue.abandoned.load(Relaxed);
         let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = (*last - *started).as_secs_f64();
+        let already = already.load(Relaxed);
+        let folder = folder.display();
         info!(
             files,
+            already,
             lines,
             bytes,
             failed,
             seconds,
-            "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds"
+            "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds{}",
+            match already {
+                0 => String::new(),
+                _ => format!(". {already} were processed already: their results are in {folder}"),
+            }
         );
-        if self.0.until_idle && failed > 0 { Err(FilesFailed { count: failed }) } else { Ok(()) }
     }
 }
 
@@ -277,7 +268,7 @@ fn remove_left_behind(folder: &Path) {
         if file.file_name().to_string_lossy().starts_with(UNFINISHED)
             && age().is_ok_and(|age| age > LEFT_BEHIND)
         {
-            let _ = fs::remove_file(file.path()); // Somebody else has done it, if that fails.
+            let _ = fs::remove_file(file.path()); // If that fails, another process removed it first.
         }
     }
 }

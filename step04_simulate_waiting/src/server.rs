@@ -38,14 +38,14 @@ impl Server {
         let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
         if let Some(Loop { task, terminate }) = running {
-            info!("Terminating server with pid #Task<{}>", task.id());
+            info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
         let looping = server_loop(previous, demand, producer.clone(), terminate.clone());
         let task = tokio::spawn(looping);
-        info!("Started new server loop with pid #Task<{}>", task.id());
+        info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
 }
@@ -67,7 +67,7 @@ async fn server_loop(
         if missing == 0 || terminate.is_cancelled() {
             break;
         }
-        info!("Server looping: Run {run}. Looking for {missing} events");
+        info!(run, missing, "Server looping: Run {run}. Looking for {missing} events");
         let events = receive(run, missing).await;
         if !events.is_empty() {
             missing -= events.len();

@@ -3,13 +3,13 @@
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use shared::aws::notification::objects_in;
-use shared::aws::{Queue, S3Object};
+use shared::aws::{Queue, S3Object, why};
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::producer::{Pending, SqsProducer};
+use crate::producer::SqsProducer;
 
 /// One event: an object was created.
 pub type Event = S3Object;
@@ -21,7 +21,8 @@ pub struct Server {
 }
 
 struct Loop {
-    task: JoinHandle<()>,
+    /// Returns how many events it was asked for and has not found.
+    task: JoinHandle<usize>,
     terminate: CancellationToken,
 }
 
@@ -32,18 +33,20 @@ impl Server {
         Self { queue: queue.clone(), looping: None }
     }
 
-    /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
-    pub fn pull(&mut self, pending: &Pending, producer: &ProducerHandle<SqsProducer>) {
-        let running = self.looping.take().filter(|running| !running.task.is_finished());
+    /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
+    pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
+        let previous = self.looping.take();
+        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = &running {
+        if let Some(Loop { task, terminate }) = running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (queue, pending, producer) = (self.queue.clone(), pending.clone(), producer.clone());
-        let task = tokio::spawn(server_loop(running, queue, pending, producer, terminate.clone()));
+        let (queue, producer) = (self.queue.clone(), producer.clone());
+        let looping = server_loop(previous, queue, demand, producer, terminate.clone());
+        let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
@@ -52,57 +55,63 @@ impl Server {
     pub async fn stop(&mut self) {
         if let Some(Loop { task, terminate }) = self.looping.take() {
             terminate.cancel();
-            let _ = task.await;
+            task.await.expect("a loop does not panic");
         }
     }
 }
 
-/// Runs until nothing is pending.
+/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,
     queue: Queue,
-    pending: Pending,
+    demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
-) {
-    // One loop at a time: what the previous one still finds is not looked for again.
+) -> usize {
+    let mut missing = demand;
+    // One loop at a time, or both would look for the same events.
     if let Some(previous) = previous {
-        let _ = previous.task.await;
+        missing += previous.task.await.expect("a loop does not panic");
     }
     for run in 0.. {
-        let missing = pending.count();
         if missing == 0 || terminate.is_cancelled() {
-            return;
+            break;
         }
         let id = task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
-        // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
-        // nobody has.
-        let mut receives = queue.look_for(missing, receive);
-        while let Some(events) = receives.next().await {
-            if !events.is_empty() {
-                pending.found(events.len());
-                info!("Casting events to producer");
-                SqsProducer::enqueue(&producer, events);
+        // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
+        // messages that it hands out, so for a while nobody would get them.
+        match receive(&queue, missing).await {
+            Ok(events) => {
+                queue.backoff.succeeded();
+                if !events.is_empty() {
+                    missing = missing.saturating_sub(events.len());
+                    info!("Casting events to producer");
+                    SqsProducer::enqueue(&producer, events);
+                }
             }
-            if pending.count() > 0 {
-                task::yield_now().await; // Whoever waited for the events goes first.
+            // The longer SQS fails, the longer the loop waits.
+            Err(error) => {
+                terminate.run_until_cancelled(queue.backoff.failed(why(&error))).await;
             }
         }
-        // Waits if one has failed, and not before what the others have brought is handed on.
-        receives.back_off(&terminate).await;
     }
+    missing
 }
 
-/// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+/// Receives messages that tell of up to `missing` objects. If there are none, SQS waits for some, so the
+/// loop need not wait.
+async fn receive(
+    queue: &Queue,
+    missing: usize,
+) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
-        .max_number_of_messages(count.try_into().unwrap_or(10))
+        .max_number_of_messages(missing.try_into().map_or(10, |missing: i32| missing.min(10)))
         .wait_time_seconds(queue.wait)
-        .set_visibility_timeout(queue.visibility_timeout)
+        .visibility_timeout(queue.visibility_timeout)
         .send()
         .await?;
-    queue.received(received.messages().len(), count);
     Ok(received.messages().iter().filter_map(objects_in).flatten().collect())
 }

@@ -20,8 +20,8 @@ impl Consumer for SqsConsumer {
     async fn handle_events(&mut self, events: Vec<Event>) {
         let files: Vec<_> = events.iter().map(|event| event.object.to_string()).collect();
         info!(?files, "Consumed by #Task<{}>: {}", task::id(), files.join(", "));
-        for Event { message, .. } in events {
-            message.release();
+        for event in events {
+            event.release();
         }
     }
 }

@@ -18,7 +18,7 @@ mod producer;
 mod server;
 
 use clap::Parser;
-use shared::aws::AwsArgs;
+use shared::aws::{AwsArgs, InFlight};
 use shared::stage::SubscribeOptions;
 
 use consumer::SqsConsumer;
@@ -36,8 +36,9 @@ struct Args {
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
     let aws = args.aws.connect().await?;
+    let in_flight = InFlight::of(&aws.queue);
 
-    let producer = SqsProducer::start(Server::start(&aws.queue));
+    let producer = SqsProducer::start(Server::start(&aws.queue, &in_flight));
     let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
@@ -48,6 +49,6 @@ async fn main() -> Result<(), shared::Error> {
     // What the producer has is still delivered, and handled. Then the consumer stops too.
     producer.stop();
     consumer.stopped().await.ok()?;
-    aws.queue.settled().await;
+    in_flight.settled().await;
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! Demand in, events out: those that the server's loop enqueues.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use shared::stage::{self, Producer, ProducerHandle};
 use tracing::info;
 
@@ -12,27 +9,8 @@ pub struct SqsProducer {
     server: Server,
     /// This very stage: where the server is to send the events.
     me: ProducerHandle<Self>,
-    pending: Pending,
-}
-
-/// How many events were asked for and are not found yet. The producer adds what is asked for, the
-/// server's loop takes off what it finds as soon as it finds it, so that it is not looked for again.
-#[derive(Clone, Default)]
-pub struct Pending(Arc<AtomicUsize>);
-
-impl Pending {
-    fn asked(&self, demand: usize) {
-        self.0.fetch_add(demand, Ordering::Relaxed);
-    }
-
-    /// One message can bring more events than were missing. Then nothing is missing.
-    pub fn found(&self, events: usize) {
-        self.0.update(Ordering::Relaxed, Ordering::Relaxed, |count| count.saturating_sub(events));
-    }
-
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
+    /// Asked for by the consumer, and not found yet.
+    pending: usize,
 }
 
 /// What can be cast to the producer.
@@ -44,7 +22,7 @@ impl SqsProducer {
     pub fn start(server: Server) -> ProducerHandle<Self> {
         stage::named("SQS.Producer").start_producer(|me| {
             info!("Initalised SQS.Producer"); // The talk's spelling.
-            Self { server, me: me.clone(), pending: Pending::default() }
+            Self { server, me: me.clone(), pending: 0 }
         })
     }
 
@@ -61,9 +39,9 @@ impl Producer for SqsProducer {
     async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
         info!("SQS.Producer handling demand of {demand}");
         // 3 asked for and unmet, 10 more asked: ask for 13.
-        self.pending.asked(demand);
-        info!("Asking for {} events", self.pending.count());
-        self.server.pull(&self.pending, &self.me);
+        self.pending += demand;
+        info!("Asking for {} events", self.pending);
+        self.server.pull(demand, &self.me);
         let events = Vec::new();
         info!("Received {} events", events.len());
         events
@@ -72,10 +50,11 @@ impl Producer for SqsProducer {
     async fn handle_cast(&mut self, message: Message) -> Vec<Event> {
         let Message::Enqueue(events) = message;
         info!("SQS.Producer got notified about {} new events", events.len());
+        // One message can tell of more objects than were missing.
+        self.pending = self.pending.saturating_sub(events.len());
         events
     }
-
-    /// What the last receive brings is enqueued before this returns, and is delivered too.
+    /// The events of the last receive are enqueued before this returns, and are delivered too.
     async fn prepare_for_draining(&mut self) -> Vec<Event> {
         self.server.stop().await;
         Vec::new()

@@ -1,31 +1,45 @@
 //! Files in, results out.
 
-use shared::aws::S3Object;
-use shared::contents::{Contents, Count};
+use serde::Serialize;
+use serde_json::json;
+use shared::aws::{Failure, S3Object};
+use shared::contents::Contents;
+use shared::job::Job;
+use shared::results::Results;
 use shared::stage::{self, Consumer, ConsumerHandle};
-use shared::work::{Failure, Work};
 use tracing::info;
 
-use crate::producer_consumer::File;
-use crate::server::Event;
+use crate::producer_consumer::{File, settle_failed};
 
 pub struct SqsConsumer {
     name: String,
-    work: Work,
+    results: Results,
 }
 
 impl SqsConsumer {
-    pub fn start(name: &str, work: &Work) -> ConsumerHandle<Self> {
-        stage::named(name).start_consumer(Self { name: name.into(), work: work.clone() })
+    pub fn start(name: &str, job: &Job) -> ConsumerHandle<Self> {
+        let (name, results) = (name.to_owned(), job.results.clone());
+        stage::named(&name.clone()).start_consumer(Self { name, results })
     }
 
-    /// Counts what is in the file, and writes the result.
-    async fn process(&self, object: &S3Object, contents: &mut Contents) -> Result<(), Failure> {
-        let mut count = Count::default();
-        while let Some(chunk) = contents.next().await? {
-            count.add(chunk);
-        }
-        self.work.results.write(object, contents.etag(), count).await?;
+    /// Your own work: reads the file, and returns what belongs into its result.
+    async fn process(
+        &self,
+        _object: &S3Object,
+        contents: &mut Contents,
+    ) -> Result<impl Serialize + use<>, Failure> {
+        // The contents count lines and bytes while they are read.
+        while contents.next().await?.is_some() {}
+        Ok(json!({ "line_count": contents.line_count() }))
+    }
+
+    async fn process_and_write(
+        &self,
+        object: &S3Object,
+        contents: &mut Contents,
+    ) -> Result<(), Failure> {
+        let outcome = self.process(object, contents).await?;
+        self.results.write(object, contents, &outcome).await?;
         info!(key = object.key, "{} processed {}", self.name, object.key);
         Ok(())
     }
@@ -35,10 +49,10 @@ impl Consumer for SqsConsumer {
     type Event = File;
 
     async fn handle_events(&mut self, files: Vec<File>) {
-        for File { event: Event { object, message }, mut contents } in files {
-            let processing = self.process(&object, &mut contents);
-            if let Some(message) = self.work.finish(&object, message, processing).await {
-                message.release();
+        for File { event, mut contents } in files {
+            match event.hold(self.process_and_write(&event.object, &mut contents)).await {
+                Ok(()) => event.release(),
+                Err(failure) => settle_failed(event, failure).await,
             }
         }
     }

@@ -22,8 +22,8 @@ mod producer_consumer;
 mod server;
 
 use clap::Parser;
+use shared::job::JobArgs;
 use shared::stage::SubscribeOptions;
-use shared::work::WorkArgs;
 
 use consumer::SqsConsumer;
 use producer::SqsProducer;
@@ -34,30 +34,32 @@ use server::Server;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    work: WorkArgs,
+    job: JobArgs,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    let work = args.work.begin().await?;
+    let Some(job) = args.job.start().await? else {
+        return Ok(()); // It was --check, and all is well.
+    };
 
-    let producer = SqsProducer::start(Server::start(&work.aws.queue));
-    let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &work);
-    let consumer = SqsConsumer::start("Consumer", &work);
-    let demand = SubscribeOptions::default().max_demand(work.max_demand);
+    let producer = SqsProducer::start(Server::start(&job.queue, &job.in_flight));
+    let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &job);
+    let consumer = SqsConsumer::start("Consumer", &job);
+    let demand = SubscribeOptions::default().max_demand(job.max_demand);
     consumer.subscribe(&producer_consumer, demand)?;
     producer_consumer.subscribe(&producer, demand)?;
 
     tokio::select! {
         () = shared::stop_signal() => {}
-        () = work.all_done() => {}
+        () = job.all_done() => {}
         _ = consumer.stopped() => {}
     }
     // What is begun is finished, the rest is given back. Then the consumer stops too.
-    work.stop();
+    job.stop();
     producer.stop();
     consumer.stopped().await.ok()?;
-    work.summary().await?;
+    job.summary().await?;
     Ok(())
 }

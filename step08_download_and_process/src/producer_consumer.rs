@@ -1,35 +1,35 @@
 //! Events in, files out: it downloads and unzips.
 
-use shared::aws::{Download, S3Object};
+use shared::aws::{Download, Failure, S3Object};
 use shared::contents::Contents;
+use shared::job::Job;
 use shared::stage::{self, ProducerConsumer, ProducerConsumerHandle};
-use shared::work::{Failure, Work};
 use tracing::info;
 
 use crate::server::Event;
 
 pub struct SqsProducerConsumer {
     name: String,
-    work: Work,
+    job: Job,
 }
 
-/// A file, downloaded as far as there is room for it.
+/// A file whose first mebibyte is downloaded. The rest follows while the consumer reads it.
 pub struct File {
     pub event: Event,
     pub contents: Contents,
 }
 
 impl SqsProducerConsumer {
-    pub fn start(name: &str, work: &Work) -> ProducerConsumerHandle<Self> {
-        stage::named(name).start_producer_consumer(Self { name: name.into(), work: work.clone() })
+    pub fn start(name: &str, job: &Job) -> ProducerConsumerHandle<Self> {
+        stage::named(name).start_producer_consumer(Self { name: name.into(), job: job.clone() })
     }
 
     async fn download(&self, object: &S3Object) -> Result<Contents, Failure> {
-        let get = self.work.aws.s3.get_object().bucket(&object.bucket).key(&object.key);
+        let get = self.job.s3.get_object().bucket(&object.bucket).key(&object.key);
         let get = get.set_version_id(object.version_id.clone());
-        // Sends it, and once more for the rest if the connection breaks.
+        // Sends the request, and another one for the rest if the connection breaks.
         let download = Download::start(get).await?;
-        Ok(Contents::unzip(download, self.work.aws.limits).await)
+        Ok(Contents::unzip(download, self.job.limits).await)
     }
 }
 
@@ -40,15 +40,40 @@ impl ProducerConsumer for SqsProducerConsumer {
     async fn handle_events(&mut self, events: Vec<Event>) -> Vec<File> {
         info!("{} received {} events", self.name, events.len());
         let mut files = Vec::new();
-        for Event { object, message } in events {
-            let download = self.download(&object);
-            if let Some((message, contents)) = self.work.begin(&object, message, download).await {
-                // The rest of a large file follows while the consumer is at work on it.
-                let done = if contents.is_whole() { "downloaded" } else { "is downloading" };
-                info!(key = object.key, "#{} {done} {}", self.name, object.key);
-                files.push(File { event: Event { object, message }, contents });
+        for event in events {
+            if self.job.is_stopping() {
+                event.give_back();
+            } else if self.job.results.has(&event.object).await {
+                info!("{} is processed already", event.object);
+                event.release();
+            } else {
+                match event.hold(self.download(&event.object)).await {
+                    Ok(contents) => {
+                        info!(key = event.object.key, "#{} downloaded {}", self.name, event.object.key);
+                        files.push(File { event, contents });
+                    }
+                    Err(failure) => settle_failed(event, failure).await,
+                }
             }
         }
         files
+    }
+}
+
+/// Decides what becomes of an event whose file was not processed.
+pub async fn settle_failed(event: Event, failure: Failure) {
+    match failure {
+        Failure::Gone => {
+            info!("{} is gone: there is nothing left to process", event.object);
+            event.release();
+        }
+        Failure::Replaced => {
+            info!("{} was replaced while it was read, and is begun again", event.object);
+            event.give_back();
+        }
+        // Another receiver has the message, or gets it when this program ends.
+        Failure::Cancelled => event.give_back(),
+        Failure::Permanent(reason) => event.put_aside(&reason).await,
+        Failure::Other(reason) => event.retry_later(&reason),
     }
 }

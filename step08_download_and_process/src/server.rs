@@ -1,55 +1,55 @@
 //! Where the events come from: messages in an SQS queue, which tell of objects in S3.
 
 use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
-use shared::aws::{Queue, Receipt, S3Object, Share};
+use shared::aws::{ATTRIBUTES, Delivery, InFlight, Queue, Released, why};
+use shared::metrics::demand_pending;
 use shared::stage::ProducerHandle;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::producer::{Pending, SqsProducer};
+use crate::producer::SqsProducer;
 
-/// One event: an object was created.
-pub struct Event {
-    pub object: S3Object,
-    /// What told of it. There may be several events of one message.
-    pub message: Share,
-}
+/// One event: an object was created, and a message told of it.
+pub type Event = Delivery;
 
 pub struct Server {
     queue: Queue,
+    in_flight: InFlight,
     /// The loop that was started last.
     looping: Option<Loop>,
 }
 
 struct Loop {
-    task: JoinHandle<()>,
+    /// Returns how many events it was asked for and has not found.
+    task: JoinHandle<usize>,
     terminate: CancellationToken,
 }
 
 impl Server {
-    pub fn start(queue: &Queue) -> Self {
+    pub fn start(queue: &Queue, in_flight: &InFlight) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
-        queue.delete_with(delete);
-        Self { queue: queue.clone(), looping: None }
+        tokio::spawn(delete_loop(queue.clone(), in_flight.released()));
+        Self { queue: queue.clone(), in_flight: in_flight.clone(), looping: None }
     }
 
-    /// Starts to look for what is pending, which the producer will be sent. Does not wait for it.
-    pub fn pull(&mut self, pending: &Pending, producer: &ProducerHandle<SqsProducer>) {
-        let running = self.looping.take().filter(|running| !running.task.is_finished());
+    /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
+    pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
+        let previous = self.looping.take();
+        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = &running {
+        if let Some(Loop { task, terminate }) = running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (queue, pending, producer) = (self.queue.clone(), pending.clone(), producer.clone());
-        let task = tokio::spawn(server_loop(running, queue, pending, producer, terminate.clone()));
+        let (queue, in_flight, producer) =
+            (self.queue.clone(), self.in_flight.clone(), producer.clone());
+        let looping = server_loop(previous, queue, in_flight, demand, producer, terminate.clone());
+        let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(Loop { task, terminate });
     }
@@ -58,74 +58,81 @@ impl Server {
     pub async fn stop(&mut self) {
         if let Some(Loop { task, terminate }) = self.looping.take() {
             terminate.cancel();
-            let _ = task.await;
+            task.await.expect("a loop does not panic");
         }
     }
 }
 
-/// Runs until nothing is pending.
+/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,
     queue: Queue,
-    pending: Pending,
+    in_flight: InFlight,
+    demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
-) {
-    // One loop at a time: what the previous one still finds is not looked for again.
+) -> usize {
+    let mut missing = demand;
+    // One loop at a time, or both would look for the same events.
     if let Some(previous) = previous {
-        let _ = previous.task.await;
+        missing += previous.task.await.expect("a loop does not panic");
     }
     for run in 0.. {
-        let missing = pending.count();
+        demand_pending(missing);
         if missing == 0 || terminate.is_cancelled() {
-            return;
+            break;
         }
         let id = task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
-        // Not to be dropped half way, even if this loop is terminated: SQS would hide messages that
-        // nobody has.
-        let mut receives = queue.look_for(missing, receive);
-        while let Some(events) = receives.next().await {
-            if !events.is_empty() {
-                pending.found(events.len());
-                info!("Casting events to producer");
-                SqsProducer::enqueue(&producer, events);
+        // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
+        // messages that it hands out, so for a while nobody would get them.
+        match receive(&queue, &in_flight, missing).await {
+            Ok(events) => {
+                queue.backoff.succeeded();
+                if !events.is_empty() {
+                    missing = missing.saturating_sub(events.len());
+                    info!("Casting events to producer");
+                    SqsProducer::enqueue(&producer, events);
+                }
             }
-            if pending.count() > 0 {
-                task::yield_now().await; // Whoever waited for the events goes first.
+            // The longer SQS fails, the longer the loop waits.
+            Err(error) => {
+                terminate.run_until_cancelled(queue.backoff.failed(why(&error))).await;
             }
         }
-        // Waits if one has failed, and not before what the others have brought is handed on.
-        receives.back_off(&terminate).await;
     }
+    missing
 }
 
-/// Receives at most `count` messages, up to 10. Waits if there is none, so that the loop need not.
-async fn receive(queue: Queue, count: usize) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
+/// Receives messages that tell of up to `missing` objects. If there are none, SQS waits for some, so the
+/// loop need not wait.
+async fn receive(
+    queue: &Queue,
+    in_flight: &InFlight,
+    missing: usize,
+) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive
-        .max_number_of_messages(count.try_into().unwrap_or(10))
+        .max_number_of_messages(missing.try_into().map_or(10, |missing: i32| missing.min(10)))
         .wait_time_seconds(queue.wait)
-        .set_visibility_timeout(queue.visibility_timeout)
-        .set_message_system_attribute_names(Some(Receipt::ATTRIBUTES.to_vec()))
+        .visibility_timeout(queue.visibility_timeout)
+        .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
         .send()
         .await?;
-    queue.received(received.messages().len(), count);
-    let mut events = Vec::new();
-    for message in received.messages.unwrap_or_default() {
-        let (message, objects) = Receipt::of(message, &queue);
-        events.extend(objects.into_iter().map(|object| Event { object, message: message.clone() }));
-        message.release(); // Deleted now, if no event refers to it.
-    }
-    Ok(events)
+    // From now on they are kept hidden until their events are released.
+    Ok(in_flight.take(received.messages))
 }
 
-/// Deletes messages, at most 10 at once, which is all that SQS takes. Returns those that it did not
-/// delete: they are tried again.
-async fn delete(
-    queue: Queue,
-    messages: Vec<DeleteMessageBatchRequestEntry>,
-) -> Result<Vec<BatchResultErrorEntry>, SdkError<DeleteMessageBatchError>> {
-    let delete = queue.client.delete_message_batch().queue_url(&queue.url);
-    Ok(delete.set_entries(Some(messages)).send().await?.failed)
+/// Deletes the messages whose events are all released, up to ten with one request. Ends when no more
+/// can come.
+async fn delete_loop(queue: Queue, mut released: Released) {
+    while let Some(batch) = released.next().await {
+        let delete = queue.client.delete_message_batch().queue_url(&queue.url);
+        match delete.set_entries(Some(batch.entries())).send().await {
+            // SQS can delete some and refuse others. Those come again in another batch.
+            Ok(answer) => batch.settle(answer.failed).await,
+            Err(error) => batch.retry(&why(&error)).await,
+        }
+    }
 }

@@ -24,8 +24,8 @@ mod producer_consumer;
 mod server;
 
 use clap::Parser;
+use shared::job::JobArgs;
 use shared::stage::Supervisor;
-use shared::work::WorkArgs;
 
 use producer::SqsProducer;
 use server::Server;
@@ -34,7 +34,7 @@ use server::Server;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    work: WorkArgs,
+    job: JobArgs,
 
     /// How many files to work on at the same time
     #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
@@ -44,25 +44,27 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    let work = args.work.begin().await?;
+    let Some(job) = args.job.start().await? else {
+        return Ok(()); // It was --check, and all is well.
+    };
 
-    let producer = SqsProducer::start(Server::start(&work.aws.queue));
+    let producer = SqsProducer::start(Server::start(&job.queue, &job.in_flight));
     let mut pipelines = Supervisor::default();
     for name in (1..=args.pipelines).map(|number| format!("Pipeline{number}")) {
-        let (producer, work) = (producer.clone(), work.clone());
-        pipelines.start_group(name.clone(), move || pipeline::start(&name, &producer, &work));
+        let (producer, job) = (producer.clone(), job.clone());
+        pipelines.start_group(name.clone(), move || pipeline::start(&name, &producer, &job));
     }
 
     tokio::select! {
         () = shared::stop_signal() => {}
-        () = work.all_done() => {}
+        () = job.all_done() => {}
         _ = pipelines.stopped() => {}
     }
     // What is begun is finished, the rest is given back. Then the pipelines stop too.
-    work.stop();
+    job.stop();
     producer.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
-    work.summary().await?;
+    job.summary().await?;
     Ok(())
 }

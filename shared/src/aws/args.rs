@@ -1,24 +1,17 @@
 //! The settings that steps 06–09 have in common.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use tracing::info;
 
 use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::Queue;
-use crate::contents::Limits;
 use crate::local_aws::{LocalAws, LocalAwsError};
 use crate::watch;
-
-const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
-    (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
-    files into your bucket with `aws s3 cp`: a step writes to nobody's bucket.\n";
 
 /// Which SQS and S3 to use, and how. To be flattened into a step's own arguments.
 ///
@@ -73,31 +66,6 @@ pub struct AwsArgs {
     )]
     visibility_timeout: Option<i32>,
 
-    /// How long a file that failed is left alone, at first; it is twice as long each further time, and
-    /// at most 15 minutes
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        env = "PALLETO_RETRY_WAIT",
-        default_value_t = 5,
-        help_heading = "AWS"
-    )]
-    retry_wait: u16,
-
-    /// How long what is begun may take when the program is told to stop; what is not done by then is
-    /// given back
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        env = "PALLETO_STOP_LIMIT",
-        default_value_t = 30,
-        help_heading = "AWS"
-    )]
-    stop_limit: u16,
-
-    #[command(flatten)]
-    limits: Limits,
-
     /// How the log looks: full has time, level and fields, json is an object a line; by default, it is
     /// the bare message
     #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_formats(), help_heading = "Watching")]
@@ -109,13 +77,13 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
-    pub(super) fn is_real(&self) -> bool {
+    pub(crate) fn is_real(&self) -> bool {
         self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
     }
 
     // An environment variable that is set to nothing is as good as not set.
 
-    pub(super) fn given_queue_url(&self) -> Option<&str> {
+    pub(crate) fn given_queue_url(&self) -> Option<&str> {
         self.queue_url.as_deref().filter(|url| !url.is_empty())
     }
 
@@ -123,78 +91,72 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    /// Sets up logging, and shows the stages if that is asked for.
-    pub(crate) fn init(&self) {
-        // It ends the program, which would leave the terminal as it is.
-        self.refuse_files_for_a_real_s3();
+    /// Sets up logging, and shows the stages with `--watch`. A second call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there are FILES for a real S3.
+    pub(crate) fn init(&self) -> Result<(), ConnectError> {
+        // First, because `--watch` takes the terminal.
+        if self.is_real() && !self.files.is_empty() {
+            return Err(ConnectError::FilesForARealS3);
+        }
         if self.watch {
             watch::start();
         }
         crate::init_with(&self.log_format);
+        Ok(())
     }
 
     /// Sets up logging, and connects to the SQS and S3 that are asked for, or starts the embedded ones
-    /// and fills them. Says which in one line. Ends the program as a usage error does, with exit code 2, if it is to
-    /// put FILES into a real S3.
+    /// and fills them. Says which in one line.
     ///
     /// # Errors
     ///
-    /// If they cannot be reached, or there is no such queue.
+    /// If they cannot be reached, there is no such queue, or there are FILES for a real S3.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
-        self.init();
-        let aws = if self.is_real() { self.real().await? } else { self.embedded().await? };
-        let queue = self.set_up(aws.queue);
-        queue.keep_hidden();
-        Ok(Aws { queue, ..aws })
+        self.init()?;
+        let Aws { queue, s3 } =
+            if self.is_real() { self.real().await? } else { self.embedded().await? };
+        Ok(Aws { queue: self.set_up(queue), s3 })
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
         let Clients { sqs, s3 } = self.configured().await.sufficient().await?;
         let queue = self.find_queue(sqs).await?;
         info!("Using the queue {}", queue.url);
-        Ok(Aws { queue, s3, limits: self.limits })
+        Ok(Aws { queue, s3 })
     }
 
     async fn embedded(&self) -> Result<Aws, ConnectError> {
         let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
-        let Aws { queue, s3, .. } = local.aws().clone();
+        let Aws { queue, s3 } = local.aws().clone();
         let queue = Queue::at(queue.client, &queue.url).await?;
-        Ok(Aws { queue, s3, limits: self.limits })
+        Ok(Aws { queue, s3 })
     }
 
-    // The pieces of this, of which `--check` looks at one after the other.
+    // The pieces of this, which `--check` looks at one after the other.
 
-    pub(super) fn refuse_files_for_a_real_s3(&self) {
-        if self.is_real() && !self.files.is_empty() {
-            clap::Error::raw(ErrorKind::ArgumentConflict, FILES_FOR_A_REAL_S3).exit();
-        }
-    }
-
-    pub(super) async fn configured(&self) -> Configured {
+    pub(crate) async fn configured(&self) -> Configured {
         Configured::load(self.given_endpoint_url(), self.given_queue_url()).await
     }
 
-    pub(super) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
+    pub(crate) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
         match self.given_queue_url() {
             Some(url) => Queue::at(sqs, url).await,
             None => Queue::named(sqs, &self.queue_name).await,
         }
     }
 
-    pub(super) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
+    pub(crate) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
         LocalAws::start(0, &self.queue_name).await
     }
 
-    pub(super) fn set_up(&self, queue: Queue) -> Queue {
-        Queue {
-            wait: self.wait.into(),
-            visibility_timeout: self.visibility_timeout.or(queue.visibility_timeout),
-            retry_wait: Duration::from_secs(self.retry_wait.into()),
-            stop_limit: Duration::from_secs(self.stop_limit.into()),
-            ..queue
-        }
+    pub(crate) fn set_up(&self, queue: Queue) -> Queue {
+        let visibility_timeout = self.visibility_timeout.unwrap_or(queue.visibility_timeout);
+        Queue { wait: self.wait.into(), visibility_timeout, ..queue }
     }
 }
 

@@ -50,6 +50,11 @@ pub enum ConnectError {
         /// What went wrong.
         reason: String,
     },
+    /// A step writes to no bucket of yours.
+    #[error(
+        "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with `aws s3 cp`: a step never writes to a bucket of yours"
+    )]
+    FilesForARealS3,
     /// The embedded SQS and S3 cannot be used.
     #[error(transparent)]
     Embedded(#[from] LocalAwsError),
@@ -69,14 +74,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is configured, by the SDK's standard chain: environment, profile, IAM role. It may not suffice.
 #[derive(Debug)]
-pub(super) struct Configured {
+pub(crate) struct Configured {
     config: SdkConfig,
     /// Where SQS is, if it is elsewhere than all the rest.
-    pub(super) sqs_endpoint: Option<String>,
+    pub(crate) sqs_endpoint: Option<String>,
 }
 
 impl Configured {
-    pub(super) async fn load(endpoint_url: Option<&str>, queue_url: Option<&str>) -> Self {
+    pub(crate) async fn load(endpoint_url: Option<&str>, queue_url: Option<&str>) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(url) = endpoint_url {
             loader = loader.endpoint_url(url);
@@ -93,15 +98,15 @@ impl Configured {
         }
     }
 
-    pub(super) fn endpoint_url(&self) -> Option<&str> {
+    pub(crate) fn endpoint_url(&self) -> Option<&str> {
         self.config.endpoint_url()
     }
 
-    pub(super) fn region(&self) -> Result<&Region, ConnectError> {
+    pub(crate) fn region(&self) -> Result<&Region, ConnectError> {
         self.config.region().ok_or(ConnectError::NoRegion)
     }
 
-    pub(super) async fn credentials(&self) -> Result<(), ConnectError> {
+    pub(crate) async fn credentials(&self) -> Result<(), ConnectError> {
         let Some(provider) = self.config.credentials_provider() else {
             return Err(ConnectError::NoCredentials("there is no provider".to_owned()));
         };
@@ -110,18 +115,18 @@ impl Configured {
     }
 
     /// Clients, if there are a region and credentials.
-    pub(super) async fn sufficient(&self) -> Result<Clients, ConnectError> {
+    pub(crate) async fn sufficient(&self) -> Result<Clients, ConnectError> {
         self.region()?;
         self.credentials().await?;
         Ok(self.clients())
     }
 
-    pub(super) fn clients(&self) -> Clients {
+    pub(crate) fn clients(&self) -> Clients {
         Clients::new(&self.config, self.sqs_endpoint.as_deref())
     }
 
     /// A client for STS, which knows whose the credentials are.
-    pub(super) fn sts(&self) -> aws_sdk_sts::Client {
+    pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(STS_TIMEOUT)
@@ -173,7 +178,7 @@ impl Clients {
 }
 
 /// The region in `https://sqs.eu-west-1.amazonaws.com/123456789012/queue`.
-pub(super) fn region_in(queue_url: &str) -> Option<String> {
+pub(crate) fn region_in(queue_url: &str) -> Option<String> {
     let host = queue_url.strip_prefix("https://sqs.")?.split('/').next()?;
     let (region, _) = host.split_once(".amazonaws.com")?;
     Some(region.to_owned())

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// minutes. Time in which nobody asks for the [`next`](Self::next) chunk does not count.
 #[derive(Debug)]
 pub struct Download {
-    /// Of kilobytes, which are not to be moved with each file.
+    /// Boxed, because it is several KiB, which would be copied with each file.
     get: Box<GetObjectFluentBuilder>,
     backoff: Backoff,
     patience: Duration,
@@ -47,7 +47,7 @@ pub struct Download {
 /// cannot be had any more. To begin again is right.
 #[derive(Debug, thiserror::Error)]
 #[error("it was replaced or deleted while it was being downloaded")]
-pub(crate) struct Replaced;
+pub(super) struct Replaced;
 
 impl Download {
     /// Sends a request for a whole object, again and again as long as that may help, and returns when
@@ -67,9 +67,9 @@ impl Download {
     ) -> Result<Self, SdkError<GetObjectError>> {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let what = format!("Downloading {}/{}", name(get.get_bucket()), name(get.get_key()));
-        let (mut backoff, started) = (Backoff::new(what), Instant::now());
-        // The future of a request takes kilobytes, which would be moved with those that wait for it.
-        let answer = Box::pin(send(&get, &mut backoff, patience)).await?;
+        let (backoff, started) = (Backoff::new(what), Instant::now());
+        // Boxed: the future of a request is several KiB, which would be copied with those that await it.
+        let answer = Box::pin(send(&get, &backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
         let get = Box::new(get);
@@ -85,7 +85,7 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// If the object was [replaced](crate::contents::is_replaced) in between, or the rest of it cannot
+    /// If the object was replaced in between, or the rest of it cannot
     /// be had, or is not what was asked for.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
@@ -104,7 +104,7 @@ impl Download {
                 Some(Err(error)) => chain(&error),
                 None => "the connection was closed".to_owned(),
             };
-            // Seldom needed, and its future takes kilobytes.
+            // Boxed: it is seldom needed, and several KiB.
             Box::pin(self.resume(broken)).await?;
         }
     }
@@ -138,7 +138,7 @@ impl Download {
         if self.offset > 0 {
             get = get.range(format!("bytes={}-", self.offset));
         }
-        match send(&get, &mut self.backoff, self.patience).await {
+        match send(&get, &self.backoff, self.patience).await {
             Ok(answer) => self.go_on_with(answer),
             Err(error) => match error.raw_response().map(|raw| raw.status().as_u16()) {
                 Some(404 | 412) => Err(io::Error::other(Replaced)),
@@ -189,7 +189,7 @@ impl Download {
 /// Sends a request again as long as it fails in a way that passes.
 async fn send(
     get: &GetObjectFluentBuilder,
-    backoff: &mut Backoff,
+    backoff: &Backoff,
     patience: Duration,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
     loop {

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -24,12 +23,12 @@ use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
 use super::backoff::Backoff;
-use super::{BATCH, BATCH_WAIT, why};
+use super::{BATCH, BATCH_WAIT, Queue, why};
 use crate::metrics::LOST;
 
-/// Hands out leases. Nobody renews them before there is a keeper.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Leases(Arc<OnceLock<UnboundedSender<Order>>>);
+/// Hands out leases.
+#[derive(Clone, Debug)]
+pub(super) struct Leases(UnboundedSender<Order>);
 
 /// A message is kept hidden until this ends or is dropped.
 #[derive(Debug)]
@@ -44,17 +43,22 @@ pub(super) struct Lease {
 enum Order {
     Begin { handle: String, message_id: String, lost: CancellationToken },
     End { handle: String },
-    GiveUp { handle: String, visible_in: Duration, in_hand: Option<TaskTrackerToken> },
+    GiveUp { handle: String, visible_in: Duration, in_flight: TaskTrackerToken },
 }
 
 impl Leases {
-    /// From now on, messages are kept hidden by setting their visibility timeout to this again and
-    /// again.
-    pub(super) fn keep(&self, client: Client, queue_url: String, visibility_timeout: Duration) {
+    /// Starts to keep messages of `queue` hidden, by setting their visibility timeout again and again.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub(super) fn keep(queue: &Queue) -> Self {
         let (sender, orders) = unbounded_channel();
-        if self.0.set(sender).is_ok() {
-            tokio::spawn(Keeper::new(client, queue_url, visibility_timeout).run(orders));
-        }
+        let seconds = queue.visibility_timeout.try_into().unwrap_or_default();
+        let keeper =
+            Keeper::new(queue.client.clone(), queue.url.clone(), Duration::from_secs(seconds));
+        tokio::spawn(keeper.run(orders));
+        Self(sender)
     }
 
     pub(super) fn begin(&self, message_id: &str, handle: &str) -> Lease {
@@ -69,9 +73,7 @@ impl Leases {
     }
 
     fn order(&self, order: Order) {
-        if let Some(keeper) = self.0.get() {
-            let _ = keeper.send(order); // It is gone only when the program ends.
-        }
+        let _ = self.0.send(order); // The keeper is gone only when the program ends.
     }
 }
 
@@ -86,11 +88,11 @@ impl Lease {
         self.leases.order(Order::End { handle: self.handle.clone() });
     }
 
-    /// Ends it, and makes the message visible after so long. Until SQS has heard of that, it counts as
-    /// being in hand.
-    pub(super) fn give_up(&self, visible_in: Duration, in_hand: Option<TaskTrackerToken>) {
+    /// Ends the lease, and makes the message visible after so long. The message is in flight until SQS
+    /// has heard of that.
+    pub(super) fn give_up(&self, visible_in: Duration, in_flight: TaskTrackerToken) {
         let handle = self.handle.clone();
-        self.leases.order(Order::GiveUp { handle, visible_in, in_hand });
+        self.leases.order(Order::GiveUp { handle, visible_in, in_flight });
     }
 }
 
@@ -122,8 +124,8 @@ struct Change {
     visible_in: Duration,
     /// Whether the lease goes on. Otherwise, it was given up.
     is_renewal: bool,
-    /// Counts as being in hand until the change is made.
-    _in_hand: Option<TaskTrackerToken>,
+    /// A message that is given up is in flight until the change is made.
+    _in_flight: Option<TaskTrackerToken>,
     tries: u32,
 }
 
@@ -172,13 +174,13 @@ impl Keeper {
                 self.renew_later(handle);
             }
             Order::End { handle } => self.end(&handle),
-            Order::GiveUp { handle, visible_in, in_hand } => {
+            Order::GiveUp { handle, visible_in, in_flight } => {
                 self.end(&handle);
                 self.change(Change {
                     handle,
                     visible_in,
                     is_renewal: false,
-                    _in_hand: in_hand,
+                    _in_flight: Some(in_flight),
                     tries: 0,
                 });
             }
@@ -206,7 +208,7 @@ impl Keeper {
             held.renewal = None;
         }
         let visible_in = self.visibility_timeout;
-        self.change(Change { handle, visible_in, is_renewal: true, _in_hand: None, tries: 0 });
+        self.change(Change { handle, visible_in, is_renewal: true, _in_flight: None, tries: 0 });
     }
 
     /// Makes a change together with others, but soon.

@@ -1,36 +1,50 @@
 //! SQS and S3: which ones, how to reach them, and what S3 says through SQS.
+//!
+//! | file | content |
+//! |---|---|
+//! | `args` | the settings of steps 06–09, and connecting |
+//! | `clients` | the SDK's clients, configured as every AWS tool is |
+//! | `queue` | a queue, and how to receive from it |
+//! | `notification` | which objects a message tells of |
+//! | `in_flight` | the messages that are received, and neither deleted nor given back |
+//! | `delivery` | one event, and the four ways in which it ends |
+//! | `released` | messages whose events are done, in batches, for the loop that deletes |
+//! | `lease` | keeps messages in flight hidden from other receivers |
+//! | `dead_letters` | puts messages aside that no other try can help |
+//! | `download` | an object's bytes, past broken connections |
+//! | `failure` | why an object could not be processed |
+//! | `backoff`, `transient`, `why` | longer and longer waits, which errors pass, and errors in words |
 
 use std::time::Duration;
 
 mod args;
 mod backoff;
-mod check;
 mod clients;
-mod deletion;
+mod dead_letters;
+mod delivery;
 mod download;
+mod failure;
+mod in_flight;
 mod lease;
 pub mod notification;
 mod queue;
-mod receipt;
-mod receives;
-mod share;
+mod released;
 mod transient;
 mod why;
 
 pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
-pub use check::CheckArgs;
 pub use clients::{Clients, ConnectError};
+pub(crate) use clients::{Configured, region_in};
+pub use delivery::Delivery;
 pub use download::Download;
-pub(crate) use download::Replaced;
+pub use failure::Failure;
+pub use in_flight::{ATTRIBUTES, InFlight};
 pub use notification::S3Object;
 pub use queue::Queue;
-pub use receipt::Receipt;
-pub use receives::Receives;
-pub use share::Share;
+pub use released::{Batch, Released};
+pub(crate) use why::is_denied;
 pub use why::why;
-
-use crate::contents::Limits;
 
 /// The most messages that SQS receives, deletes, or changes the visibility of, in one request.
 const BATCH: usize = 10;
@@ -44,6 +58,4 @@ pub struct Aws {
     pub queue: Queue,
     /// The S3 that has them.
     pub s3: aws_sdk_s3::Client,
-    /// How large its files may be.
-    pub limits: Limits,
 }

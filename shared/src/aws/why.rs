@@ -18,3 +18,8 @@ where
         _ => chain(error),
     }
 }
+
+/// Whether a code says that a permission is missing: `AccessDenied` of S3, `AccessDeniedException` of SQS.
+pub(crate) fn is_denied(code: &str) -> bool {
+    code.starts_with("AccessDenied")
+}

@@ -13,17 +13,11 @@ use ahead::Ahead;
 pub use count::Count;
 pub use limits::Limits;
 
-use crate::aws::{Download, Replaced};
+use crate::aws::Download;
 use unzip::{GZIP, Unzip};
 
 /// Bytes that are unzipped at once, at most.
 const STEP: usize = 64 * 1024;
-
-/// Whether the contents ended because the object was replaced or deleted while it was being
-/// downloaded. To begin again is right then.
-pub fn is_replaced(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|cause| cause.downcast_ref::<Replaced>().is_some())
-}
 
 /// The contents of a file: unzipped, if its first bytes are those of a gzip file, or else as they
 /// are. The first mebibyte of the file is there, and the rest is downloaded as the contents are taken.
@@ -66,7 +60,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// If the download breaks off for good, or the object [was replaced](is_replaced), or the gzip data
+    /// If the download breaks off for good, or the object was replaced, or the gzip data
     /// are damaged or incomplete, or there is more of them than the limits allow. Not to be called again
     /// after that.
     pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {

@@ -44,7 +44,6 @@ use tokio::net::TcpListener;
 use crate::aws::{Aws, Clients, Queue};
 #[cfg(feature = "paused-clock")]
 use crate::clock;
-use crate::contents::Limits;
 use crate::error::chain;
 
 /// The region that it claims to be.
@@ -198,7 +197,7 @@ async fn set_up(clients: Clients, queue_name: &str) -> Result<Aws, LocalAwsError
         .send()
         .await
         .map_err(request_error)?;
-    Ok(Aws { queue: Queue::new(sqs, url), s3, limits: Limits::default() })
+    Ok(Aws { queue: Queue::new(sqs, url), s3 })
 }
 
 #[allow(clippy::needless_pass_by_value)] // As `map_err` has it.

@@ -16,7 +16,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use super::reason;
 use super::report::Report;
-use crate::aws::Queue;
+use crate::aws::{Queue, is_denied};
 
 /// Nobody has ever been given this one.
 const NO_RECEIPT_HANDLE: &str = "palleto-check-no-such-receipt-handle";
@@ -67,11 +67,6 @@ fn judge(code: &str, reason: &str) -> Verdict {
     } else {
         Verdict::Other
     }
-}
-
-/// `AccessDenied` of S3, `AccessDeniedException` of SQS.
-pub(super) fn is_denied(code: &str) -> bool {
-    code.starts_with("AccessDenied")
 }
 
 #[cfg(test)]

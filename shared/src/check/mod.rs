@@ -15,7 +15,7 @@ use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
-use super::{AwsArgs, Clients, Queue, why};
+use crate::aws::{Aws, AwsArgs, Clients, Queue, why};
 use crate::error::chain;
 use crate::local_aws::{self, LocalAwsError};
 use crate::results::{Results, ResultsArgs};
@@ -34,6 +34,11 @@ pub struct CheckArgs {
     buckets: Vec<String>,
 }
 
+/// Files cannot be processed.
+#[derive(Debug, thiserror::Error)]
+#[error("not everything is set up; the lines above say what is missing")]
+pub struct CheckFailed;
+
 /// What there is to work on, as far as it is known.
 struct Found {
     queue: Option<Queue>,
@@ -49,11 +54,9 @@ impl CheckArgs {
         self.check
     }
 
-    /// Checks what the program would use with these arguments, tells the reader, and returns whether
-    /// files can be processed. It is a usage error to name FILES for a real S3, as
-    /// it is [without](AwsArgs::connect) a check.
+    /// Checks all that the program would use with these arguments, tells the reader, and returns whether
+    /// files can be processed.
     pub async fn run(&self, aws: &AwsArgs, results: &ResultsArgs) -> bool {
-        aws.refuse_files_for_a_real_s3();
         let mut report = Report::default();
         let found = if aws.is_real() {
             self.real(aws, &mut report).await
@@ -110,7 +113,7 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsE
             "SQS and S3 are the embedded ones, now at {endpoint}. For your own, set SQS_QUEUE_URL"
         ),
     );
-    let super::Aws { queue, s3, .. } = local.aws().clone();
+    let Aws { queue, s3 } = local.aws().clone();
     report.ok("Queue", &queue.url);
     Ok(Found {
         queue: Some(aws.set_up(queue)),

@@ -6,10 +6,9 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::QueueAttributeName::{self, All};
 use serde_json::Value;
 
-use super::permissions::is_denied;
 use super::reason;
 use super::report::Report;
-use crate::aws::Queue;
+use crate::aws::{Queue, is_denied};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -40,11 +39,7 @@ pub(super) async fn check(queue: &Queue, is_embedded: bool, report: &mut Report)
         }
     };
     let number = |name| attributes.get(&name)?.parse::<u64>().ok();
-    let of_queue = number(QueueAttributeName::VisibilityTimeout);
-    let set = queue.visibility_timeout.and_then(|seconds| seconds.try_into().ok());
-    if let Some(seconds) = set.or(of_queue) {
-        visibility_timeout(seconds, report);
-    }
+    visibility_timeout(queue.visibility_timeout, report);
     if let Some(seconds) = number(QueueAttributeName::MessageRetentionPeriod) {
         retention(seconds, report);
     }

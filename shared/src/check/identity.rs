@@ -4,8 +4,7 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 
 use super::reason;
 use super::report::Report;
-use crate::aws::AwsArgs;
-use crate::aws::clients::{Configured, region_in};
+use crate::aws::{AwsArgs, Configured, region_in};
 use crate::error::chain;
 
 /// Returns whether there is enough to ask SQS and S3 for anything.

@@ -4,7 +4,6 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::notification::{self, Filter};
-use super::permissions::is_denied;
 use super::reason;
 use super::report::Report;
 

@@ -1,0 +1,90 @@
+//! Puts messages aside that no other try can help.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::{Queue, S3Object, why};
+
+/// The queue's dead-letter queue, if it has one: its redrive policy names it.
+#[derive(Debug)]
+pub(super) struct DeadLetters {
+    client: Client,
+    queue_url: String,
+    /// Asked for when the first message is put aside.
+    url: OnceCell<Option<String>>,
+}
+
+/// The part of a redrive policy that names the dead-letter queue.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RedrivePolicy {
+    dead_letter_target_arn: String,
+}
+
+/// SQS counts attributes into a message's size, and a reason can be as long as an S3 answer.
+const LONGEST_VALUE: usize = 1000;
+
+impl DeadLetters {
+    pub(super) fn of(queue: &Queue) -> Self {
+        let (client, queue_url) = (queue.client.clone(), queue.url.clone());
+        Self { client, queue_url, url: OnceCell::new() }
+    }
+
+    /// Sends a copy of a message to the dead-letter queue, with the reason, the bucket and the key as
+    /// its attributes. `false` if the queue has no dead-letter queue.
+    ///
+    /// # Errors
+    ///
+    /// In words, if SQS does not take the message. A permission may be missing: `sqs:SendMessage`.
+    pub(super) async fn send(
+        &self,
+        body: &str,
+        object: &S3Object,
+        reason: &str,
+    ) -> Result<bool, String> {
+        let Some(url) = self.url.get_or_try_init(|| self.find()).await? else {
+            return Ok(false);
+        };
+        let mut send = self.client.send_message().queue_url(url).message_body(body);
+        for (name, value) in [("reason", reason), ("bucket", &object.bucket), ("key", &object.key)]
+        {
+            // An attribute must not be empty.
+            if let Some(value) = attribute(value) {
+                send = send.message_attributes(name, value);
+            }
+        }
+        match send.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => Err(why(&error)),
+        }
+    }
+
+    async fn find(&self) -> Result<Option<String>, String> {
+        let attributes = self.client.get_queue_attributes().queue_url(&self.queue_url);
+        let attributes = attributes.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
+        let attributes = attributes.map_err(|error| why(&error))?.attributes.unwrap_or_default();
+        let Some(policy) = attributes.get(&QueueAttributeName::RedrivePolicy) else {
+            return Ok(None);
+        };
+        let RedrivePolicy { dead_letter_target_arn: arn } =
+            serde_json::from_str(policy).map_err(|error| error.to_string())?;
+        // arn:aws:sqs:REGION:ACCOUNT:NAME
+        let mut from_the_end = arn.rsplit(':');
+        let (name, account) = (from_the_end.next(), from_the_end.next());
+        let found = self.client.get_queue_url().set_queue_name(name.map(Into::into));
+        match found.set_queue_owner_aws_account_id(account.map(Into::into)).send().await {
+            Ok(found) => Ok(found.queue_url),
+            Err(error) => Err(why(&error)),
+        }
+    }
+}
+
+/// SQS takes most characters, but not all: control characters become spaces.
+fn attribute(value: &str) -> Option<MessageAttributeValue> {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let value: String = value.chars().take(LONGEST_VALUE).map(plain).collect();
+    let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+    value.build().ok().filter(|value| value.string_value().is_some_and(|value| !value.is_empty()))
+}

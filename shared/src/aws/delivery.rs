@@ -1,0 +1,305 @@
+//! One event: an object that was created, and the message that told of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
+use metrics::{counter, gauge, histogram};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::field::Empty;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::lease::Lease;
+use super::notification::objects_in;
+use super::released::Done;
+use super::{Failure, InFlight, S3Object};
+use crate::metrics::{
+    FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
+};
+
+/// One event: an object that was created, and the message that told of it. A message can tell of
+/// several objects; then there are several deliveries of it.
+///
+/// Each delivery has to end in one of four ways: [`release`](Self::release),
+/// [`give_back`](Self::give_back), [`retry_later`](Self::retry_later) or
+/// [`put_aside`](Self::put_aside). If it is dropped before, which only a crash does, SQS shows the message again
+/// later. A message is deleted when all of its deliveries are released.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The object that was created.
+    pub object: S3Object,
+    /// `None` when the delivery has ended.
+    message: Option<Arc<Message>>,
+}
+
+/// A message that was received.
+#[derive(Debug)]
+struct Message {
+    id: String,
+    /// SQS's name for this receipt of the message.
+    handle: String,
+    body: String,
+    /// How many times SQS has handed it out, this time included. 1 if SQS does not say.
+    receive_count: u32,
+    received: Instant,
+    lease: Lease,
+    /// The worst [`Fate`] of its deliveries.
+    fate: AtomicU8,
+    in_flight: InFlight,
+    token: TaskTrackerToken,
+}
+
+/// What becomes of a message. The worst fate of its deliveries is the message's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Fate {
+    Released,
+    GivenBack,
+    Failed,
+    Dropped,
+}
+
+/// The deliveries of a message. None if it tells of no new object: then its fate is decided here.
+pub(super) fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
+    let objects = objects_in(&message);
+    let message = Arc::new(Message::new(message, in_flight));
+    let deliveries = objects
+        .iter()
+        .flatten()
+        .map(|object| Delivery { object: object.clone(), message: Some(message.clone()) });
+    let deliveries = deliveries.collect();
+    end(message, if objects.is_some() { Fate::Released } else { Fate::Failed });
+    deliveries
+}
+
+impl Delivery {
+    /// The work is done. When that is so for all events of the message, the loop that deletes gets
+    /// it, by [`InFlight::released`].
+    pub fn release(mut self) {
+        self.end(Fate::Released);
+    }
+
+    /// The work has to begin again: SQS shows the message at once.
+    pub fn give_back(mut self) {
+        self.end(Fate::GivenBack);
+    }
+
+    /// The work has failed: SQS shows the message again after a while, which doubles with each try, or
+    /// puts it aside if the queue has a dead-letter queue. That is logged, with the `reason`.
+    pub fn retry_later(mut self, reason: &str) {
+        self.log_failure("is left to the queue", reason);
+        self.end(Fate::Failed);
+    }
+
+    /// The work has failed, and would fail again: the message goes to the queue's dead-letter queue
+    /// at once, with the `reason` as an attribute, and is released. Without a dead-letter queue, or if it does not
+    /// take the message, this is [`retry_later`](Self::retry_later). Each is logged.
+    pub async fn put_aside(self, reason: &str) {
+        let Some(message) = &self.message else { return };
+        match message.in_flight.dead_letters().send(&message.body, &self.object, reason).await {
+            Ok(true) => {
+                self.log_failure("is put aside", reason);
+                self.release();
+            }
+            Ok(false) => self.retry_later(reason),
+            Err(error) => {
+                let reason = format!("{reason} (the dead-letter queue does not take it: {error})");
+                self.retry_later(&reason);
+            }
+        }
+    }
+
+    /// Does `work` on the object while the message is kept hidden from other receivers. All that is
+    /// logged meanwhile carries the object's and the message's names.
+    ///
+    /// # Errors
+    ///
+    /// The work's own, or [`Failure::Cancelled`] if the message could not be kept hidden, so that
+    /// another receiver may have it, or if the program ends and `--stop-limit` is over. The work is
+    /// dropped then, wherever it waits.
+    pub async fn hold<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let Some(message) = &self.message else { return Err(Failure::Cancelled) };
+        let S3Object { bucket, key, .. } = &self.object;
+        let span = info_span!(
+            "message",
+            bucket,
+            key,
+            message_id = message.id,
+            receive_count = message.receive_count,
+            // Recorded when they are known.
+            lines = Empty,
+            seconds = Empty
+        );
+        tokio::select! {
+            biased;
+            () = message.lease.lost().cancelled() => Err(Failure::Cancelled),
+            () = message.in_flight.time_is_up().cancelled() => Err(Failure::Cancelled),
+            // Boxed, because the future is several KiB, which would be copied with this one.
+            done = Box::pin(work).instrument(span) => done,
+        }
+    }
+
+    fn log_failure(&self, fate: &str, reason: &str) {
+        let Some(message) = &self.message else { return };
+        let Self { object, .. } = self;
+        error!(
+            bucket = object.bucket,
+            key = object.key,
+            message_id = message.id,
+            receive_count = message.receive_count,
+            "{object} failed, and {fate}: {reason} (received {} times)",
+            message.receive_count
+        );
+        message.in_flight.count_failed();
+        counter!(FILES_FAILED).increment(1);
+    }
+
+    fn end(&mut self, fate: Fate) {
+        if let Some(message) = self.message.take() {
+            end(message, fate);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.end(Fate::Dropped);
+    }
+}
+
+/// Ends one delivery of a message. The last one decides.
+fn end(message: Arc<Message>, fate: Fate) {
+    message.fate.fetch_max(fate as u8, Relaxed);
+    if let Some(message) = Arc::into_inner(message) {
+        message.end();
+    }
+}
+
+impl Message {
+    fn new(message: SqsMessage, in_flight: &InFlight) -> Self {
+        let attribute = |name| message.attributes()?.get(&name);
+        let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
+        let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+        let sent = attribute(MessageSystemAttributeName::SentTimestamp);
+        if let Some(waited) = sent.and_then(|sent| since(sent.parse().ok()?)) {
+            histogram!(QUEUE_WAIT).record(waited);
+        }
+        counter!(RECEIVED).increment(1);
+        gauge!(IN_FLIGHT).increment(1);
+        let id = message.message_id.unwrap_or_default();
+        let handle = message.receipt_handle.unwrap_or_default();
+        Self {
+            lease: in_flight.leases().begin(&id, &handle),
+            id,
+            handle,
+            body: message.body.unwrap_or_default(),
+            receive_count,
+            received: Instant::now(),
+            fate: AtomicU8::new(Fate::Released as u8),
+            in_flight: in_flight.clone(),
+            token: in_flight.token(),
+        }
+    }
+
+    /// All that the message told of has come to an end.
+    fn end(self) {
+        gauge!(IN_FLIGHT).decrement(1);
+        let Self { id, lease, in_flight, token, .. } = self;
+        let fate = self.fate.into_inner();
+        let visible_in = if fate == Fate::Released as u8 {
+            histogram!(PROCESSING).record(self.received.elapsed());
+            // Before the message is deleted: after that, its lease must not be renewed.
+            lease.end();
+            let done = Done { message_id: id, handle: self.handle, tries: 0, in_flight: token };
+            return in_flight.done(done);
+        } else if lease.lost().is_cancelled() {
+            // Another receiver may have the message, and decides.
+            return;
+        } else if fate == Fate::GivenBack as u8 {
+            counter!(GIVEN_BACK).increment(1);
+            Duration::ZERO
+        } else if fate == Fate::Failed as u8 {
+            counter!(FAILED).increment(1);
+            in_flight.retry_wait(self.receive_count)
+        } else if in_flight.stopping().is_cancelled() {
+            info!(message_id = id, "Giving back the message {id}, which is not done");
+            counter!(GIVEN_BACK).increment(1);
+            Duration::ZERO
+        } else {
+            warn!(
+                message_id = id,
+                "The message {id} was dropped before it was released, and will come back"
+            );
+            in_flight.count_failed();
+            counter!(FAILED).increment(1);
+            in_flight.retry_wait(self.receive_count)
+        };
+        lease.give_up(visible_in, token);
+    }
+}
+
+/// How long ago that was, in milliseconds since 1970, by this machine's clock.
+fn since(milliseconds: u64) -> Option<Duration> {
+    let then = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
+    then.elapsed().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::{Clients, Queue};
+
+    fn in_flight() -> InFlight {
+        let sqs = Clients::local("http://127.0.0.1:1").sqs;
+        InFlight::of(&Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned()))
+    }
+
+    /// The deliveries of one message that tells of two objects.
+    fn two(in_flight: &InFlight) -> [Delivery; 2] {
+        let record = json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}});
+        let body = json!({"Records": [record, record]}).to_string();
+        let message = SqsMessage::builder().message_id("1").receipt_handle("h").body(body).build();
+        in_flight.take(Some(vec![message])).try_into().unwrap()
+    }
+
+    /// Whether the loop that deletes would get a message now.
+    async fn is_released(in_flight: &InFlight) -> bool {
+        let mut released = in_flight.released();
+        tokio::time::timeout(Duration::from_millis(1), released.next()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_deleted_when_all_of_its_events_are_released() {
+        let in_flight = in_flight();
+        let [one, other] = two(&in_flight);
+        one.release();
+        assert!(!is_released(&in_flight).await);
+        other.release();
+        assert!(in_flight.released().next().await.is_some());
+        assert_eq!(in_flight.failed(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_event_that_is_not_released_keeps_its_message_from_being_deleted() {
+        let in_flight = in_flight();
+        type End = fn(Delivery);
+        let ends: [End; 3] = [drop, Delivery::give_back, |delivery| delivery.retry_later("no")];
+        for end in ends {
+            let [one, other] = two(&in_flight);
+            end(one);
+            other.release();
+            assert!(!is_released(&in_flight).await);
+            let [one, other] = two(&in_flight);
+            one.release();
+            end(other);
+            assert!(!is_released(&in_flight).await);
+        }
+        assert_eq!(in_flight.failed(), 4, "dropped twice, failed twice");
+    }
+}

@@ -1,0 +1,71 @@
+//! Why an object could not be processed, and so what becomes of its message.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+
+use super::download::Replaced;
+use super::why;
+use crate::error::chain;
+
+/// Why an object could not be processed. Any error converts to one with `?`.
+///
+/// ```
+/// use shared::aws::Failure;
+///
+/// fn parse(line: &str) -> Result<u16, Failure> {
+///     Ok(line.parse()?)
+/// }
+/// assert!(matches!(parse("seven"), Err(Failure::Other(reason)) if reason.contains("invalid digit")));
+/// ```
+#[derive(Debug)]
+pub enum Failure {
+    /// The object is gone.
+    Gone,
+    /// The object was replaced or deleted while it was read.
+    Replaced,
+    /// The work was cancelled: another receiver may have the message by now, or the program ends and
+    /// the time for work that has begun is up.
+    Cancelled,
+    /// Another try would fail for the same reason.
+    Permanent(String),
+    /// Another try may help.
+    Other(String),
+}
+
+impl Failure {
+    /// A failure that no other try can mend: the message is put aside at once.
+    ///
+    /// ```
+    /// # use shared::aws::Failure;
+    /// let status = "abc".parse::<u16>().map_err(Failure::permanent);
+    /// assert!(matches!(status, Err(Failure::Permanent(_))));
+    /// ```
+    pub fn permanent(reason: impl Display) -> Self {
+        Self::Permanent(reason.to_string())
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        // A parser that reads the contents wraps the download's error into one of its own.
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<SdkError<GetObjectError>>() {
+                return match error.code() {
+                    Some("NoSuchKey" | "NoSuchVersion") => Self::Gone,
+                    _ => Self::Other(why(error)),
+                };
+            }
+            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if inner.is_some_and(|inner| inner.is::<Replaced>()) {
+                return Self::Replaced;
+            }
+            cause = error.source();
+        }
+        Self::Other(chain(&error))
+    }
+}

@@ -1,0 +1,201 @@
+//! The messages in flight: received, and neither deleted nor given back yet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::warn;
+
+use super::Queue;
+use super::dead_letters::DeadLetters;
+use super::delivery::{Delivery, deliver};
+use super::lease::Leases;
+use super::released::{Done, Released};
+
+/// What SQS is to tell of each message: how many times it was received, which decides how long a
+/// failed message is left alone, and when it was sent. For the receive's `message_system_attribute_names`.
+pub const ATTRIBUTES: [MessageSystemAttributeName; 2] = [
+    MessageSystemAttributeName::ApproximateReceiveCount,
+    MessageSystemAttributeName::SentTimestamp,
+];
+
+/// The messages that this program has received from a queue, and has neither deleted nor given back.
+///
+/// A message in flight stays hidden from other receivers: its visibility timeout is renewed until
+/// each of its events is done. A clone is the same set.
+#[derive(Clone, Debug)]
+pub struct InFlight(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    leases: Leases,
+    /// Each message holds a token of it.
+    messages: TaskTracker,
+    /// From the last event of a message to the loop that deletes.
+    done: UnboundedSender<Done>,
+    released: Arc<Mutex<UnboundedReceiver<Done>>>,
+    dead_letters: DeadLetters,
+    retry_wait: Duration,
+    stopping: CancellationToken,
+    time_is_up: CancellationToken,
+    idle: CancellationToken,
+    failed: AtomicU64,
+}
+
+/// The longest that a failed message is left alone before SQS shows it again.
+const LONGEST_RETRY: Duration = Duration::from_mins(15);
+/// For the last deletions and changes of visibility.
+const SETTLE_LIMIT: Duration = Duration::from_secs(8);
+
+impl InFlight {
+    /// Of messages from this queue, of which a failed one is left alone for 5 seconds at first.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn of(queue: &Queue) -> Self {
+        Self::with_retry_wait(queue, Duration::from_secs(5))
+    }
+
+    pub(crate) fn with_retry_wait(queue: &Queue, retry_wait: Duration) -> Self {
+        let (done, released) = unbounded_channel();
+        Self(Arc::new(Inner {
+            leases: Leases::keep(queue),
+            messages: TaskTracker::new(),
+            done,
+            released: Arc::new(Mutex::new(released)),
+            dead_letters: DeadLetters::of(queue),
+            retry_wait,
+            stopping: CancellationToken::new(),
+            time_is_up: CancellationToken::new(),
+            idle: CancellationToken::new(),
+            failed: AtomicU64::new(0),
+        }))
+    }
+
+    /// Takes what a receive has brought, and returns the events that the messages tell of.
+    ///
+    /// A message that tells of no new object is released at once. A message that cannot be read is
+    /// left to the queue, which shows it again or puts it aside. The log says so.
+    pub fn take(&self, messages: Option<Vec<Message>>) -> Vec<Delivery> {
+        let messages = messages.unwrap_or_default();
+        if messages.is_empty() && self.0.messages.is_empty() {
+            self.0.idle.cancel();
+        }
+        messages.into_iter().flat_map(|message| deliver(message, self)).collect()
+    }
+
+    /// The messages whose events are all released: those that can be deleted. Several tasks can take
+    /// from them at the same time.
+    pub fn released(&self) -> Released {
+        Released::new(self.0.released.clone(), self)
+    }
+
+    /// Waits until a receive has brought nothing while nothing was in flight.
+    pub async fn idle(&self) {
+        self.0.idle.cancelled().await;
+    }
+
+    /// The program is about to end: work that has begun may take `limit` longer.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub(crate) fn stop(&self, limit: Duration) {
+        self.0.stopping.cancel();
+        let time_is_up = self.0.time_is_up.clone();
+        tokio::spawn(async move {
+            sleep(limit).await;
+            time_is_up.cancel();
+        });
+    }
+
+    /// Waits until nothing is in flight: each message is deleted, or SQS knows when to show it again.
+    /// Warns if SQS cannot be told within 8 seconds.
+    pub async fn settled(&self) {
+        self.0.messages.close();
+        if timeout(SETTLE_LIMIT, self.0.messages.wait()).await.is_err() {
+            let count = self.0.messages.len();
+            warn!(
+                count,
+                "{count} messages are neither deleted nor given back: they will come back"
+            );
+        }
+    }
+
+    /// Waits until nothing is in flight, and nothing more can be.
+    pub(super) async fn ended(&self) {
+        self.0.messages.wait().await;
+    }
+
+    /// Cancelled when the program is about to end.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    /// Cancelled when work that has begun must end too.
+    pub(super) fn time_is_up(&self) -> &CancellationToken {
+        &self.0.time_is_up
+    }
+
+    pub(super) fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+
+    pub(super) fn dead_letters(&self) -> &DeadLetters {
+        &self.0.dead_letters
+    }
+
+    /// For one more message.
+    pub(super) fn token(&self) -> TaskTrackerToken {
+        self.0.messages.token()
+    }
+
+    /// Hands a message to the loop that deletes.
+    pub(super) fn done(&self, done: Done) {
+        let _ = self.0.done.send(done); // The receiver is in `self`, too.
+    }
+
+    /// How long a message is left alone that has failed this many times: twice as long each time.
+    pub(super) fn retry_wait(&self, receive_count: u32) -> Duration {
+        let doubled = 2u32.saturating_pow(receive_count.saturating_sub(1).min(30));
+        self.0.retry_wait.saturating_mul(doubled).min(LONGEST_RETRY)
+    }
+
+    /// Counts a file that could not be processed.
+    pub(super) fn count_failed(&self) {
+        self.0.failed.fetch_add(1, Relaxed);
+    }
+
+    /// How many files could not be processed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.0.failed.load(Relaxed)
+    }
+
+    /// How many messages are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.0.messages.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Clients;
+
+    #[tokio::test]
+    async fn each_further_try_is_left_alone_for_twice_as_long_but_not_forever() {
+        let sqs = Clients::local("http://127.0.0.1:1").sqs;
+        let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
+        let in_flight = InFlight::of(&queue);
+        let wait = |count| in_flight.retry_wait(count).as_secs();
+        assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);
+    }
+}

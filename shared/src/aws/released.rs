@@ -1,0 +1,129 @@
+//! Messages whose work is done, in batches, for the loop that deletes them.
+
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
+use metrics::counter;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::error;
+
+use super::{BATCH, BATCH_WAIT, Backoff, InFlight};
+use crate::metrics::RELEASED;
+
+/// With waits of up to 20 seconds between them, that is 5 minutes.
+const TRIES: u32 = 20;
+
+/// A message whose events are all released.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) message_id: String,
+    /// SQS's name for this receipt of the message.
+    pub(super) handle: String,
+    /// How many requests have tried to delete it.
+    pub(super) tries: u32,
+    /// The message is in flight until it is deleted.
+    pub(super) in_flight: TaskTrackerToken,
+}
+
+/// The messages whose events are all [released](super::Delivery::release), in batches.
+///
+/// Clones share the messages: each message comes to one of them.
+#[derive(Clone, Debug)]
+pub struct Released {
+    messages: Arc<Mutex<UnboundedReceiver<Done>>>,
+    in_flight: InFlight,
+    backoff: Backoff,
+}
+
+/// At most ten messages, the most that SQS deletes with one request.
+#[derive(Debug)]
+pub struct Batch {
+    messages: Vec<Done>,
+    in_flight: InFlight,
+    backoff: Backoff,
+}
+
+impl Released {
+    pub(super) fn new(messages: Arc<Mutex<UnboundedReceiver<Done>>>, in_flight: &InFlight) -> Self {
+        let backoff = Backoff::new("Deleting messages");
+        Self { messages, in_flight: in_flight.clone(), backoff }
+    }
+
+    /// Waits for released messages, and then a fifth of a second for more of them. `None` when nothing
+    /// is in flight any more and the program ends.
+    pub async fn next(&mut self) -> Option<Batch> {
+        let mut released = self.messages.lock().await;
+        let mut messages = Vec::with_capacity(BATCH);
+        tokio::select! {
+            _ = released.recv_many(&mut messages, BATCH) => {}
+            () = self.in_flight.ended() => return None,
+        }
+        let deadline = Instant::now() + BATCH_WAIT;
+        while messages.len() < BATCH {
+            let room = BATCH - messages.len();
+            if timeout_at(deadline, released.recv_many(&mut messages, room)).await.is_err() {
+                break;
+            }
+        }
+        let (in_flight, backoff) = (self.in_flight.clone(), self.backoff.clone());
+        Some(Batch { messages, in_flight, backoff })
+    }
+}
+
+impl Batch {
+    /// The messages for a `DeleteMessageBatch` request. An entry's id is its position.
+    pub fn entries(&self) -> Vec<DeleteMessageBatchRequestEntry> {
+        let entries = self.messages.iter().enumerate().map(|(position, message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
+            entry.receipt_handle(&message.handle).build()
+        });
+        entries.flatten().collect() // The builder has all that it needs.
+    }
+
+    /// SQS has deleted all but those that it has `refused`. They come again in another batch, unless
+    /// SQS says that they never can be deleted: those are given up, with an error in the log.
+    pub async fn settle(mut self, refused: Vec<BatchResultErrorEntry>) {
+        let mut error = None;
+        let mut undeleted = Vec::new();
+        for (position, message) in self.messages.into_iter().enumerate() {
+            let id = position.to_string();
+            match refused.iter().find(|refused| refused.id == id) {
+                None => counter!(RELEASED).increment(1),
+                Some(refused) if refused.sender_fault => give_up(&message, &refused.code),
+                Some(refused) => {
+                    error = Some(&refused.code);
+                    undeleted.push(message);
+                }
+            }
+        }
+        self.messages = undeleted;
+        match error {
+            Some(error) => self.retry(error).await,
+            None => self.backoff.succeeded(),
+        }
+    }
+
+    /// SQS has deleted none of them, because of `error`. After a while they come again in another batch.
+    /// After some minutes of tries they are given up, with an error in the log.
+    pub async fn retry(self, error: &str) {
+        self.backoff.failed(error).await;
+        for mut message in self.messages {
+            message.tries += 1;
+            if message.tries < TRIES {
+                self.in_flight.done(message);
+            } else {
+                give_up(&message, "it was tried for minutes");
+            }
+        }
+    }
+}
+
+fn give_up(Done { message_id, .. }: &Done, reason: &str) {
+    error!(
+        message_id,
+        "The message {message_id} is done, but not deleted, and will come back: {reason}"
+    );
+}

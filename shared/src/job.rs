@@ -1,0 +1,164 @@
+//! What steps 08 and 09 work with, and the settings for it.
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+
+use crate::aws::{Aws, AwsArgs, InFlight, Queue};
+use crate::check::{CheckArgs, CheckFailed};
+use crate::contents::Limits;
+use crate::metrics::MetricsArgs;
+use crate::results::{Results, ResultsArgs};
+use crate::{Error, progress, watch};
+
+/// All settings but those that a step teaches. To be flattened into a step's own arguments.
+#[derive(Args, Clone, Debug)]
+pub struct JobArgs {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    #[command(flatten)]
+    results: ResultsArgs,
+
+    #[command(flatten)]
+    check: CheckArgs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    /// How long to wait before retrying a failed file; doubles with each try, up to 15 minutes
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PALLETO_RETRY_WAIT",
+        default_value_t = 5,
+        help_heading = "AWS"
+    )]
+    retry_wait: u16,
+
+    /// How long work that has begun may go on when the program is told to stop; then it is given back
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PALLETO_STOP_LIMIT",
+        default_value_t = 30,
+        help_heading = "AWS"
+    )]
+    stop_limit: u16,
+
+    /// How many files each stage asks for at a time: 1 for large ones, 20 for many small ones
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PALLETO_MAX_DEMAND",
+        default_value_t = 1,
+        value_parser = value_parser!(u16).range(1..)
+    )]
+    max_demand: u16,
+}
+
+/// Where files come from, and where results go.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The queue that is told of new objects.
+    pub queue: Queue,
+    /// The messages from it that are neither deleted nor given back.
+    pub in_flight: InFlight,
+    /// The S3 that has the objects.
+    pub s3: aws_sdk_s3::Client,
+    /// How large a file may be.
+    pub limits: Limits,
+    /// The results.
+    pub results: Results,
+    /// How many files each stage asks for at a time.
+    pub max_demand: usize,
+    stop_limit: Duration,
+}
+
+/// The program ran until all was done, and a file could not be processed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{count} {} failed; the lines above say why, and where {} now",
+    if *count == 1 { "file" } else { "files" },
+    if *count == 1 { "its message is" } else { "their messages are" }
+)]
+pub struct FilesFailed {
+    count: u64,
+}
+
+impl JobArgs {
+    /// Sets up logging, and all that there is to work with. With `--check`, only looks whether that is
+    /// possible, tells the reader, and returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// If results cannot be written, the queue cannot be reached, the metrics cannot be served, or
+    /// the check has found something that does not work.
+    pub async fn start(&self) -> Result<Option<Job>, Error> {
+        self.aws.init()?;
+        if self.check.is_asked_for() {
+            let is_well = self.check.run(&self.aws, &self.results).await;
+            return if is_well { Ok(None) } else { Err(CheckFailed.into()) };
+        }
+        let results = Results::open(&self.results)?;
+        let Aws { queue, s3 } = self.aws.connect().await?;
+        let retry_wait = Duration::from_secs(self.retry_wait.into());
+        let in_flight = InFlight::with_retry_wait(&queue, retry_wait);
+        self.metrics.serve(in_flight.stopping().clone()).await?;
+        if results.until_idle() {
+            progress::show(&results, &queue, &in_flight);
+        }
+        Ok(Some(Job {
+            queue,
+            in_flight,
+            s3,
+            limits: self.limits,
+            results,
+            max_demand: self.max_demand.into(),
+            stop_limit: Duration::from_secs(self.stop_limit.into()),
+        }))
+    }
+}
+
+impl Job {
+    /// Waits until all files are processed, if the program ends then.
+    pub async fn all_done(&self) {
+        if self.results.until_idle() {
+            self.in_flight.idle().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// From now on, a file that no stage has begun is given back, and work that has begun may take
+    /// `--stop-limit` longer.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn stop(&self) {
+        self.in_flight.stop(self.stop_limit);
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    pub fn is_stopping(&self) -> bool {
+        self.in_flight.stopping().is_cancelled()
+    }
+
+    /// Waits until no message is in flight, and says in a line what was done.
+    ///
+    /// # Errors
+    ///
+    /// If the program ran until all was done, and a file failed.
+    pub async fn summary(&self) -> Result<(), FilesFailed> {
+        self.in_flight.settled().await;
+        progress::clear();
+        watch::end();
+        let count = self.in_flight.failed();
+        self.results.summary(count);
+        if self.results.until_idle() && count > 0 { Err(FilesFailed { count }) } else { Ok(()) }
+    }
+}

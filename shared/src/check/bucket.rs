@@ -6,6 +6,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use super::notification::{self, Filter};
 use super::reason;
 use super::report::Report;
+use crate::aws::is_denied;
 
 /// A key that no file has.
 const NO_SUCH_FILE: &str = "palleto-check/no-such-file";

@@ -39,7 +39,7 @@ pub(super) async fn check(queue: &Queue, is_embedded: bool, report: &mut Report)
         }
     };
     let number = |name| attributes.get(&name)?.parse::<u64>().ok();
-    visibility_timeout(queue.visibility_timeout, report);
+    visibility_timeout(queue.visibility_timeout.unsigned_abs().into(), report);
     if let Some(seconds) = number(QueueAttributeName::MessageRetentionPeriod) {
         retention(seconds, report);
     }

@@ -38,7 +38,8 @@ impl SqsConsumer {
         object: &S3Object,
         contents: &mut Contents,
     ) -> Result<(), Failure> {
-        let outcome = self.process(object, contents).await?;
+        let outcome = self.process(object, contents).await;
+        let outcome = outcome.map_err(|failure| contents.cause_of(failure))?;
         self.results.write(object, contents, &outcome).await?;
         info!(key = object.key, "{} processed {}", self.name, object.key);
         Ok(())

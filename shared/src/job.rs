@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
-use crate::aws::{Aws, AwsArgs, InFlight, Queue};
+use crate::aws::{Aws, AwsArgs, Queue};
 use crate::check::{CheckArgs, CheckFailed};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
@@ -65,8 +65,6 @@ pub struct JobArgs {
 pub struct Job {
     /// The queue that is told of new objects.
     pub queue: Queue,
-    /// The messages from it that are neither deleted nor given back.
-    pub in_flight: InFlight,
     /// The S3 that has the objects.
     pub s3: aws_sdk_s3::Client,
     /// How large a file may be.
@@ -106,14 +104,14 @@ impl JobArgs {
         let results = Results::open(&self.results)?;
         let Aws { queue, s3 } = self.aws.connect().await?;
         let retry_wait = Duration::from_secs(self.retry_wait.into());
-        let in_flight = InFlight::with_retry_wait(&queue, retry_wait);
-        self.metrics.serve(in_flight.stopping().clone()).await?;
+        let hidden_for = queue.visibility_timeout;
+        let queue = queue.with(hidden_for, retry_wait);
+        self.metrics.serve(queue.in_flight.stopping().clone()).await?;
         if results.until_idle() {
-            progress::show(&results, &queue, &in_flight);
+            progress::show(&results, &queue);
         }
         Ok(Some(Job {
             queue,
-            in_flight,
             s3,
             limits: self.limits,
             results,
@@ -127,7 +125,7 @@ impl Job {
     /// Waits until all files are processed, if the program ends then.
     pub async fn all_done(&self) {
         if self.results.until_idle() {
-            self.in_flight.idle().await;
+            self.queue.in_flight.idle().await;
         } else {
             std::future::pending::<()>().await;
         }
@@ -140,12 +138,7 @@ impl Job {
     ///
     /// Outside a tokio runtime.
     pub fn stop(&self) {
-        self.in_flight.stop(self.stop_limit);
-    }
-
-    /// Whether [`stop`](Self::stop) was called.
-    pub fn is_stopping(&self) -> bool {
-        self.in_flight.stopping().is_cancelled()
+        self.queue.in_flight.stop(self.stop_limit);
     }
 
     /// Waits until no message is in flight, and says in a line what was done.
@@ -154,10 +147,10 @@ impl Job {
     ///
     /// If the program ran until all was done, and a file failed.
     pub async fn summary(&self) -> Result<(), FilesFailed> {
-        self.in_flight.settled().await;
+        self.queue.in_flight.settled().await;
         progress::clear();
         watch::end();
-        let count = self.in_flight.failed();
+        let count = self.queue.in_flight.failed();
         self.results.summary(count);
         if self.results.until_idle() && count > 0 { Err(FilesFailed { count }) } else { Ok(()) }
     }

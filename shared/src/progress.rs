@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use tokio::time::{Instant, interval};
 
-use crate::aws::{InFlight, Queue};
+use crate::aws::Queue;
 use crate::results::Results;
 use crate::watch;
 
@@ -20,12 +20,12 @@ const DRAWN: Duration = Duration::from_millis(250);
 const ASKED: Duration = Duration::from_secs(1);
 
 /// Shows how far the work is until [`clear`]. Does nothing if nobody looks at a terminal.
-pub(crate) fn show(results: &Results, queue: &Queue, in_flight: &InFlight) {
+pub(crate) fn show(results: &Results, queue: &Queue) {
     if !io::stderr().is_terminal() || !io::stdout().is_terminal() || watch::is_on() {
         return;
     }
     let line = LINE.get_or_init(|| ProgressBar::new(0).with_style(style()));
-    tokio::spawn(draw(line, results.clone(), queue.clone(), in_flight.clone()));
+    tokio::spawn(draw(line, results.clone(), queue.clone()));
 }
 
 /// The work is done: the line disappears.
@@ -48,7 +48,7 @@ fn style() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-async fn draw(line: &ProgressBar, results: Results, queue: Queue, in_flight: InFlight) {
+async fn draw(line: &ProgressBar, results: Results, queue: Queue) {
     let started = Instant::now();
     let (mut waiting, mut asked) = (0, None::<Instant>);
     let mut now_and_then = interval(DRAWN);
@@ -63,7 +63,7 @@ async fn draw(line: &ProgressBar, results: Results, queue: Queue, in_flight: InF
         let speed = megabytes / started.elapsed().as_secs().max(1);
         line.set_position(done);
         // A message can tell of several files, but it seldom does.
-        line.set_length(done + in_flight.len() as u64 + waiting);
+        line.set_length(done + queue.in_flight.len() as u64 + waiting);
         line.set_message(format!("{} lines, {speed} MB/s", HumanCount(results.lines())));
         line.tick();
     }

@@ -282,7 +282,12 @@ fn now() -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use aws_sdk_s3::primitives::ByteStream;
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::Download;
+    use crate::contents::Limits;
 
     fn object(key: &str, version_id: Option<&str>) -> S3Object {
         S3Object {
@@ -315,13 +320,16 @@ mod tests {
             "%2e%2e",
             &"k".repeat(1024),
         ];
+        let contents =
+            Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
         for key in keys {
-            let (mut one_line, mut two_lines) = (Count::default(), Count::default());
-            one_line.add(b"a");
-            two_lines.add(b"a\nb");
-            results.write(&object(key, None), None, one_line).await.unwrap();
-            results.write(&object(key, Some("v1")), None, one_line).await.unwrap();
-            results.write(&object(key, Some("v1")), None, two_lines).await.unwrap();
+            let write = async |version, line_count| {
+                let outcome = json!({ "line_count": line_count });
+                results.write(&object(key, version), &contents, &outcome).await.unwrap();
+            };
+            write(None, 1).await;
+            write(Some("v1"), 1).await;
+            write(Some("v1"), 2).await;
         }
         let files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
@@ -356,6 +364,16 @@ mod tests {
             fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         names.sort_unstable();
         assert_eq!(names, [".unfinished-new", "result.json"]);
+    }
+
+    #[tokio::test]
+    async fn an_outcome_has_to_be_an_object() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents =
+            Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
+        let results = open(folder.path()).unwrap();
+        assert!(results.write(&object("k", None), &contents, &7).await.is_err());
+        assert!(!results.has(&object("k", None)).await);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Producer for SqsProducer {
         // 3 asked for and unmet, 10 more asked: ask for 13.
         self.pending += demand;
         info!("Asking for {} events", self.pending);
-        self.server.pull(self.pending, &self.me);
+        self.server.pull(demand, &self.me);
         let events = Vec::new();
         info!("Received {} events", events.len());
         events

@@ -17,16 +17,17 @@ impl Server {
         Self {}
     }
 
-    /// Starts to look for `count` events, which the producer will be sent. Does not wait for them.
-    pub fn pull(&mut self, count: usize, producer: &ProducerHandle<SqsProducer>) {
-        let task = tokio::spawn(look_for_events(count, producer.clone()));
+    /// Starts to look for `demand` events, which the producer will be sent. Does not wait for them.
+    pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
+        let looping = server_loop(demand, producer.clone());
+        let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
     }
 }
 
-async fn look_for_events(count: usize, producer: ProducerHandle<SqsProducer>) {
-    info!(missing = count, "Server looping: Looking for {count} events");
-    let events = vec!["hey"; count];
+async fn server_loop(demand: usize, producer: ProducerHandle<SqsProducer>) {
+    info!(missing = demand, "Server looping: Looking for {demand} events");
+    let events = vec!["hey"; demand];
     info!("Casting events to producer");
     SqsProducer::enqueue(&producer, events);
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use shared::stage::ProducerHandle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::producer::SqsProducer;
@@ -16,13 +15,7 @@ pub type Event = &'static str;
 
 pub struct Server {
     /// The loop that was started last.
-    looping: Option<Loop>,
-}
-
-struct Loop {
-    /// Returns how many events it was asked for and has not found.
-    task: JoinHandle<usize>,
-    terminate: CancellationToken,
+    looping: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -32,41 +25,22 @@ impl Server {
         Self { looping: None }
     }
 
-    /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
+    /// Starts to look for `demand` events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
-        let previous = self.looping.take();
-        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
+        let running = self.looping.take().filter(|running| !running.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = running {
-            info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
-            terminate.cancel();
-        }
         info!("All servers terminated");
-        let terminate = CancellationToken::new();
-        let looping = server_loop(previous, demand, producer.clone(), terminate.clone());
+        let looping = server_loop(demand, producer.clone());
         let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(Loop { task, terminate });
+        self.looping = Some(task);
     }
 }
 
-/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
-/// terminated before, it returns how many are still missing.
-async fn server_loop(
-    previous: Option<Loop>,
-    demand: usize,
-    producer: ProducerHandle<SqsProducer>,
-    terminate: CancellationToken,
-) -> usize {
-    let mut missing = demand;
-    // One loop at a time, or both would look for the same events.
-    if let Some(previous) = previous {
-        missing += previous.task.await.expect("a loop does not panic");
-    }
-    for run in 0.. {
-        if missing == 0 || terminate.is_cancelled() {
-            break;
-        }
+/// Runs until it has found `demand` events.
+async fn server_loop(demand: usize, producer: ProducerHandle<SqsProducer>) {
+    let (mut missing, mut run) = (demand, 0);
+    while missing > 0 {
         info!(run, missing, "Server looping: Run {run}. Looking for {missing} events");
         let events = receive(run, missing).await;
         if !events.is_empty() {
@@ -75,10 +49,10 @@ async fn server_loop(
             SqsProducer::enqueue(&producer, events);
         }
         if missing > 0 {
-            terminate.run_until_cancelled(sleep(Duration::from_secs(5))).await;
+            sleep(Duration::from_secs(5)).await;
         }
+        run += 1;
     }
-    missing
 }
 
 /// Finds nothing in the first five runs, and then two events at a time.

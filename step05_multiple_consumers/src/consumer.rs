@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use shared::stage::{self, Consumer, ConsumerHandle};
-use tokio::task;
 use tokio::time::sleep;
 use tracing::info;
 
@@ -21,7 +20,7 @@ impl Consumer for SqsConsumer {
     type Event = Event;
 
     async fn handle_events(&mut self, events: Vec<Event>) {
-        info!("Consumed by #Task<{}>: {}", task::id(), events.join(", "));
+        info!("Consumed by #Task<{}>: {}", tokio::task::id(), events.join(", "));
         // Work takes its time. Until it is done, nothing more is asked for.
         sleep(Duration::from_secs(1)).await;
     }

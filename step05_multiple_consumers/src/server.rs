@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::stage::ProducerHandle;
-use tokio::task::{self, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -19,11 +19,8 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-struct Loop {
-    /// Returns how many events it was asked for and has not found.
-    task: JoinHandle<usize>,
-    terminate: CancellationToken,
-}
+/// A loop's task, which returns how many events it has not found, and what terminates it.
+type Loop = (JoinHandle<usize>, CancellationToken);
 
 impl Server {
     pub fn start() -> Self {
@@ -34,19 +31,18 @@ impl Server {
 
     /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
-        let previous = self.looping.take();
-        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
+        let running = self.looping.take().filter(|(task, _)| !task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = running {
+        if let Some((task, terminate)) = &running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let looping = server_loop(previous, demand, producer.clone(), terminate.clone());
+        let looping = server_loop(running, demand, producer.clone(), terminate.clone());
         let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(Loop { task, terminate });
+        self.looping = Some((task, terminate));
     }
 }
 
@@ -58,16 +54,13 @@ async fn server_loop(
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
 ) -> usize {
-    let mut missing = demand;
+    let (mut missing, mut run) = (demand, 0);
     // One loop at a time, or both would look for the same events.
-    if let Some(previous) = previous {
-        missing += previous.task.await.expect("a loop does not panic");
+    if let Some((task, _)) = previous {
+        missing += task.await.expect("a loop does not panic");
     }
-    for run in 0.. {
-        if missing == 0 || terminate.is_cancelled() {
-            break;
-        }
-        let id = task::id();
+    while missing > 0 && !terminate.is_cancelled() {
+        let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         let events = receive(run, missing).await;
         if !events.is_empty() {
@@ -78,6 +71,7 @@ async fn server_loop(
         if missing > 0 {
             terminate.run_until_cancelled(sleep(Duration::from_secs(5))).await;
         }
+        run += 1;
     }
     missing
 }

@@ -1,7 +1,6 @@
 //! Events in.
 
 use shared::stage::{self, Consumer, ConsumerHandle};
-use tokio::task;
 use tracing::info;
 
 use crate::server::Event;
@@ -19,6 +18,6 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, events: Vec<Event>) {
         let files: Vec<_> = events.iter().map(Event::to_string).collect();
-        info!(?files, "Consumed by #Task<{}>: {}", task::id(), files.join(", "));
+        info!(?files, "Consumed by #Task<{}>: {}", tokio::task::id(), files.join(", "));
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use shared::aws::notification::objects_in;
 use shared::aws::{Queue, S3Object, why};
 use shared::stage::ProducerHandle;
-use tokio::task::{self, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -20,11 +20,8 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-struct Loop {
-    /// Returns how many events it was asked for and has not found.
-    task: JoinHandle<usize>,
-    terminate: CancellationToken,
-}
+/// A loop's task, which returns how many events it has not found, and what terminates it.
+type Loop = (JoinHandle<usize>, CancellationToken);
 
 impl Server {
     pub fn start(queue: &Queue) -> Self {
@@ -35,25 +32,24 @@ impl Server {
 
     /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
-        let previous = self.looping.take();
-        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
+        let running = self.looping.take().filter(|(task, _)| !task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = running {
+        if let Some((task, terminate)) = &running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
         let (queue, producer) = (self.queue.clone(), producer.clone());
-        let looping = server_loop(previous, queue, demand, producer, terminate.clone());
+        let looping = server_loop(running, queue, demand, producer, terminate.clone());
         let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(Loop { task, terminate });
+        self.looping = Some((task, terminate));
     }
 
     /// Terminates the loop, and waits for its end.
     pub async fn stop(&mut self) {
-        if let Some(Loop { task, terminate }) = self.looping.take() {
+        if let Some((task, terminate)) = self.looping.take() {
             terminate.cancel();
             task.await.expect("a loop does not panic");
         }
@@ -69,16 +65,13 @@ async fn server_loop(
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
 ) -> usize {
-    let mut missing = demand;
+    let (mut missing, mut run) = (demand, 0);
     // One loop at a time, or both would look for the same events.
-    if let Some(previous) = previous {
-        missing += previous.task.await.expect("a loop does not panic");
+    if let Some((task, _)) = previous {
+        missing += task.await.expect("a loop does not panic");
     }
-    for run in 0.. {
-        if missing == 0 || terminate.is_cancelled() {
-            break;
-        }
-        let id = task::id();
+    while missing > 0 && !terminate.is_cancelled() {
+        let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
@@ -96,6 +89,7 @@ async fn server_loop(
                 terminate.run_until_cancelled(queue.backoff.failed(why(&error))).await;
             }
         }
+        run += 1;
     }
     missing
 }

@@ -1,7 +1,6 @@
 //! Events in.
 
 use shared::stage::{self, Consumer, ConsumerHandle};
-use tokio::task;
 use tracing::info;
 
 use crate::server::Event;
@@ -18,8 +17,8 @@ impl Consumer for SqsConsumer {
     type Event = Event;
 
     async fn handle_events(&mut self, events: Vec<Event>) {
-        let files: Vec<_> = events.iter().map(|event| event.object.to_string()).collect();
-        info!(?files, "Consumed by #Task<{}>: {}", task::id(), files.join(", "));
+        let files: Vec<_> = events.iter().map(Event::to_string).collect();
+        info!(?files, "Consumed by #Task<{}>: {}", tokio::task::id(), files.join(", "));
         for event in events {
             event.release();
         }

@@ -18,7 +18,7 @@ mod producer;
 mod server;
 
 use clap::Parser;
-use shared::aws::{AwsArgs, InFlight};
+use shared::aws::AwsArgs;
 use shared::stage::SubscribeOptions;
 
 use consumer::SqsConsumer;
@@ -36,9 +36,8 @@ struct Args {
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
     let aws = args.aws.connect().await?;
-    let in_flight = InFlight::of(&aws.queue);
 
-    let producer = SqsProducer::start(Server::start(&aws.queue, &in_flight));
+    let producer = SqsProducer::start(Server::start(&aws.queue));
     let consumer = SqsConsumer::start();
     consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
 
@@ -49,6 +48,6 @@ async fn main() -> Result<(), shared::Error> {
     // What the producer has is still delivered, and handled. Then the consumer stops too.
     producer.stop();
     consumer.stopped().await.ok()?;
-    in_flight.settled().await;
+    aws.queue.in_flight.settled().await;
     Ok(())
 }

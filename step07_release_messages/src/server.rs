@@ -2,9 +2,9 @@
 
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use shared::aws::{ATTRIBUTES, Delivery, InFlight, Queue, Released, why};
+use shared::aws::{ATTRIBUTES, Delivery, Queue, why};
 use shared::stage::ProducerHandle;
-use tokio::task::{self, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -15,47 +15,41 @@ pub type Event = Delivery;
 
 pub struct Server {
     queue: Queue,
-    in_flight: InFlight,
     /// The loop that was started last.
     looping: Option<Loop>,
 }
 
-struct Loop {
-    /// Returns how many events it was asked for and has not found.
-    task: JoinHandle<usize>,
-    terminate: CancellationToken,
-}
+/// A loop's task, which returns how many events it has not found, and what terminates it.
+type Loop = (JoinHandle<usize>, CancellationToken);
 
 impl Server {
-    pub fn start(queue: &Queue, in_flight: &InFlight) -> Self {
+    pub fn start(queue: &Queue) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
-        tokio::spawn(delete_loop(queue.clone(), in_flight.released()));
-        Self { queue: queue.clone(), in_flight: in_flight.clone(), looping: None }
+        tokio::spawn(delete_loop(queue.clone()));
+        Self { queue: queue.clone(), looping: None }
     }
 
     /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
-        let previous = self.looping.take();
-        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
+        let running = self.looping.take().filter(|(task, _)| !task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = running {
+        if let Some((task, terminate)) = &running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (queue, in_flight, producer) =
-            (self.queue.clone(), self.in_flight.clone(), producer.clone());
-        let looping = server_loop(previous, queue, in_flight, demand, producer, terminate.clone());
+        let (queue, producer) = (self.queue.clone(), producer.clone());
+        let looping = server_loop(running, queue, demand, producer, terminate.clone());
         let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(Loop { task, terminate });
+        self.looping = Some((task, terminate));
     }
 
     /// Terminates the loop, and waits for its end.
     pub async fn stop(&mut self) {
-        if let Some(Loop { task, terminate }) = self.looping.take() {
+        if let Some((task, terminate)) = self.looping.take() {
             terminate.cancel();
             task.await.expect("a loop does not panic");
         }
@@ -67,25 +61,21 @@ impl Server {
 async fn server_loop(
     previous: Option<Loop>,
     queue: Queue,
-    in_flight: InFlight,
     demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
 ) -> usize {
-    let mut missing = demand;
+    let (mut missing, mut run) = (demand, 0);
     // One loop at a time, or both would look for the same events.
-    if let Some(previous) = previous {
-        missing += previous.task.await.expect("a loop does not panic");
+    if let Some((task, _)) = previous {
+        missing += task.await.expect("a loop does not panic");
     }
-    for run in 0.. {
-        if missing == 0 || terminate.is_cancelled() {
-            break;
-        }
-        let id = task::id();
+    while missing > 0 && !terminate.is_cancelled() {
+        let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
-        match receive(&queue, &in_flight, missing).await {
+        match receive(&queue, missing).await {
             Ok(events) => {
                 queue.backoff.succeeded();
                 if !events.is_empty() {
@@ -99,6 +89,7 @@ async fn server_loop(
                 terminate.run_until_cancelled(queue.backoff.failed(why(&error))).await;
             }
         }
+        run += 1;
     }
     missing
 }
@@ -107,7 +98,6 @@ async fn server_loop(
 /// loop need not wait.
 async fn receive(
     queue: &Queue,
-    in_flight: &InFlight,
     missing: usize,
 ) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
@@ -119,12 +109,13 @@ async fn receive(
         .send()
         .await?;
     // From now on they are kept hidden until their events are released.
-    Ok(in_flight.take(received.messages))
+    Ok(queue.in_flight.take(received.messages))
 }
 
 /// Deletes the messages whose events are all released, up to ten with one request. Ends when no more
 /// can come.
-async fn delete_loop(queue: Queue, mut released: Released) {
+async fn delete_loop(queue: Queue) {
+    let mut released = queue.in_flight.released();
     while let Some(batch) = released.next().await {
         let delete = queue.client.delete_message_batch().queue_url(&queue.url);
         match delete.set_entries(Some(batch.entries())).send().await {

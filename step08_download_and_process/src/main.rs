@@ -44,7 +44,7 @@ async fn main() -> Result<(), shared::Error> {
         return Ok(()); // It was --check, and all is well.
     };
 
-    let producer = SqsProducer::start(Server::start(&job.queue, &job.in_flight));
+    let producer = SqsProducer::start(Server::start(&job.queue));
     let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &job);
     let consumer = SqsConsumer::start("Consumer", &job);
     let demand = SubscribeOptions::default().max_demand(job.max_demand);

@@ -48,7 +48,7 @@ async fn main() -> Result<(), shared::Error> {
         return Ok(()); // It was --check, and all is well.
     };
 
-    let producer = SqsProducer::start(Server::start(&job.queue, &job.in_flight));
+    let producer = SqsProducer::start(Server::start(&job.queue));
     let mut pipelines = Supervisor::default();
     for name in (1..=args.pipelines).map(|number| format!("Pipeline{number}")) {
         let (producer, job) = (producer.clone(), job.clone());

@@ -8,15 +8,12 @@ use tracing::info;
 
 use crate::server::Event;
 
+/// A file whose first mebibyte is downloaded. The rest follows while the consumer reads it.
+pub type File = (Event, Contents);
+
 pub struct SqsProducerConsumer {
     name: String,
     job: Job,
-}
-
-/// A file whose first mebibyte is downloaded. The rest follows while the consumer reads it.
-pub struct File {
-    pub event: Event,
-    pub contents: Contents,
 }
 
 impl SqsProducerConsumer {
@@ -41,19 +38,17 @@ impl ProducerConsumer for SqsProducerConsumer {
         info!("{} received {} events", self.name, events.len());
         let mut files = Vec::new();
         for event in events {
-            if self.job.is_stopping() {
-                event.give_back();
-            } else if self.job.results.has(&event.object).await {
-                info!("{} is processed already", event.object);
+            if self.job.results.has(&event.object).await {
+                info!("{event} is processed already");
                 event.release();
-            } else {
-                match event.hold(self.download(&event.object)).await {
-                    Ok(contents) => {
-                        info!(key = event.object.key, "{} downloaded {}", self.name, event.object.key);
-                        files.push(File { event, contents });
-                    }
-                    Err(failure) => settle_failed(event, failure).await,
+                continue;
+            }
+            match event.hold(self.download(&event.object)).await {
+                Ok(contents) => {
+                    info!(key = event.object.key, "{} downloaded {}", self.name, event.object.key);
+                    files.push((event, contents));
                 }
+                Err(failure) => settle(event, failure).await,
             }
         }
         files
@@ -61,18 +56,12 @@ impl ProducerConsumer for SqsProducerConsumer {
 }
 
 /// Decides what becomes of an event whose file was not processed.
-pub async fn settle_failed(event: Event, failure: Failure) {
+pub async fn settle(event: Event, failure: Failure) {
     match failure {
-        Failure::Gone => {
-            info!("{} is gone: there is nothing left to process", event.object);
-            event.release();
-        }
-        Failure::Replaced => {
-            info!("{} was replaced while it was read, and is begun again", event.object);
-            event.give_back();
-        }
-        // Another receiver has the message, or gets it when this program ends.
-        Failure::Cancelled => event.give_back(),
+        // Nothing is left to process.
+        Failure::Gone => event.release(),
+        // The new content has to be read from its beginning, by this program or another.
+        Failure::Replaced | Failure::Cancelled => event.give_back(),
         Failure::Permanent(reason) => event.put_aside(&reason).await,
         Failure::Other(reason) => event.retry_later(&reason),
     }

@@ -4,10 +4,9 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use shared::aws::{ATTRIBUTES, Delivery, InFlight, Queue, Released, why};
-use shared::metrics::demand_pending;
+use shared::aws::{ATTRIBUTES, Delivery, Queue, why};
 use shared::stage::ProducerHandle;
-use tokio::task::{self, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -18,24 +17,12 @@ pub type Event = Delivery;
 
 pub struct Server {
     queue: Queue,
-    in_flight: InFlight,
     /// The loop that was started last.
     looping: Option<Loop>,
 }
 
-struct Loop {
-    task: JoinHandle<Rest>,
-    terminate: CancellationToken,
-}
-
-/// What a loop hands on to the next one.
-#[derive(Default)]
-struct Rest {
-    /// How many events it was asked for and has not found.
-    missing: usize,
-    /// Whether the queue has more: the last receives have brought all that they could.
-    has_more: bool,
-}
+/// A loop's task, which returns how many events it has not found, and what terminates it.
+type Loop = (JoinHandle<usize>, CancellationToken);
 
 /// How many receives may be under way at the same time.
 const RECEIVES: usize = 8;
@@ -43,37 +30,35 @@ const RECEIVES: usize = 8;
 const DELETE_LOOPS: usize = 4;
 
 impl Server {
-    pub fn start(queue: &Queue, in_flight: &InFlight) -> Self {
+    pub fn start(queue: &Queue) -> Self {
         info!("Attempting to start SQS.Server");
         info!("Initializing SQS.Server supervision tree");
         for _ in 0..DELETE_LOOPS {
-            tokio::spawn(delete_loop(queue.clone(), in_flight.released()));
+            tokio::spawn(delete_loop(queue.clone()));
         }
-        Self { queue: queue.clone(), in_flight: in_flight.clone(), looping: None }
+        Self { queue: queue.clone(), looping: None }
     }
 
     /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
-        let previous = self.looping.take();
-        let running = previous.as_ref().filter(|previous| !previous.task.is_finished());
+        let running = self.looping.take().filter(|(task, _)| !task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());
-        if let Some(Loop { task, terminate }) = running {
+        if let Some((task, terminate)) = &running {
             info!(terminating = %task.id(), "Terminating server with pid #Task<{}>", task.id());
             terminate.cancel();
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (queue, in_flight, producer) =
-            (self.queue.clone(), self.in_flight.clone(), producer.clone());
-        let looping = server_loop(previous, queue, in_flight, demand, producer, terminate.clone());
+        let (queue, producer) = (self.queue.clone(), producer.clone());
+        let looping = server_loop(running, queue, demand, producer, terminate.clone());
         let task = tokio::spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
-        self.looping = Some(Loop { task, terminate });
+        self.looping = Some((task, terminate));
     }
 
     /// Terminates the loop, and waits for its end.
     pub async fn stop(&mut self) {
-        if let Some(Loop { task, terminate }) = self.looping.take() {
+        if let Some((task, terminate)) = self.looping.take() {
             terminate.cancel();
             task.await.expect("a loop does not panic");
         }
@@ -85,46 +70,37 @@ impl Server {
 async fn server_loop(
     previous: Option<Loop>,
     queue: Queue,
-    in_flight: InFlight,
     demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
-) -> Rest {
+) -> usize {
+    let (mut missing, mut run) = (demand, 0);
     // One loop at a time, or both would look for the same events.
-    let Rest { mut missing, mut has_more } = match previous {
-        Some(previous) => previous.task.await.expect("a loop does not panic"),
-        None => Rest::default(),
-    };
-    missing += demand;
-    for run in 0.. {
-        demand_pending(missing);
-        if missing == 0 || terminate.is_cancelled() {
-            break;
-        }
-        let id = task::id();
+    if let Some((task, _)) = previous {
+        missing += task.await.expect("a loop does not panic");
+    }
+    while missing > 0 && !terminate.is_cancelled() {
+        let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
-        // SQS hands out ten messages at most for a receive. One receive is enough for a queue that has
-        // fewer. When it has more, several at the same time look for 25 as 10, 10, and 5.
-        let at_once = if has_more { RECEIVES } else { 1 };
-        let parts = (0..missing).step_by(10).take(at_once);
+        // SQS hands out ten messages at most for a receive. 25 events take three receives at the same
+        // time, for 10, 10, and 5.
+        let parts = (0..missing).step_by(10).take(RECEIVES);
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
         let mut receives: FuturesUnordered<_> =
-            parts.map(|from| receive(&queue, &in_flight, missing - from)).collect();
-        let (wanted, mut found, mut failure) = (missing.min(10 * at_once), 0, None);
+            parts.map(|from| receive(&queue, missing - from)).collect();
+        let mut failure = None;
         while let Some(received) = receives.next().await {
             match received {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
-                    found += events.len();
+                    missing = missing.saturating_sub(events.len());
                     info!("Casting events to producer");
                     SqsProducer::enqueue(&producer, events);
                 }
                 Err(error) => failure = Some(why(&error)),
             }
         }
-        missing = missing.saturating_sub(found);
-        has_more = found >= wanted;
         match failure {
             None => queue.backoff.succeeded(),
             // The longer SQS fails, the longer the loop waits.
@@ -132,15 +108,15 @@ async fn server_loop(
                 terminate.run_until_cancelled(queue.backoff.failed(reason)).await;
             }
         }
+        run += 1;
     }
-    Rest { missing, has_more }
+    missing
 }
 
 /// Receives messages that tell of up to `missing` objects. If there are none, SQS waits for some, so the
 /// loop need not wait.
 async fn receive(
     queue: &Queue,
-    in_flight: &InFlight,
     missing: usize,
 ) -> Result<Vec<Event>, SdkError<ReceiveMessageError>> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
@@ -152,12 +128,13 @@ async fn receive(
         .send()
         .await?;
     // From now on they are kept hidden until their events are released.
-    Ok(in_flight.take(received.messages))
+    Ok(queue.in_flight.take(received.messages))
 }
 
 /// Deletes the messages whose events are all released, up to ten with one request. Ends when no more
 /// can come.
-async fn delete_loop(queue: Queue, mut released: Released) {
+async fn delete_loop(queue: Queue) {
+    let mut released = queue.in_flight.released();
     while let Some(batch) = released.next().await {
         let delete = queue.client.delete_message_batch().queue_url(&queue.url);
         match delete.set_entries(Some(batch.entries())).send().await {

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
-use super::queue::Queue;
+use super::queue::{Queue, RETRY_WAIT};
 use crate::local_aws::{LocalAws, LocalAwsError};
 use crate::watch;
 
@@ -156,7 +156,7 @@ impl AwsArgs {
 
     pub(crate) fn set_up(&self, queue: Queue) -> Queue {
         let visibility_timeout = self.visibility_timeout.unwrap_or(queue.visibility_timeout);
-        Queue { wait: self.wait.into(), visibility_timeout, ..queue }
+        Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT) }
     }
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::{Queue, S3Object, why};
+use super::{S3Object, why};
 
 /// The queue's dead-letter queue, if it has one: its redrive policy names it.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ struct RedrivePolicy {
 const LONGEST_VALUE: usize = 1000;
 
 impl DeadLetters {
-    pub(super) fn of(queue: &Queue) -> Self {
-        let (client, queue_url) = (queue.client.clone(), queue.url.clone());
+    /// Of the queue at this URL.
+    pub(super) fn of(client: Client, queue_url: String) -> Self {
         Self { client, queue_url, url: OnceCell::new() }
     }
 

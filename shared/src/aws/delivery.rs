@@ -1,7 +1,8 @@
 //! One event: an object that was created, and the message that told of it.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
@@ -31,6 +32,8 @@ pub struct Delivery {
     pub object: S3Object,
     /// `None` when the delivery has ended.
     message: Option<Arc<Message>>,
+    /// Whether work on it has begun.
+    begun: AtomicBool,
 }
 
 /// A message that was received.
@@ -64,10 +67,11 @@ enum Fate {
 pub(super) fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
     let objects = objects_in(&message);
     let message = Arc::new(Message::new(message, in_flight));
-    let deliveries = objects
-        .iter()
-        .flatten()
-        .map(|object| Delivery { object: object.clone(), message: Some(message.clone()) });
+    let deliveries = objects.iter().flatten().map(|object| Delivery {
+        object: object.clone(),
+        message: Some(message.clone()),
+        begun: AtomicBool::new(false),
+    });
     let deliveries = deliveries.collect();
     end(message, if objects.is_some() { Fate::Released } else { Fate::Failed });
     deliveries
@@ -115,14 +119,18 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// The work's own, or [`Failure::Cancelled`] if the message could not be kept hidden, so that
-    /// another receiver may have it, or if the program ends and `--stop-limit` is over. The work is
-    /// dropped then, wherever it waits.
+    /// The work's own. Or [`Failure::Cancelled`]: if the message could not be kept hidden, so that
+    /// another receiver may have it; if the program ends and this would be the first work on the delivery; or
+    /// if it ends and `--stop-limit` is over. Then the work is dropped, wherever it waits.
     pub async fn hold<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let Some(message) = &self.message else { return Err(Failure::Cancelled) };
+        let has_begun = self.begun.swap(true, Relaxed);
+        if !has_begun && message.in_flight.stopping().is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
         let S3Object { bucket, key, .. } = &self.object;
         let span = info_span!(
             "message",
@@ -134,24 +142,31 @@ impl Delivery {
             lines = Empty,
             seconds = Empty
         );
-        tokio::select! {
+        let done = tokio::select! {
             biased;
             () = message.lease.lost().cancelled() => Err(Failure::Cancelled),
             () = message.in_flight.time_is_up().cancelled() => Err(Failure::Cancelled),
             // Boxed, because the future is several KiB, which would be copied with this one.
             done = Box::pin(work).instrument(span) => done,
+        };
+        match &done {
+            Err(Failure::Gone) => info!("{self} is gone: there is nothing left to process"),
+            Err(Failure::Replaced) => {
+                info!("{self} was replaced while it was read, and is begun again");
+            }
+            _ => {}
         }
+        done
     }
 
     fn log_failure(&self, fate: &str, reason: &str) {
         let Some(message) = &self.message else { return };
-        let Self { object, .. } = self;
         error!(
-            bucket = object.bucket,
-            key = object.key,
+            bucket = self.object.bucket,
+            key = self.object.key,
             message_id = message.id,
             receive_count = message.receive_count,
-            "{object} failed, and {fate}: {reason} (received {} times)",
+            "{self} failed, and {fate}: {reason} (received {} times)",
             message.receive_count
         );
         message.in_flight.count_failed();
@@ -162,6 +177,13 @@ impl Delivery {
         if let Some(message) = self.message.take() {
             end(message, fate);
         }
+    }
+}
+
+/// Bucket and key.
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.object.fmt(f)
     }
 }
 
@@ -214,7 +236,7 @@ impl Message {
             histogram!(PROCESSING).record(self.received.elapsed());
             // Before the message is deleted: after that, its lease must not be renewed.
             lease.end();
-            let done = Done { message_id: id, handle: self.handle, tries: 0, in_flight: token };
+            let done = Done { message_id: id, handle: self.handle, tries: 0, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
             // Another receiver may have the message, and decides.
@@ -253,11 +275,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::{Clients, Queue};
+    use crate::aws::Clients;
 
     fn in_flight() -> InFlight {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
-        InFlight::of(&Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned()))
+        InFlight::of(&sqs, "http://127.0.0.1:1/0/queue", 30, Duration::from_secs(5))
     }
 
     /// The deliveries of one message that tells of two objects.

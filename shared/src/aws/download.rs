@@ -47,7 +47,7 @@ pub struct Download {
 /// cannot be had any more. To begin again is right.
 #[derive(Debug, thiserror::Error)]
 #[error("it was replaced or deleted while it was being downloaded")]
-pub(super) struct Replaced;
+pub(crate) struct Replaced;
 
 impl Download {
     /// Sends a request for a whole object, again and again as long as that may help, and returns when

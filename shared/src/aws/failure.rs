@@ -7,8 +7,7 @@ use std::io;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 
-use super::download::Replaced;
-use super::why;
+use super::{Replaced, why};
 use crate::error::chain;
 
 /// Why an object could not be processed. Any error converts to one with `?`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -13,7 +14,6 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
-use super::Queue;
 use super::dead_letters::DeadLetters;
 use super::delivery::{Delivery, deliver};
 use super::lease::Leases;
@@ -55,23 +55,26 @@ const LONGEST_RETRY: Duration = Duration::from_mins(15);
 const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
 impl InFlight {
-    /// Of messages from this queue, of which a failed one is left alone for 5 seconds at first.
+    /// Of messages from the queue at `url`, which SQS hides for `visibility_timeout` seconds. A failed
+    /// message is left alone for `retry_wait` at first.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn of(queue: &Queue) -> Self {
-        Self::with_retry_wait(queue, Duration::from_secs(5))
-    }
-
-    pub(crate) fn with_retry_wait(queue: &Queue, retry_wait: Duration) -> Self {
+    pub(super) fn of(
+        client: &Client,
+        url: &str,
+        visibility_timeout: i32,
+        retry_wait: Duration,
+    ) -> Self {
         let (done, released) = unbounded_channel();
+        let hidden_for = Duration::from_secs(visibility_timeout.unsigned_abs().into());
         Self(Arc::new(Inner {
-            leases: Leases::keep(queue),
+            leases: Leases::keep(client.clone(), url.to_owned(), hidden_for),
             messages: TaskTracker::new(),
             done,
             released: Arc::new(Mutex::new(released)),
-            dead_letters: DeadLetters::of(queue),
+            dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
             retry_wait,
             stopping: CancellationToken::new(),
             time_is_up: CancellationToken::new(),
@@ -189,12 +192,12 @@ impl InFlight {
 mod tests {
     use super::*;
     use crate::aws::Clients;
+    use crate::aws::queue::RETRY_WAIT;
 
     #[tokio::test]
     async fn each_further_try_is_left_alone_for_twice_as_long_but_not_forever() {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
-        let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned());
-        let in_flight = InFlight::of(&queue);
+        let in_flight = InFlight::of(&sqs, "http://127.0.0.1:1/0/queue", 30, RETRY_WAIT);
         let wait = |count| in_flight.retry_wait(count).as_secs();
         assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);
     }

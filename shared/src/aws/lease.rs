@@ -23,7 +23,7 @@ use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
 use super::backoff::Backoff;
-use super::{BATCH, BATCH_WAIT, Queue, why};
+use super::{BATCH, BATCH_WAIT, why};
 use crate::metrics::LOST;
 
 /// Hands out leases.
@@ -47,17 +47,14 @@ enum Order {
 }
 
 impl Leases {
-    /// Starts to keep messages of `queue` hidden, by setting their visibility timeout again and again.
+    /// Starts to keep messages of a queue hidden, by setting their visibility timeout again and again.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub(super) fn keep(queue: &Queue) -> Self {
+    pub(super) fn keep(client: Client, queue_url: String, visibility_timeout: Duration) -> Self {
         let (sender, orders) = unbounded_channel();
-        let seconds = queue.visibility_timeout.try_into().unwrap_or_default();
-        let keeper =
-            Keeper::new(queue.client.clone(), queue.url.clone(), Duration::from_secs(seconds));
-        tokio::spawn(keeper.run(orders));
+        tokio::spawn(Keeper::new(client, queue_url, visibility_timeout).run(orders));
         Self(sender)
     }
 

@@ -1,11 +1,13 @@
 //! A queue, and how to receive from it.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::clients::ConnectError;
-use super::{Backoff, is_denied, why};
+use super::{Backoff, InFlight, is_denied, why};
 
 /// A queue, and how to receive from it.
 #[derive(Clone, Debug)]
@@ -20,15 +22,29 @@ pub struct Queue {
     pub visibility_timeout: i32,
     /// For receives that fail. All loops that receive from the queue share it.
     pub backoff: Backoff,
+    /// The messages that were received from the queue, and are neither deleted nor given back.
+    pub in_flight: InFlight,
 }
 
 /// SQS's own default, in seconds.
-const VISIBILITY_TIMEOUT: i32 = 30;
+pub(crate) const VISIBILITY_TIMEOUT: i32 = 30;
+/// How long a failed message is left alone at first.
+pub(super) const RETRY_WAIT: Duration = Duration::from_secs(5);
 
 impl Queue {
-    pub(crate) fn new(client: Client, url: String) -> Self {
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub(crate) fn new(client: Client, url: String, visibility_timeout: i32) -> Self {
+        let in_flight = InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT);
         let backoff = Backoff::new("Receiving from SQS");
-        Self { client, url, wait: 2, visibility_timeout: VISIBILITY_TIMEOUT, backoff }
+        Self { client, url, wait: 2, visibility_timeout, backoff, in_flight }
+    }
+
+    /// The same queue, with this visibility timeout, and this wait before a failed message is tried again.
+    pub(crate) fn with(self, visibility_timeout: i32, retry_wait: Duration) -> Self {
+        let in_flight = InFlight::of(&self.client, &self.url, visibility_timeout, retry_wait);
+        Self { visibility_timeout, in_flight, ..self }
     }
 
     /// The queue at this URL, if it is there.
@@ -48,8 +64,7 @@ impl Queue {
                 return Err(connect_error(url, hint, &error));
             }
         };
-        let visibility_timeout = hidden_for.unwrap_or(VISIBILITY_TIMEOUT);
-        Ok(Self { visibility_timeout, ..Self::new(client, url.to_owned()) })
+        Ok(Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT)))
     }
 
     /// The queue of this name, if there is one.

@@ -25,7 +25,7 @@ pub(super) struct Done {
     /// How many requests have tried to delete it.
     pub(super) tries: u32,
     /// The message is in flight until it is deleted.
-    pub(super) in_flight: TaskTrackerToken,
+    pub(super) _in_flight: TaskTrackerToken,
 }
 
 /// The messages whose events are all [released](super::Delivery::release), in batches.

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::task::coop::poll_proceed;
 
-use super::{Contents, Why, is_replaced};
+use super::{Contents, Why};
+use crate::aws::Replaced;
 
 /// At most this many bytes are unzipped at once.
 const STEP: usize = 64 * 1024;
@@ -59,7 +60,8 @@ impl Contents {
 }
 
 fn download_failed(error: io::Error) -> (Why, io::Error) {
-    (if is_replaced(&error) { Why::Replaced } else { Why::Download }, error)
+    let is_replaced = error.get_ref().is_some_and(|cause| cause.is::<Replaced>());
+    (if is_replaced { Why::Replaced } else { Why::Download }, error)
 }
 
 impl AsyncBufRead for Contents {

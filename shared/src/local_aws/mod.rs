@@ -41,7 +41,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-use crate::aws::{Aws, Clients, Queue};
+use crate::aws::{Aws, Clients, Queue, VISIBILITY_TIMEOUT};
 #[cfg(feature = "paused-clock")]
 use crate::clock;
 use crate::error::chain;
@@ -197,7 +197,7 @@ async fn set_up(clients: Clients, queue_name: &str) -> Result<Aws, LocalAwsError
         .send()
         .await
         .map_err(request_error)?;
-    Ok(Aws { queue: Queue::new(sqs, url), s3 })
+    Ok(Aws { queue: Queue::new(sqs, url, VISIBILITY_TIMEOUT), s3 })
 }
 
 #[allow(clippy::needless_pass_by_value)] // As `map_err` has it.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use shared::aws::Download;
-use shared::contents::{Contents, Limits, is_replaced};
+use shared::aws::Failure;
+use shared::contents::{Contents, Limits};
 use shared::local_aws::LocalAws;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -99,7 +100,7 @@ async fn another_etag_is_another_object() {
     let other = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"b\"\r\n\
                  content-range: bytes 4-7/8\r\n\r\nabcd";
     let script = Script::new([HALF, other]).await;
-    assert!(is_replaced(&script.download().await.unwrap_err()));
+    assert!(matches!(script.download().await.unwrap_err().into(), Failure::Replaced));
 }
 
 #[tokio::test]

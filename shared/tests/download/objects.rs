@@ -3,7 +3,8 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use shared::aws::Download;
-use shared::contents::{Contents, Limits, is_replaced};
+use shared::aws::Failure;
+use shared::contents::{Contents, Limits};
 use shared::fault_proxy::Fault::ResetAfter;
 use shared::local_aws::BUCKET;
 
@@ -21,7 +22,7 @@ async fn what_is_left_of_a_replaced_object_is_not_that_of_the_new_one() {
     new.reverse();
     world.put("file", new.clone()).await;
     let error = rest(&mut download).await.unwrap_err();
-    assert!(is_replaced(&error), "{error}");
+    assert!(matches!(error.into(), Failure::Replaced));
     assert!(world.download("file").await.unwrap() == new);
 }
 
@@ -33,7 +34,7 @@ async fn an_object_that_is_deleted_meanwhile_is_to_be_begun_again_and_then_it_is
     let mut download = world.start("file").await.unwrap();
     world.delete("file").await;
     let error = rest(&mut download).await.unwrap_err();
-    assert!(is_replaced(&error), "{error}");
+    assert!(matches!(error.into(), Failure::Replaced));
     assert_eq!(world.start("file").await.unwrap_err().code(), Some("NoSuchKey"));
 }
 
@@ -72,6 +73,6 @@ async fn contents_tell_that_the_object_was_replaced_and_what_it_was_named() {
             Err(error) => break error,
         }
     };
-    assert!(is_replaced(&error), "{error}");
-    assert!(!is_replaced(&std::io::Error::other("something else")));
+    assert!(matches!(error.into(), Failure::Replaced));
+    assert!(matches!(std::io::Error::other("something else").into(), Failure::Other(_)));
 }

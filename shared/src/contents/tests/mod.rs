@@ -13,7 +13,7 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 
 use super::{Contents, Limits};
-use crate::aws::Download;
+use crate::aws::{Download, Failure};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -34,6 +34,11 @@ fn download(chunks: impl Iterator<Item = io::Result<Bytes>> + Send + Sync + 'sta
 /// The contents of a download that arrives in these chunks.
 async fn contents_of(chunks: Vec<Bytes>) -> Contents {
     Contents::unzip(download(chunks.into_iter().map(Ok)), Limits::default()).await
+}
+
+/// Whether a failure of work on these contents would be one of the file, and not of its download.
+fn is_about_the_file(contents: &Contents) -> bool {
+    matches!(contents.cause_of(Failure::permanent("it is damaged")), Failure::Permanent(_))
 }
 
 async fn read_all(contents: &mut Contents) -> io::Result<Vec<u8>> {

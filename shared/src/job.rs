@@ -5,23 +5,22 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 
 use crate::aws::{Aws, AwsArgs, Queue};
-use crate::check::{CheckArgs, CheckFailed};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
 use crate::{Error, progress, watch};
 
+pub use crate::aws::{Download, Failure, S3Object};
+pub use crate::contents::Contents;
+
 /// All settings but those that a step teaches. To be flattened into a step's own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct JobArgs {
     #[command(flatten)]
-    aws: AwsArgs,
+    pub(crate) aws: AwsArgs,
 
     #[command(flatten)]
-    results: ResultsArgs,
-
-    #[command(flatten)]
-    check: CheckArgs,
+    pub(crate) results: ResultsArgs,
 
     #[command(flatten)]
     metrics: MetricsArgs,
@@ -88,19 +87,13 @@ pub struct FilesFailed {
 }
 
 impl JobArgs {
-    /// Sets up logging, and all that there is to work with. With `--check`, only looks whether that is
-    /// possible, tells the reader, and returns `None`.
+    /// Sets up logging, and all that there is to work with.
     ///
     /// # Errors
     ///
-    /// If results cannot be written, the queue cannot be reached, the metrics cannot be served, or
-    /// the check has found something that does not work.
-    pub async fn start(&self) -> Result<Option<Job>, Error> {
+    /// If results cannot be written, the queue cannot be reached, or the metrics cannot be served.
+    pub async fn start(&self) -> Result<Job, Error> {
         self.aws.init()?;
-        if self.check.is_asked_for() {
-            let is_well = self.check.run(&self.aws, &self.results).await;
-            return if is_well { Ok(None) } else { Err(CheckFailed.into()) };
-        }
         let results = Results::open(&self.results)?;
         let Aws { queue, s3 } = self.aws.connect().await?;
         let retry_wait = Duration::from_secs(self.retry_wait.into());
@@ -110,14 +103,14 @@ impl JobArgs {
         if results.until_idle() {
             progress::show(&results, &queue);
         }
-        Ok(Some(Job {
+        Ok(Job {
             queue,
             s3,
             limits: self.limits,
             results,
             max_demand: self.max_demand.into(),
             stop_limit: Duration::from_secs(self.stop_limit.into()),
-        }))
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "aws")]
-mod check;
+pub mod check;
 mod clock;
 #[cfg(feature = "aws")]
 pub mod contents;

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tracing::{Span, info};
 
-use crate::aws::S3Object;
+use crate::aws::{Failure, S3Object};
 use crate::clock;
 use crate::contents::Contents;
 use crate::metrics::{BYTES, FILES, LINES};
@@ -146,12 +146,18 @@ impl Results {
         Ok(())
     }
 
-    /// Whether there is a result of this very version already, or of this very content if the bucket has
-    /// no versions. The summary counts those.
-    pub async fn has(&self, object: &S3Object) -> bool {
-        let has = self.find(object).await;
-        self.0.already.fetch_add(has.into(), Relaxed);
-        has
+    /// Makes sure that there is no result of this very version yet, or of this very content if the bucket
+    /// has no versions.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::AlreadyDone`] if there is one. The summary counts those.
+    pub async fn ensure_new(&self, object: &S3Object) -> Result<(), Failure> {
+        if self.find(object).await {
+            self.0.already.fetch_add(1, Relaxed);
+            return Err(Failure::AlreadyDone);
+        }
+        Ok(())
     }
 
     async fn find(&self, object: &S3Object) -> bool {
@@ -373,7 +379,7 @@ mod tests {
             Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
         let results = open(folder.path()).unwrap();
         assert!(results.write(&object("k", None), &contents, &7).await.is_err());
-        assert!(!results.has(&object("k", None)).await);
+        assert!(results.ensure_new(&object("k", None)).await.is_ok());
     }
 
     #[test]

@@ -40,9 +40,7 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    let Some(job) = args.job.start().await? else {
-        return Ok(()); // It was --check, and all is well.
-    };
+    let job = args.job.start().await?;
 
     let producer = SqsProducer::start(Server::start(&job.queue));
     let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &job);

@@ -1,8 +1,6 @@
 //! Events in, files out: it downloads and unzips.
 
-use shared::aws::{Download, Failure, S3Object};
-use shared::contents::Contents;
-use shared::job::Job;
+use shared::job::{Contents, Download, Failure, Job, S3Object};
 use shared::stage::{self, ProducerConsumer, ProducerConsumerHandle};
 use tracing::info;
 
@@ -22,11 +20,11 @@ impl SqsProducerConsumer {
     }
 
     async fn download(&self, object: &S3Object) -> Result<Contents, Failure> {
+        self.job.results.ensure_new(object).await?;
         let get = self.job.s3.get_object().bucket(&object.bucket).key(&object.key);
         let get = get.set_version_id(object.version_id.clone());
         // Sends the request, and another one for the rest if the connection breaks.
-        let download = Download::start(get).await?;
-        Ok(Contents::unzip(download, self.job.limits).await)
+        Ok(Contents::unzip(Download::start(get).await?, self.job.limits).await)
     }
 }
 
@@ -38,31 +36,26 @@ impl ProducerConsumer for SqsProducerConsumer {
         info!("{} received {} events", self.name, events.len());
         let mut files = Vec::new();
         for event in events {
-            if self.job.results.has(&event.object).await {
-                info!("{event} is processed already");
-                event.release();
-                continue;
-            }
             match event.hold(self.download(&event.object)).await {
                 Ok(contents) => {
                     info!(key = event.object.key, "#{} downloaded {}", self.name, event.object.key);
                     files.push((event, contents));
                 }
-                Err(failure) => settle(event, failure).await,
+                Err(failure) => settle(event, Err(failure)).await,
             }
         }
         files
     }
 }
 
-/// Decides what becomes of an event whose file was not processed.
-pub async fn settle(event: Event, failure: Failure) {
-    match failure {
-        // Nothing is left to process.
-        Failure::Gone => event.release(),
-        // The new content has to be read from its beginning, by this program or another.
-        Failure::Replaced | Failure::Cancelled => event.give_back(),
-        Failure::Permanent(reason) => event.put_aside(&reason).await,
-        Failure::Other(reason) => event.retry_later(&reason),
+/// Decides what becomes of an event when the work on it has ended.
+pub async fn settle(event: Event, result: Result<(), Failure>) {
+    match result {
+        // There is nothing left to process: the message can be deleted.
+        Ok(()) | Err(Failure::AlreadyDone | Failure::Gone) => event.release(),
+        // The work has to begin again, here or in another program.
+        Err(Failure::Replaced | Failure::Cancelled) => event.give_back(),
+        Err(Failure::Permanent(reason)) => event.put_aside(&reason).await,
+        Err(Failure::Other(reason)) => event.retry_later(&reason),
     }
 }

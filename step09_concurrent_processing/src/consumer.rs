@@ -1,23 +1,21 @@
 //! Files in, results out.
 
 use serde_json::{Value, json};
-use shared::aws::{Failure, S3Object};
-use shared::contents::Contents;
-use shared::job::Job;
-use shared::results::Results;
+use shared::job::{Contents, Failure, Job, S3Object};
 use shared::stage::{self, Consumer, ConsumerHandle};
 use tracing::info;
 
 use crate::producer_consumer::{File, settle};
+use crate::server::Event;
 
 pub struct SqsConsumer {
     name: String,
-    results: Results,
+    job: Job,
 }
 
 impl SqsConsumer {
     pub fn start(name: &str, job: &Job) -> ConsumerHandle<Self> {
-        stage::named(name).start_consumer(Self { name: name.into(), results: job.results.clone() })
+        stage::named(name).start_consumer(Self { name: name.into(), job: job.clone() })
     }
 
     /// Your own work: reads the file, and returns what its result is to say.
@@ -26,6 +24,13 @@ impl SqsConsumer {
         while contents.next().await?.is_some() {}
         Ok(json!({ "line_count": contents.line_count() }))
     }
+
+    async fn work_on(&self, event: &Event, contents: &mut Contents) -> Result<(), Failure> {
+        let outcome = self.process(&event.object, contents).await?;
+        self.job.results.write(&event.object, contents, &outcome).await?;
+        info!(key = event.object.key, "{} processed {}", self.name, event.object.key);
+        Ok(())
+    }
 }
 
 impl Consumer for SqsConsumer {
@@ -33,16 +38,8 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, files: Vec<File>) {
         for (event, mut contents) in files {
-            let done = event.hold(async {
-                let outcome = self.process(&event.object, &mut contents).await?;
-                self.results.write(&event.object, &contents, &outcome).await?;
-                info!(key = event.object.key, "{} processed {}", self.name, event.object.key);
-                Ok(())
-            });
-            match done.await {
-                Ok(()) => event.release(),
-                Err(failure) => settle(event, contents.cause_of(failure)).await,
-            }
+            let result = event.hold(self.work_on(&event, &mut contents)).await;
+            settle(event, contents.cause_of(result)).await;
         }
     }
 }

@@ -24,6 +24,7 @@ mod producer_consumer;
 mod server;
 
 use clap::Parser;
+use shared::check::CheckArgs;
 use shared::job::JobArgs;
 use shared::stage::Supervisor;
 
@@ -36,6 +37,9 @@ struct Args {
     #[command(flatten)]
     job: JobArgs,
 
+    #[command(flatten)]
+    check: CheckArgs,
+
     /// How many files to work on at the same time
     #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pipelines: u16,
@@ -44,9 +48,10 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    let Some(job) = args.job.start().await? else {
-        return Ok(()); // It was --check, and all is well.
-    };
+    if args.check.is_asked_for() {
+        return Ok(args.check.run(&args.job).await?);
+    }
+    let job = args.job.start().await?;
 
     let producer = SqsProducer::start(Server::start(&job.queue));
     let mut pipelines = Supervisor::default();

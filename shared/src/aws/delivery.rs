@@ -150,6 +150,7 @@ impl Delivery {
             done = Box::pin(work).instrument(span) => done,
         };
         match &done {
+            Err(Failure::AlreadyDone) => info!("{self} is processed already"),
             Err(Failure::Gone) => info!("{self} is gone: there is nothing left to process"),
             Err(Failure::Replaced) => {
                 info!("{self} was replaced while it was read, and is begun again");

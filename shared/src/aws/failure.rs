@@ -10,7 +10,7 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use super::{Replaced, why};
 use crate::error::chain;
 
-/// Why an object could not be processed. Any error converts to one with `?`.
+/// Why an object was not processed. Any error converts to one with `?`.
 ///
 /// ```
 /// use shared::aws::Failure;
@@ -22,12 +22,14 @@ use crate::error::chain;
 /// ```
 #[derive(Debug)]
 pub enum Failure {
+    /// The object is processed already.
+    AlreadyDone,
     /// The object is gone.
     Gone,
     /// The object was replaced or deleted while it was read.
     Replaced,
-    /// The work was cancelled: another receiver may have the message by now, or the program ends and
-    /// the time for work that has begun is up.
+    /// The work was cancelled, or did not begin: another receiver may have the message by now, or the
+    /// program ends.
     Cancelled,
     /// Another try would fail for the same reason.
     Permanent(String),

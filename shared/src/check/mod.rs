@@ -15,10 +15,11 @@ use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
-use crate::aws::{Aws, AwsArgs, Clients, Queue, why};
+use crate::aws::{Aws, AwsArgs, Clients, ConnectError, Queue, why};
 use crate::error::chain;
+use crate::job::JobArgs;
 use crate::local_aws::{self, LocalAwsError};
-use crate::results::{Results, ResultsArgs};
+use crate::results::Results;
 use report::Report;
 
 /// Whether to check what is set up, in place of working. To be flattened into a step's own arguments.
@@ -36,8 +37,14 @@ pub struct CheckArgs {
 
 /// Files cannot be processed.
 #[derive(Debug, thiserror::Error)]
-#[error("not everything is set up; the lines above say what is missing")]
-pub struct CheckFailed;
+pub enum CheckError {
+    /// The arguments contradict each other.
+    #[error(transparent)]
+    Arguments(#[from] ConnectError),
+    /// The report says why.
+    #[error("not everything is set up; the lines above say what is missing")]
+    Failed,
+}
 
 /// What there is to work on, as far as it is known.
 struct Found {
@@ -54,9 +61,13 @@ impl CheckArgs {
         self.check
     }
 
-    /// Checks all that the program would use with these arguments, tells the reader, and returns whether
-    /// files can be processed.
-    pub async fn run(&self, aws: &AwsArgs, results: &ResultsArgs) -> bool {
+    /// Checks all that the program would use with these arguments, and tells the reader.
+    ///
+    /// # Errors
+    ///
+    /// If files cannot be processed.
+    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), CheckError> {
+        aws.init()?;
         let mut report = Report::default();
         let found = if aws.is_real() {
             self.real(aws, &mut report).await
@@ -74,7 +85,7 @@ impl CheckArgs {
             }
             Err(error) => report.failed("Results", chain(&error)),
         }
-        report.end()
+        if report.end() { Ok(()) } else { Err(CheckError::Failed) }
     }
 
     async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {

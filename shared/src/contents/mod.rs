@@ -125,14 +125,17 @@ impl Contents {
         self.count.elapsed()
     }
 
-    /// The cause of a `failure` of work that has read these contents: if the download failed, that is
-    /// the cause, whatever error the work made of it. Such a failure says nothing about the file, so it is never
-    /// permanent.
-    pub fn cause_of(&self, failure: Failure) -> Failure {
-        match (self.failed, failure) {
+    /// The `result` of work that has read these contents. If the download failed, that is the cause of
+    /// its failure, whatever error the work made of it: it says nothing about the file, so it is never permanent.
+    ///
+    /// # Errors
+    ///
+    /// If the work has failed.
+    pub fn cause_of<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.map_err(|failure| match (self.failed, failure) {
             (Some(Why::Replaced), _) => Failure::Replaced,
             (Some(Why::Download), Failure::Permanent(reason)) => Failure::Other(reason),
             (_, failure) => failure,
-        }
+        })
     }
 }

@@ -38,7 +38,8 @@ async fn contents_of(chunks: Vec<Bytes>) -> Contents {
 
 /// Whether a failure of work on these contents would be one of the file, and not of its download.
 fn is_about_the_file(contents: &Contents) -> bool {
-    matches!(contents.cause_of(Failure::permanent("it is damaged")), Failure::Permanent(_))
+    let result = Err::<(), _>(Failure::permanent("it is damaged"));
+    matches!(contents.cause_of(result), Err(Failure::Permanent(_)))
 }
 
 async fn read_all(contents: &mut Contents) -> io::Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
 mod book;
+mod carry;
 mod code;
 mod diff;
 mod difference;
@@ -52,6 +53,15 @@ enum Command {
         /// The numbers of steps; all of them, if none is named
         steps: Vec<u8>,
     },
+    /// Carries a change of one step through the later steps, and stops at a conflict
+    #[command(override_usage = "cargo x carry <STEP>, for instance: cargo x carry 4")]
+    Carry {
+        /// The number of the step that has changed
+        step: u8,
+        /// The commit that the step has changed since
+        #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+        base: String,
+    },
     /// Makes anew all that is made by this tool, and fails if that changes anything
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
@@ -67,6 +77,7 @@ fn main() -> ExitCode {
         Command::Diff { from, to } => diff::print(from, to),
         Command::Diffs => readme_diffs::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
+        Command::Carry { step, base } => carry::carry(step, &base),
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Book(args) => book::run(&args),

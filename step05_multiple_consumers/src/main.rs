@@ -22,7 +22,7 @@ use server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
+    shared::init_with_watch().unwrap_or_else(|error| error.exit());
 
     let producer = SqsProducer::start(Server::start());
     let consumers = [SqsConsumer::start(), SqsConsumer::start(), SqsConsumer::start()];

@@ -14,7 +14,7 @@ use super::clients::{Clients, Configured, ConnectError};
 use super::queue::Queue;
 use crate::contents::Limits;
 use crate::local_aws::{LocalAws, LocalAwsError};
-use crate::watch;
+use crate::{UsageError, clock, watch};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given \
     (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the \
@@ -127,10 +127,21 @@ impl AwsArgs {
     pub(crate) fn init(&self) {
         // It ends the program, which would leave the terminal as it is.
         self.refuse_files_for_a_real_s3();
-        if self.watch {
-            watch::start();
+        if let Err(error) = self.try_init() {
+            error.exit();
         }
-        crate::init_with(&self.log_format);
+    }
+
+    fn try_init(&self) -> Result<(), UsageError> {
+        if self.watch {
+            watch::start()?;
+        }
+        crate::init_with(&self.log_format)?;
+        if self.is_real() && clock::paused().is_some() {
+            let message = "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the network. Unset it";
+            return Err(UsageError::new(message));
+        }
+        Ok(())
     }
 
     /// Sets up logging, and connects to the SQS and S3 that are asked for, or starts the embedded ones

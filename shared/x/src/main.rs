@@ -3,6 +3,7 @@
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
 mod book;
+mod built_once;
 mod carry;
 mod code;
 mod diff;
@@ -36,6 +37,8 @@ struct Args {
 enum Command {
     /// Lists the steps
     Steps,
+    /// Counts the crates that are built again for each program after the tests are built
+    BuiltOnce,
     /// Counts each step's lines of code, and those changed from the step before
     Sizes,
     /// Shows what differs in the code of two steps, without comments and blank lines
@@ -73,6 +76,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Steps => steps::list(),
+        Command::BuiltOnce => built_once::print(),
         Command::Sizes => sizes::print(),
         Command::Diff { from, to } => diff::print(from, to),
         Command::Diffs => readme_diffs::write(),

@@ -7,7 +7,8 @@
 //!
 //! # Changed since step04
 //!
-//! - `main.rs`: three consumers subscribe to the producer, each for 10 events.
+//! - `main.rs`: three consumers subscribe to the producer, each for 10 events. With
+//!   `--watch` the terminal shows them at work.
 //! - `server.rs`, `consumer.rs`: log the id of their task.
 
 mod consumer;

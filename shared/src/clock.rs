@@ -1,50 +1,53 @@
 //! tokio's clock, which can be paused: then no wait takes any time.
 
+use std::env;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-#[cfg(feature = "paused-clock")]
-use {
-    std::{env, sync::OnceLock},
-    tokio::runtime::{Handle, RuntimeFlavor},
-    tokio::time::Instant,
-};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Instant;
 
-#[cfg(feature = "paused-clock")]
+use crate::UsageError;
+
 static PAUSED: OnceLock<Instant> = OnceLock::new();
 
-/// Pauses the clock, if the environment says so and the runtime has one thread only.
+/// Pauses the clock if `PALLETO_CLOCK` is `paused`.
+///
+/// # Errors
+///
+/// If it is anything else, or if the runtime has several threads: tokio can pause the clock of one thread only.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime.
-#[cfg(feature = "paused-clock")]
-pub(crate) fn pause_if_asked() {
-    let is_asked = env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused");
-    if is_asked && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-        // A clock can be paused once only.
-        PAUSED.get_or_init(|| {
-            tokio::time::pause();
-            Instant::now()
-        });
+pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
+    let clock = env::var_os("PALLETO_CLOCK").unwrap_or_default();
+    if clock.is_empty() {
+        return Ok(());
     }
+    if clock != "paused" {
+        let message = format!("PALLETO_CLOCK={} is not known: it can be paused", clock.display());
+        return Err(UsageError::new(message));
+    }
+    if Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread {
+        let message = "PALLETO_CLOCK=paused cannot be used with this program, because it runs on several threads: unset it";
+        return Err(UsageError::new(message));
+    }
+    // A clock can be paused once only.
+    PAUSED.get_or_init(|| {
+        tokio::time::pause();
+        Instant::now()
+    });
+    Ok(())
 }
 
-/// What the clock shows, if it is paused: the time since then, waits included.
-#[cfg(feature = "paused-clock")]
+/// How long the clock has been paused, waits included. `None` if it runs.
 pub(crate) fn paused() -> Option<Duration> {
     PAUSED.get().map(Instant::elapsed)
 }
 
-#[cfg(not(feature = "paused-clock"))]
-pub(crate) fn pause_if_asked() {}
-
-#[cfg(not(feature = "paused-clock"))]
-pub(crate) fn paused() -> Option<Duration> {
-    None
-}
-
-/// Does work that would hold up other tasks, in a thread of its own; but on a paused clock here and now, so that
-/// every run is the same.
+/// Does work that would hold up other tasks in a thread of its own. On a paused clock it does the work here and now,
+/// so that every run is the same.
 ///
 /// # Errors
 ///

@@ -26,38 +26,64 @@ mod signals;
 pub mod stage;
 #[cfg(feature = "transcript")]
 pub mod transcript;
+mod usage;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;
 
 pub use error::Error;
 #[cfg(feature = "aws")]
 pub use signals::stop_signal;
+pub use usage::UsageError;
 
-/// What every step does first: sets up [`logging`], and the clock.
+/// What steps 01–04 do first: refuses arguments, because they have none, and sets up [`logging`] and the clock.
 ///
-/// With `PALLETO_CLOCK=paused` in the environment, steps 01–05 do not wait: whenever all tasks
-/// sleep, tokio's clock (`tokio::time::pause`) jumps to the next one's waking. What they print is
-/// the same. Steps 06–08 can do that with the embedded SQS and S3 if they are built with the feature
-/// `paused-clock`: the pictures of them are made in that way.
+/// With `PALLETO_CLOCK=paused` in the environment, a program does not wait: whenever all tasks sleep, tokio's clock
+/// (`tokio::time::pause`) jumps to the moment at which the next one wakes up. What the program prints is the same.
+/// Steps 06–08 can do that with the embedded SQS and S3 only, which they then reach in memory: no clock waits for a
+/// socket. Step 09 cannot, because it runs on several threads.
 ///
-/// With `--watch` among its arguments, a step that has none of its own shows its stages at work (cargo feature
-/// `watch`).
+/// # Errors
+///
+/// If the program was given an argument, or if `PALLETO_CLOCK` cannot be used.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime.
-pub fn init() {
-    #[cfg(feature = "watch")]
-    watch::start_if_asked();
-    init_with("");
+pub fn init() -> Result<(), UsageError> {
+    usage::arguments(false)?;
+    init_with("")
 }
 
-/// As [`init`], with a format for the log: `full`, `json`, or nothing, which leaves it to `LOG_FORMAT`.
+/// As [`init`], for a step that has the one argument `--watch`: with it, the terminal shows the stages at work.
+///
+/// # Errors
+///
+/// If the program was given any other argument, if there is no terminal to show the stages in, or if `PALLETO_CLOCK`
+/// cannot be used.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime.
-pub fn init_with(log_format: &str) {
-    clock::pause_if_asked();
+#[cfg(feature = "watch")]
+pub fn init_with_watch() -> Result<(), UsageError> {
+    if usage::arguments(true)? {
+        watch::start()?;
+    }
+    init_with("")
+}
+
+/// As [`init`], for a program that reads its arguments itself. `log_format` is `full`, `json`, or nothing, which leaves
+/// it to `LOG_FORMAT`.
+///
+/// # Errors
+///
+/// If `PALLETO_CLOCK` cannot be used.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn init_with(log_format: &str) -> Result<(), UsageError> {
+    clock::pause_if_asked()?;
     logging::init(log_format);
+    Ok(())
 }

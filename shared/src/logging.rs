@@ -2,7 +2,7 @@
 //!
 //! By default that is the bare message, as in the talk. `LOG_FORMAT=full` adds time, level, target and
 //! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses what is shown
-//! ([syntax](EnvFilter)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, all that goes to
+//! ([syntax](Targets)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, all that goes to
 //! a pane of what is shown.
 
 use std::io::{self, ErrorKind, Write};
@@ -10,12 +10,13 @@ use std::{env, fmt, process};
 
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, error};
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::{self, FmtSpan, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer, Registry, registry};
+use tracing_subscriber::{Layer, Registry, registry};
 
 use crate::{clock, watch};
 
@@ -27,10 +28,7 @@ const DEFAULT_FILTER: &str =
 /// Sets up logging for this process, in the format that is asked for, or else in that of `LOG_FORMAT`. A
 /// second call changes nothing.
 pub fn init(format: &str) {
-    let filter = EnvFilter::try_from_default_env();
-    let wrong_filter = filter.as_ref().err().filter(|_| env::var_os("RUST_LOG").is_some());
-    let wrong_filter = wrong_filter.map(ToString::to_string);
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let (filter, wrong_filter) = filter();
     let by_default = env::var("LOG_FORMAT").unwrap_or_default();
     let chosen = if format.is_empty() { &by_default } else { format };
     let log = layer().with_writer(Stdout).with_ansi(!watch::is_on());
@@ -57,9 +55,21 @@ pub fn init(format: &str) {
     }
 }
 
+/// What `RUST_LOG` asks for, or else the default, and what is wrong with `RUST_LOG`.
+fn filter() -> (Targets, Option<ParseError>) {
+    let by_default = || DEFAULT_FILTER.parse().expect("the default is well-formed");
+    match env::var("RUST_LOG").unwrap_or_default().trim() {
+        "" => (by_default(), None),
+        asked_for => match asked_for.parse() {
+            Ok(filter) => (filter, None),
+            Err(error) => (by_default(), Some(error)),
+        },
+    }
+}
+
 fn subscribe(
     log: Box<dyn Layer<Registry> + Send + Sync>,
-    filter: EnvFilter,
+    filter: Targets,
 ) -> Result<(), SetGlobalDefaultError> {
     // What is watched is not only what is logged.
     #[cfg(feature = "watch")]

@@ -24,7 +24,7 @@ use server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
+    shared::init().unwrap_or_else(|error| error.exit());
 
     let producer = SqsProducer::start(Server::start());
     let consumer = SqsConsumer::start();

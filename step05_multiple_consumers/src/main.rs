@@ -7,7 +7,8 @@
 //!
 //! # Changed since step04
 //!
-//! - `main.rs`: three consumers subscribe to the producer, each for 10 events.
+//! - `main.rs`: three consumers subscribe to the producer, each for 10 events. With
+//!   `--watch` the terminal shows them at work.
 //! - `server.rs`, `consumer.rs`: log the id of their task.
 
 mod consumer;
@@ -22,7 +23,7 @@ use server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
+    shared::init_with_watch().unwrap_or_else(|error| error.exit());
 
     let producer = SqsProducer::start(Server::start());
     let consumers = [SqsConsumer::start(), SqsConsumer::start(), SqsConsumer::start()];

@@ -1,6 +1,6 @@
 //! How many events per second go through stages, and through the same shapes written by hand with
-//! tokio's channels, which is the ceiling: `cargo bench -p shared --bench stages`. It ends with the
-//! table that is in the README.
+//! tokio's channels, which is the ceiling: `cargo bench -p shared --bench stages`. It prints
+//! the table that is in the README.
 //!
 //! Two shapes, each with the demands (max, min) of (10, 0), (1000, 500) and (1, 0), on one thread and
 //! on two:
@@ -11,11 +11,12 @@
 mod by_hand;
 mod stages;
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use criterion::{Criterion, Throughput};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -69,77 +70,58 @@ const DEMANDS: [(Demand, u32); 3] = [
     (Demand { max: 1000, min: 500 }, 4_000_000),
     (Demand { max: 1, min: 0 }, 40_000),
 ];
-const THREADS: [(&str, usize); 2] = [("one thread", 0), ("two threads", 2)];
+/// Builds a runtime.
+type MakeRuntime = fn() -> io::Result<Runtime>;
+const THREADS: [(&str, MakeRuntime); 2] = [
+    ("one", || Builder::new_current_thread().build()),
+    ("two", || Builder::new_multi_thread().worker_threads(2).build()),
+];
 
 type Shape = fn(Demand, &Arc<Arrivals>);
 /// What is measured, and what it is compared with.
 const SHAPES: [(&str, Shape, Shape); 2] =
     [("single", stages::single, by_hand::single), ("chain", stages::chain, by_hand::chain)];
 
-fn main() {
-    let mut criterion = Criterion::default().configure_from_args().sample_size(20);
-    for (name, threads) in THREADS {
-        let runtime = match threads {
-            0 => Builder::new_current_thread().build(),
-            threads => Builder::new_multi_thread().worker_threads(threads).build(),
-        };
-        let runtime = runtime.expect("a runtime can be built");
-        for (demand, events) in DEMANDS {
-            let mut group = criterion.benchmark_group(format!("{demand}, {name}"));
-            group.throughput(Throughput::Elements(events.into()));
-            let mut measure = |name: String, run: Shape| {
-                group.bench_function(name, |bencher| {
-                    bencher.iter(|| until_arrived(&runtime, events, |all| run(demand, all)));
-                });
-            };
-            for (shape, stages, by_hand) in SHAPES {
-                // One after the other, so that both are measured in the same circumstances.
-                measure(format!("{shape}, by hand"), by_hand);
-                measure(format!("{shape}, stages"), stages);
-            }
-        }
-    }
-    criterion.final_summary();
-    print_table();
-}
+/// How often each shape runs for a row of the table, after one run that does not count.
+const RUNS: u32 = 20;
 
-/// Millions of events per second as a Markdown table, from what criterion has written. Does nothing if
-/// not all was measured.
-fn print_table() {
-    let mut table = String::from(
-        "| Shape | (max, min) | Threads | Stages | By hand | Ratio |\n|---|---|---|---:|---:|---:|\n",
-    );
-    for (shape, ..) in SHAPES {
-        for (threads, _) in THREADS {
+fn main() {
+    // `cargo test` looks only whether the benchmark still runs.
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
+    println!("| Shape | (max, min) | Threads | Stages | By hand | Ratio |");
+    println!("|---|---|---|---:|---:|---:|");
+    for (name, stages, by_hand) in SHAPES {
+        for (threads, runtime) in THREADS {
+            let runtime = runtime().expect("a runtime can be built");
             for (demand, events) in DEMANDS {
-                let measured = |way| {
-                    let seconds =
-                        mean(&format!("{demand}, {threads}"), &format!("{shape}, {way}"))?;
-                    Some(f64::from(events) / seconds / 1e6)
-                };
-                let (Some(stages), Some(by_hand)) = (measured("stages"), measured("by hand"))
-                else {
-                    return;
-                };
-                let ratio = stages / by_hand;
-                let threads = threads.trim_end_matches('s').trim_end_matches(" thread");
-                let _ = writeln!(
-                    table,
-                    "| {shape} | {demand} | {threads} | {stages:.1} M/s | {by_hand:.1} M/s | {ratio:.2} |"
+                let (events, runs) = if is_test { (100, 1) } else { (events, RUNS) };
+                // One after the other, so that both run in the same circumstances.
+                let by_hand = events_per_second(&runtime, events, runs, |all| by_hand(demand, all));
+                let stages = events_per_second(&runtime, events, runs, |all| stages(demand, all));
+                println!(
+                    "| {name} | {demand} | {threads} | {:.1} M/s | {:.1} M/s | {:.2} |",
+                    stages / 1e6,
+                    by_hand / 1e6,
+                    stages / by_hand,
                 );
             }
         }
     }
-    println!("\n{table}");
 }
 
-/// The mean time of an iteration in seconds.
-fn mean(group: &str, name: &str) -> Option<f64> {
-    let program = std::env::current_exe().ok()?;
-    let target = program.ancestors().nth(3)?;
-    let file = target.join("criterion").join(group).join(name).join("new/estimates.json");
-    let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-    Some(estimates["mean"]["point_estimate"].as_f64()? / 1e9)
+/// The mean of several runs.
+fn events_per_second(
+    runtime: &Runtime,
+    events: u32,
+    runs: u32,
+    run: impl Fn(&Arc<Arrivals>),
+) -> f64 {
+    until_arrived(runtime, events, &run);
+    let began = Instant::now();
+    for _ in 0..runs {
+        until_arrived(runtime, events, &run);
+    }
+    f64::from(events) * f64::from(runs) / began.elapsed().as_secs_f64()
 }
 
 fn until_arrived(runtime: &Runtime, events: u32, run: impl FnOnce(&Arc<Arrivals>)) {

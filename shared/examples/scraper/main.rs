@@ -96,7 +96,7 @@
 //! Nobody waits if the clock is paused:
 //!
 //! ```text
-//! PALLETO_CLOCK=paused cargo run -p shared --features paused-clock --example scraper
+//! PALLETO_CLOCK=paused cargo run -p shared --example scraper
 //! ```
 
 mod page_consumer;
@@ -148,8 +148,8 @@ const A_MOMENT: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
     let Args { experiment, seed } = Args::parse();
+    shared::init_with("")?;
     let scraper = &Scraper::new(seed);
 
     let options = stage::named("PageProducer");

@@ -61,7 +61,6 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
     let args = Args::parse();
     let queue = args.aws.connect().await?.queue;
 

@@ -11,7 +11,7 @@ use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
 use crate::local_aws::{LocalAws, LocalAwsError};
-use crate::watch;
+use crate::{clock, watch};
 
 /// Which SQS and S3 to use, and how. To be flattened into a step's own arguments.
 ///
@@ -95,16 +95,19 @@ impl AwsArgs {
     ///
     /// # Errors
     ///
-    /// If there are FILES for a real S3.
+    /// If the arguments and the environment contradict each other.
     pub(crate) fn init(&self) -> Result<(), ConnectError> {
         // First, because `--watch` takes the terminal.
         if self.is_real() && !self.files.is_empty() {
             return Err(ConnectError::FilesForARealS3);
         }
         if self.watch {
-            watch::start();
+            watch::start()?;
         }
-        crate::init_with(&self.log_format);
+        crate::init_with(&self.log_format)?;
+        if self.is_real() && clock::paused().is_some() {
+            return Err(ConnectError::PausedClock);
+        }
         Ok(())
     }
 

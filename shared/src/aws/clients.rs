@@ -9,6 +9,7 @@ use aws_sdk_sqs::config::{
     Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
 };
 
+use crate::UsageError;
 use crate::error::chain;
 use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
 
@@ -55,6 +56,14 @@ pub enum ConnectError {
         "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with `aws s3 cp`: a step never writes to a bucket of yours"
     )]
     FilesForARealS3,
+    /// A paused clock does not wait for the network.
+    #[error(
+        "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the network. Unset it"
+    )]
+    PausedClock,
+    /// An argument or an environment variable makes no sense.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The embedded SQS and S3 cannot be used.
     #[error(transparent)]
     Embedded(#[from] LocalAwsError),

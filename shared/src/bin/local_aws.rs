@@ -29,8 +29,8 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
-    shared::init();
     let args = Args::parse();
+    shared::init_with("")?;
     let local = LocalAws::start(args.port, &args.queue_name).await?;
     if args.samples || !args.files.is_empty() {
         local.fill(&args.files).await?;

@@ -9,7 +9,6 @@
 //! [s3s]: https://github.com/Nugine/s3s
 
 mod notification;
-#[cfg(feature = "paused-clock")]
 mod pipe;
 mod s3;
 mod samples;
@@ -42,7 +41,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use crate::aws::{Aws, Clients, Queue, VISIBILITY_TIMEOUT};
-#[cfg(feature = "paused-clock")]
 use crate::clock;
 use crate::error::chain;
 
@@ -206,14 +204,8 @@ fn request_error(error: impl std::error::Error) -> LocalAwsError {
 }
 
 /// How the SDK gets to it: by its address, unless the clock is paused.
-#[cfg(feature = "paused-clock")]
 fn way_to(router: Router) -> Option<SharedHttpClient> {
     clock::paused().map(|_| pipe::client(router))
-}
-
-#[cfg(not(feature = "paused-clock"))]
-fn way_to(_router: Router) -> Option<SharedHttpClient> {
-    None
 }
 
 async fn serve(listener: TcpListener, router: Router) {

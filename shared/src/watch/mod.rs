@@ -11,8 +11,7 @@
 //! | [`terminal`] | the thread that draws, the one that reads the keys, and the terminal as it was before |
 //!
 //! What is logged goes to a pane of it. A thread of its own draws, so that a step cannot keep it from that.
-//! It needs a terminal, and a clock that runs: without them, it says so, and the program ends as it does
-//! after a usage error, with exit code 2.
+//! It needs a terminal, and a clock that runs: without them, [`start`] returns an error that says so.
 
 mod cards;
 mod layer;
@@ -40,6 +39,7 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::UsageError;
 use crate::signals::Signals;
 use model::{Did, Model};
 
@@ -70,45 +70,31 @@ struct Shared {
     panics: Mutex<VecDeque<String>>,
 }
 
-/// Watches, if the arguments of this program say so. For steps that have no arguments of their own: any other is
-/// refused, with exit code 2.
-pub(crate) fn start_if_asked() {
-    let mut arguments = env::args_os();
-    let program = arguments.next().unwrap_or_default();
-    // Examples have arguments of their own.
-    if !title_of(&program).starts_with("step") {
-        return;
-    }
-    let arguments: Vec<_> = arguments.collect();
-    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--watch") {
-        refuse(&format!("there is no argument {}, only --watch", unknown.display()));
-    }
-    if !arguments.is_empty() {
-        start();
-    }
-}
-
 /// Shows the stages from now on. To be called before logging is set up. A second call changes nothing.
+///
+/// # Errors
+///
+/// If there is no terminal, or if the clock is paused.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime.
-pub(crate) fn start() {
+pub(crate) fn start() -> Result<(), UsageError> {
     if WATCH.get().is_some() {
-        return;
+        return Ok(());
     }
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        refuse("--watch needs a terminal: standard input and output must be one");
+        let message = "--watch needs a terminal: standard input and output must be one";
+        return Err(UsageError::new(message));
     }
     if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
-        refuse("--watch needs a clock that runs: unset PALLETO_CLOCK");
+        return Err(UsageError::new("--watch needs a clock that runs: unset PALLETO_CLOCK"));
     }
     let shared = Arc::new(Shared::new());
     let title = title_of(&env::args_os().next().unwrap_or_default());
-    let drawing = match terminal::start(shared.clone(), title) {
-        Ok(drawing) => Mutex::new(Some(drawing)),
-        Err(error) => refuse(&format!("--watch cannot use the terminal: {error}")),
-    };
+    let drawing = terminal::start(shared.clone(), title);
+    let drawing = drawing
+        .map_err(|error| UsageError::new(format!("--watch cannot use the terminal: {error}")))?;
     // Not before it is known to be over, or an error that ends the program would not be seen.
     let by_default = tokio::spawn(async {
         let code = Signals::listen().next().await;
@@ -124,12 +110,9 @@ pub(crate) fn start() {
         std::future::pending::<()>().await;
     });
     report_panics(shared.clone());
+    let drawing = Mutex::new(Some(drawing));
     let _ = WATCH.set(Watch { shared, drawing, ends_on_signal: by_default.abort_handle() });
-}
-
-fn refuse(why: &str) -> ! {
-    eprintln!("error: {why}");
-    exit(2)
+    Ok(())
 }
 
 /// The terminal is gone.

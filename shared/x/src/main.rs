@@ -3,6 +3,8 @@
 //! What the READMEs and the book show is made by it from the code, and kept true.
 
 mod book;
+mod built_once;
+mod carry;
 mod code;
 mod diff;
 mod difference;
@@ -35,6 +37,8 @@ struct Args {
 enum Command {
     /// Lists the steps
     Steps,
+    /// Counts the crates that are built again for each program after the tests are built
+    BuiltOnce,
     /// Counts each step's lines of code, and those changed from the step before
     Sizes,
     /// Shows what differs in the code of two steps, without comments and blank lines
@@ -52,6 +56,15 @@ enum Command {
         /// The numbers of steps; all of them, if none is named
         steps: Vec<u8>,
     },
+    /// Carries a change of one step through the later steps, and stops at a conflict
+    #[command(override_usage = "cargo x carry <STEP>, for instance: cargo x carry 4")]
+    Carry {
+        /// The number of the step that has changed
+        step: u8,
+        /// The commit that the step has changed since
+        #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+        base: String,
+    },
     /// Makes anew all that is made by this tool, and fails if that changes anything
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
@@ -63,10 +76,12 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Steps => steps::list(),
+        Command::BuiltOnce => built_once::print(),
         Command::Sizes => sizes::print(),
         Command::Diff { from, to } => diff::print(from, to),
         Command::Diffs => readme_diffs::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
+        Command::Carry { step, base } => carry::carry(step, &base),
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Book(args) => book::run(&args),

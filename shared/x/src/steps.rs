@@ -33,10 +33,17 @@ pub fn root() -> &'static Path {
 ///
 /// If the repository cannot be read.
 pub fn all() -> Result<Vec<Step>> {
+    all_in(root())
+}
+
+/// The steps of a workspace in their order.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub fn all_in(root: &Path) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
-    for entry in
-        fs::read_dir(root()).with_context(|| format!("cannot read {}", root().display()))?
-    {
+    for entry in fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let number = name.strip_prefix("step").and_then(|rest| rest.get(..2)?.parse().ok());
         steps.extend(number.map(|number| Step { number, name }));

@@ -4,6 +4,8 @@ use std::env;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(feature = "aws")]
+use tokio::runtime::{Builder, Runtime};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
@@ -39,6 +41,22 @@ pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
         Instant::now()
     });
     Ok(())
+}
+
+/// A tokio runtime on all processors, for step 09. With `PALLETO_CLOCK=paused` it has one thread only, because
+/// tokio can pause the clock of no other.
+///
+/// # Errors
+///
+/// If the operating system gives it no thread.
+#[cfg(feature = "aws")]
+pub fn runtime() -> std::io::Result<Runtime> {
+    let mut builder = if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
 }
 
 /// How long the clock has been paused, waits included. `None` if it runs.

@@ -30,6 +30,8 @@ mod usage;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;
 
+#[cfg(feature = "aws")]
+pub use clock::runtime;
 pub use error::Error;
 #[cfg(feature = "aws")]
 pub use signals::stop_signal;
@@ -39,8 +41,8 @@ pub use usage::UsageError;
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, a program does not wait: whenever all tasks sleep, tokio's clock
 /// (`tokio::time::pause`) jumps to the moment at which the next one wakes up. What the program prints is the same.
-/// Steps 06–08 can do that with the embedded SQS and S3 only, which they then reach in memory: no clock waits for a
-/// socket. Step 09 cannot, because it runs on several threads.
+/// Steps 06–09 can do that with the embedded SQS and S3 only, which they then reach in memory: no clock waits for a
+/// socket.
 ///
 /// # Errors
 ///

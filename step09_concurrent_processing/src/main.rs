@@ -45,9 +45,12 @@ struct Args {
     pipelines: u16,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), shared::Error> {
-    let args = Args::parse();
+fn main() -> Result<(), shared::Error> {
+    // On all processors.
+    shared::runtime()?.block_on(run(Args::parse()))
+}
+
+async fn run(args: Args) -> Result<(), shared::Error> {
     if args.check.is_asked_for() {
         return Ok(args.check.run(&args.job).await?);
     }

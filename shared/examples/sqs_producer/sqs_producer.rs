@@ -131,7 +131,7 @@ async fn receive(queue: &Queue, count: usize) -> Result<Vec<Message>, String> {
     let received = receive
         .max_number_of_messages(count.try_into().unwrap_or(10))
         .wait_time_seconds(queue.wait)
-        .set_visibility_timeout(queue.visibility_timeout)
+        .visibility_timeout(queue.visibility_timeout)
         .send()
         .await
         .map_err(|error| why(&error))?;

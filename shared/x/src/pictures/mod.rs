@@ -26,9 +26,6 @@ use recording::What;
 use scenes::{FILES, SCENES};
 use time::Scene;
 
-/// Step 9 needs a runtime of one thread, which it does not have itself.
-const STEP_9: &str = "step09_on_one_thread";
-
 /// Makes all pictures: each file's path, and what is to be in it.
 ///
 /// # Errors
@@ -66,11 +63,7 @@ pub fn write() -> Result<()> {
 
 fn in_time(scene: &Scene, steps: &[Step], programs: &Path) -> Result<String> {
     let step = steps.iter().find(|step| step.number == scene.step).context("no such step")?;
-    let program = match scene.step {
-        9 => programs.join("examples").join(STEP_9),
-        _ => programs.join(&step.name),
-    };
-    let program = program.with_extension(env::consts::EXE_EXTENSION);
+    let program = programs.join(&step.name).with_extension(env::consts::EXE_EXTENSION);
     let record = || -> Result<_> {
         let folder = tempfile::tempdir()?;
         for (name, size) in FILES {
@@ -101,7 +94,7 @@ fn path(step: u8, kind: &str) -> PathBuf {
 fn build() -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(steps::root());
-    cargo.args(["build", "--quiet", "--workspace", "--exclude", "x", "--bins", "--examples"]);
+    cargo.args(["build", "--quiet", "--workspace", "--exclude", "x", "--bins"]);
     ensure!(cargo.status().context("cannot run cargo")?.success(), "the steps cannot be built");
     // `cargo x` itself is in `target/debug`, or wherever they are put here.
     let x = env::current_exe()?;

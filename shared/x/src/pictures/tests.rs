@@ -254,14 +254,3 @@ fn new_demand_takes_over() {
     assert_eq!((loops[1].to, loops[1].lane), (None, 1));
     assert_eq!((bars[0].stage, bars[0].from, bars[0].to), (2, 2, Some(3)));
 }
-
-/// The picture of step 9 is made of a program that has its wiring, but for the runtime.
-#[test]
-fn step_9_on_one_thread_is_step_9() {
-    let read = |path: &str| fs::read_to_string(steps::root().join(path)).unwrap();
-    let wiring = |program: &str| program.split_once("\nuse clap").unwrap().1.to_owned();
-    let on_one_thread = read("shared/examples/step09_on_one_thread.rs");
-    let on_one_thread = on_one_thread.replace("(flavor = \"current_thread\")", "");
-    let step_9 = read("step09_concurrent_processing/src/main.rs");
-    assert_eq!(wiring(&on_one_thread), wiring(&step_9));
-}

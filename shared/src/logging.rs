@@ -71,12 +71,13 @@ fn subscribe(
     log: Box<dyn Layer<Registry> + Send + Sync>,
     filter: Targets,
 ) -> Result<(), SetGlobalDefaultError> {
-    // What is watched is not only what is logged.
+    // Each has its own filter, because the others see what the log does not show.
+    let layers = registry().with(log.with_filter(filter));
+    #[cfg(feature = "aws")]
+    let layers = layers.with(crate::metrics::demand());
     #[cfg(feature = "watch")]
-    if let Some(watch) = watch::layer() {
-        return set_global_default(registry().with(log.with_filter(filter)).with(watch));
-    }
-    set_global_default(registry().with(log).with(filter))
+    let layers = layers.with(watch::layer());
+    set_global_default(layers)
 }
 
 /// The time of day, or, on a paused clock, the seconds since it was paused.

@@ -5,6 +5,7 @@
 //!
 //! [Prometheus]: https://prometheus.io/docs/instrumenting/exposition_formats/
 
+use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +19,13 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 use tokio::net::TcpListener;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::field::Field;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Metadata, Subscriber, info};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 
 // Messages.
 pub(crate) const RECEIVED: &str = "palleto_messages_received_total";
@@ -29,7 +36,7 @@ pub(crate) const LOST: &str = "palleto_messages_lost_total";
 pub(crate) const IN_FLIGHT: &str = "palleto_messages_in_flight";
 pub(crate) const QUEUE_WAIT: &str = "palleto_queue_wait_seconds";
 pub(crate) const PROCESSING: &str = "palleto_processing_seconds";
-const DEMAND: &str = "palleto_demand_pending";
+pub(crate) const DEMAND: &str = "palleto_demand_pending";
 // Files.
 pub(crate) const FILES: &str = "palleto_files_processed_total";
 pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
@@ -103,9 +110,27 @@ impl MetricsArgs {
     }
 }
 
-/// Tells how many events are asked for and not found yet.
-pub fn demand_pending(events: usize) {
-    gauge!(DEMAND).set(u32::try_from(events).unwrap_or(u32::MAX));
+/// Reads from the steps' log how many events are asked for and not found yet: the field `missing`.
+pub(crate) fn demand<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let tells = |metadata: &Metadata<'_>| metadata.fields().field("missing").is_some();
+    Demand.with_filter(FilterFn::new(tells).with_max_level_hint(LevelFilter::INFO))
+}
+
+struct Demand;
+
+impl<S: Subscriber> Layer<S> for Demand {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            if field.name() == "missing"
+                && let Ok(missing) = format!("{value:?}").parse::<f64>()
+            {
+                gauge!(DEMAND).set(missing);
+            }
+        });
+    }
 }
 
 fn describe() {

@@ -18,7 +18,7 @@ use tracing::{Span, info};
 
 use crate::aws::{Failure, S3Object};
 use crate::clock;
-use crate::contents::Contents;
+use crate::contents::{Contents, Count};
 use crate::metrics::{BYTES, FILES, LINES};
 
 /// Where results go, and when the program ends. To be flattened into a step's own arguments.
@@ -118,14 +118,28 @@ impl Results {
         contents: &Contents,
         outcome: &T,
     ) -> io::Result<()> {
-        let (count_lines, count_bytes) = (contents.line_count(), contents.byte_size());
+        self.write_counted(object, contents.etag(), contents.count(), outcome).await
+    }
+
+    /// As [`write`](Self::write), for contents that were read and counted by other means.
+    ///
+    /// # Errors
+    ///
+    /// See [`write`](Self::write).
+    pub async fn write_counted<T: Serialize>(
+        &self,
+        object: &S3Object,
+        etag: Option<&str>,
+        count: Count,
+        outcome: &T,
+    ) -> io::Result<()> {
         let document = Document {
             bucket: &object.bucket,
             key: &object.key,
             version_id: object.version_id.as_deref(),
-            etag: contents.etag(),
+            etag,
             outcome,
-            byte_size: count_bytes,
+            byte_size: count.bytes(),
             processed_at: now(),
         };
         let json = serde_json::to_vec_pretty(&document)?;
@@ -134,14 +148,14 @@ impl Results {
         let folder = self.0.folder.clone();
         clock::blocking(move || write_whole(&folder, &path, &json)).await??;
         let span = Span::current();
-        span.record("lines", count_lines);
-        span.record("seconds", contents.elapsed().as_secs_f64());
+        span.record("lines", count.lines());
+        span.record("seconds", count.elapsed().as_secs_f64());
         files.fetch_add(1, Relaxed);
-        lines.fetch_add(count_lines, Relaxed);
-        bytes.fetch_add(count_bytes, Relaxed);
+        lines.fetch_add(count.lines(), Relaxed);
+        bytes.fetch_add(count.bytes(), Relaxed);
         counter!(FILES).increment(1);
-        counter!(LINES).increment(count_lines);
-        counter!(BYTES).increment(count_bytes);
+        counter!(LINES).increment(count.lines());
+        counter!(BYTES).increment(count.bytes());
         self.note_time();
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -18,6 +19,7 @@ use super::dead_letters::DeadLetters;
 use super::delivery::{Delivery, deliver};
 use super::lease::Leases;
 use super::released::{Done, Released};
+use crate::metrics::DEMAND;
 
 /// What SQS is to tell of each message: how many times it was received, which decides how long a
 /// failed message is left alone, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -92,7 +94,10 @@ impl InFlight {
         if messages.is_empty() && self.0.messages.is_empty() {
             self.0.idle.cancel();
         }
-        messages.into_iter().flat_map(|message| deliver(message, self)).collect()
+        let deliveries: Vec<_> =
+            messages.into_iter().flat_map(|message| deliver(message, self)).collect();
+        gauge!(DEMAND).decrement(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
+        deliveries
     }
 
     /// The messages whose events are all released: those that can be deleted. Several tasks can take

@@ -12,7 +12,6 @@ mod unzip;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::time::Duration;
 
 use ahead::Ahead;
 pub use count::Count;
@@ -120,9 +119,9 @@ impl Contents {
         self.count.bytes()
     }
 
-    /// The time since the first bytes were read.
-    pub fn elapsed(&self) -> Duration {
-        self.count.elapsed()
+    /// The lines and bytes so far, and the time since the first bytes were read.
+    pub fn count(&self) -> Count {
+        self.count
     }
 
     /// The `result` of work that has read these contents. If the download failed, that is the cause of

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
 use clap::Parser;
 use flate2::write::MultiGzDecoder;
+use serde_json::json;
 use shared::Error;
 use shared::aws::S3Object;
 use shared::aws::notification::objects_in;
@@ -113,7 +114,9 @@ impl Ceiling {
             let Some(message) = message else { return Ok(()) };
             for object in objects_in(&message).unwrap_or_default() {
                 let count = self.count(&object).await?;
-                self.results.write(&object, object.etag.as_deref(), count).await?;
+                let outcome = json!({ "line_count": count.lines() });
+                let etag = object.etag.as_deref();
+                self.results.write_counted(&object, etag, count, &outcome).await?;
             }
             done.send(message.receipt_handle.unwrap_or_default()).await?;
         }

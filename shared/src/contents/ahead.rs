@@ -1,22 +1,27 @@
-//! A download, of which some is there before it is asked for.
+//! A download that has begun to arrive before the contents are read.
 
 use std::collections::VecDeque;
 use std::io;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use sync_wrapper::SyncWrapper;
 
 use crate::aws::Download;
 
-/// So much is read ahead: 1 MiB.
+/// This much is read ahead: 1 MiB.
 pub(super) const WINDOW: usize = 1 << 20;
 
-/// A download whose first mebibyte is there. The rest comes as it is asked for.
+/// A download whose first mebibyte is in memory. The rest arrives as it is asked for.
 #[derive(Debug)]
 pub(super) struct Ahead {
-    /// What is there. An error is the last.
+    /// In memory. An error is the last of them.
     chunks: VecDeque<io::Result<Bytes>>,
-    /// `None` if nothing comes any more.
-    rest: Option<Download>,
+    /// `None` if the download ended within the window.
+    ///
+    /// Requests of the SDK are not `Sync`, but a reference to the contents is to be sent between threads.
+    rest: Option<SyncWrapper<BoxStream<'static, io::Result<Bytes>>>>,
 }
 
 impl Ahead {
@@ -31,25 +36,29 @@ impl Ahead {
             size += bytes.len();
             chunks.extend(chunk);
         }
-        Self { chunks, rest: Some(download) }
+        let rest = stream::unfold(download, async |mut download| {
+            let chunk = download.next().await.transpose()?;
+            Some((chunk, download))
+        });
+        Self { chunks, rest: Some(SyncWrapper::new(Box::pin(rest))) }
     }
 
-    /// Whether it ended within the window, well or not.
+    /// Whether the download ended within the window, well or not.
     pub(super) fn is_whole(&self) -> bool {
         self.rest.is_none()
     }
 
-    /// Whether it begins with these bytes.
+    /// Whether the file begins with these bytes.
     pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
         let first = self.chunks.iter().flatten().flatten().take(bytes.len());
         first.eq(bytes)
     }
 
-    /// The next chunk, or `None` at the end. Not to be called again after that, or after an error.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    /// The next chunk, or `None` at the end. It must not be called again after that, nor after an error.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         match (self.chunks.pop_front(), &mut self.rest) {
-            (None, Some(download)) => download.next().await,
-            (chunk, _) => chunk.transpose(),
+            (None, Some(rest)) => rest.get_mut().as_mut().poll_next(cx).map(Option::transpose),
+            (chunk, _) => Poll::Ready(chunk.transpose()),
         }
     }
 }

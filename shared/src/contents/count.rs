@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Counts the lines of a file that are not empty, and its bytes, and how long that takes.
 ///
+/// A line that has nothing but a carriage return is not empty, as for `grep -c .`.
+///
 /// ```
 /// let mut count = shared::contents::Count::default();
 /// // The end of a chunk is seldom the end of a line, and the last line need not end.
@@ -12,24 +14,19 @@ use std::time::{Duration, Instant};
 /// }
 /// assert_eq!((count.lines(), count.bytes()), (3, 15));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Count {
-    began: Instant,
+    /// When the first chunk came.
+    began: Option<Instant>,
     whole_lines: u64,
     bytes: u64,
     is_in_line: bool,
 }
 
-impl Default for Count {
-    /// Begins to count, now.
-    fn default() -> Self {
-        Self { began: Instant::now(), whole_lines: 0, bytes: 0, is_in_line: false }
-    }
-}
-
 impl Count {
     /// Counts what is in the next chunk of the file.
     pub fn add(&mut self, chunk: &[u8]) {
+        self.began.get_or_insert_with(Instant::now);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', chunk) {
             self.whole_lines += u64::from(self.is_in_line || end > start);
@@ -45,9 +42,9 @@ impl Count {
         self.whole_lines + u64::from(self.is_in_line)
     }
 
-    /// How long it has been counting.
+    /// The time since the first chunk.
     pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.began.as_ref().map(Instant::elapsed).unwrap_or_default()
     }
 
     /// All bytes.

@@ -3,253 +3,143 @@
 mod ahead;
 mod count;
 mod limits;
+mod lines;
+mod read;
+#[cfg(test)]
+mod tests;
 mod unzip;
 
-use std::io::{self, Read};
-
-use tokio::task::coop::consume_budget;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
 
 use ahead::Ahead;
 pub use count::Count;
 pub use limits::Limits;
+pub use lines::MAX_LINE;
 
 use crate::aws::{Download, Replaced};
 use unzip::{GZIP, Unzip};
 
-/// Bytes that are unzipped at once, at most.
-const STEP: usize = 64 * 1024;
-
 /// Whether the contents ended because the object was replaced or deleted while it was being
-/// downloaded. To begin again is right then.
+/// downloaded. Processing must begin again then.
 pub fn is_replaced(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.downcast_ref::<Replaced>().is_some())
 }
 
-/// The contents of a file: unzipped, if its first bytes are those of a gzip file, or else as they
-/// are. The first mebibyte of the file is there, and the rest is downloaded as the contents are taken.
+/// The contents of a file: unzipped if its first bytes are those of a gzip file, or else as they
+/// are. The first mebibyte of the file is in memory, and the rest is downloaded as the contents are read.
+///
+/// There are three ways to read them, which can follow each other:
+///
+/// - [`next`](Self::next) gives the next bytes as they come, at most 64 KiB. It is the fastest.
+/// - [`next_line`](Self::next_line) gives the next line as text.
+/// - [`AsyncBufRead`](tokio::io::AsyncBufRead) and [`AsyncRead`](tokio::io::AsyncRead), which csv-async, tokio's
+///   [`lines`](tokio::io::AsyncBufReadExt::lines), tokio-util's codecs, and others take.
+///
+/// Whichever it is, bytes are unzipped when they are asked for. Since that is work for a processor, other
+/// tasks of the thread have their turn in between. The contents [count](Self::line_count) what they give.
+///
+/// # Errors
+///
+/// Reading fails if the download breaks off for good, or the object [was replaced](Self::was_replaced), or the
+/// gzip data are damaged or incomplete, or there is more of them than the limits allow. Reading on fails too,
+/// so that half a file is never taken for a whole one.
 #[derive(Debug)]
 pub struct Contents {
     etag: Option<String>,
     ahead: Ahead,
     unzip: Unzip,
     limits: Limits,
-    /// How many bytes were unzipped.
-    bytes: u64,
-    /// Taken again and again: new memory costs a page fault for each 4 KiB.
+    count: Count,
+    /// Unzipped bytes. The memory is used again and again: new memory costs a page fault for each 4 KiB.
     chunk: Vec<u8>,
+    /// Where in `chunk` those are that nobody has read.
+    unread: Range<usize>,
+    /// The beginning of a line whose end was not in the chunk.
+    line: Vec<u8>,
+    failed: Option<Why>,
+}
+
+/// Why reading failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Why {
+    /// The object was replaced or deleted.
+    Replaced,
+    /// The download broke off.
+    Download,
+    /// The file is damaged, or too large.
+    File,
 }
 
 impl Contents {
-    /// Returns when the whole download is there, or when there is so much of it that the rest has to
-    /// wait until some is taken. The limits are those for the unzipped file.
+    /// Returns when the whole download is in memory, or the first mebibyte of it: the rest has to
+    /// wait until some is read. The limits are those for the unzipped file.
     pub async fn unzip(download: Download, limits: Limits) -> Self {
         let etag = download.etag().map(str::to_owned);
         let ahead = Ahead::read(download).await;
         let unzip = Unzip::new(ahead.starts_with(&GZIP));
-        Self { etag, ahead, unzip, limits, bytes: 0, chunk: Vec::new() }
+        Self {
+            etag,
+            ahead,
+            unzip,
+            limits,
+            count: Count::default(),
+            chunk: Vec::new(),
+            unread: 0..0,
+            line: Vec::new(),
+            failed: None,
+        }
     }
 
-    /// What names the object's content, without quotes, if S3 has told.
+    /// Names the object's content, without quotes, if S3 has sent it.
     pub fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
     }
 
-    /// Whether nothing remained to be downloaded when the contents were returned.
+    /// Whether the whole file was downloaded when the contents were returned.
     pub fn is_whole(&self) -> bool {
         self.ahead.is_whole()
     }
 
-    /// The next chunk, or `None` at the end of the file.
-    ///
-    /// It is unzipped here and now. Since that is work for a processor, other tasks of this thread
-    /// have their turn in between.
+    /// The next bytes, or `None` at the end of the file.
     ///
     /// # Errors
     ///
-    /// If the download breaks off for good, or the object [was replaced](is_replaced), or the gzip data
-    /// are damaged or incomplete, or there is more of them than the limits allow. Not to be called again
-    /// after that.
+    /// See [`Contents`].
     pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        self.chunk.resize(STEP, 0);
-        loop {
-            consume_budget().await;
-            match self.unzip.read(&mut self.chunk) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unzip.zipped().put(self.ahead.next().await?);
-                }
-                Err(error) => return Err(error),
-                Ok(0) => return Ok(None),
-                Ok(count) => {
-                    self.bytes += count as u64;
-                    self.limits.check(self.bytes, self.unzip.zipped().read)?;
-                    return Ok(Some(&self.chunk[..count]));
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-    use aws_sdk_s3::primitives::ByteStream;
-    use bytes::Bytes;
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-    use futures_util::stream;
-    use http_body_util::StreamBody;
-    use hyper::body::Frame;
-    use tokio::task::yield_now;
-
-    use super::ahead::WINDOW;
-    use super::*;
-
-    fn gzip(content: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(content).unwrap();
-        encoder.finish().unwrap()
+        poll_fn(|cx| self.poll_unread(cx)).await?;
+        let chunk = &self.chunk[std::mem::take(&mut self.unread)];
+        Ok(Some(chunk).filter(|chunk| !chunk.is_empty()))
     }
 
-    async fn contents(file: Vec<u8>, limits: Limits) -> Contents {
-        Contents::unzip(Download::of(file.into()), limits).await
+    /// How many lines are not empty, so far: all of them when the contents were read to their end.
+    ///
+    /// The contents look for the ends of lines as they unzip, so that no other pass over the bytes is needed.
+    pub fn line_count(&self) -> u64 {
+        self.count.lines()
     }
 
-    /// The download of a file of zeros that comes in chunks of 1 KiB, and how many of them have come.
-    fn kibibytes(length: usize) -> (Download, Arc<AtomicUsize>) {
-        let come = Arc::new(AtomicUsize::new(0));
-        let counter = come.clone();
-        let chunks = (0..length).map(move |_| {
-            counter.fetch_add(1, Relaxed);
-            Ok::<_, io::Error>(Frame::data(Bytes::from_static(&[0; 1024])))
-        });
-        let body = StreamBody::new(stream::iter(chunks));
-        (Download::of(ByteStream::from_body_1_x(body)), come)
+    /// How many bytes were unzipped, so far: all of them when the contents were read to their end.
+    pub fn byte_size(&self) -> u64 {
+        self.count.bytes()
     }
 
-    async fn read(file: Vec<u8>) -> io::Result<Vec<u8>> {
-        read_within(file, Limits::default()).await
+    /// The time since the first bytes were read.
+    pub fn elapsed(&self) -> Duration {
+        self.count.elapsed()
     }
 
-    async fn read_within(file: Vec<u8>, limits: Limits) -> io::Result<Vec<u8>> {
-        let mut contents = contents(file, limits).await;
-        let mut whole = Vec::new();
-        while let Some(chunk) = contents.next().await? {
-            whole.extend_from_slice(chunk);
-        }
-        Ok(whole)
+    /// Whether reading failed because the object was replaced or deleted while it was being downloaded.
+    /// Processing must begin again then, whatever error a reader in between made of that.
+    pub fn was_replaced(&self) -> bool {
+        self.failed == Some(Why::Replaced)
     }
 
-    #[tokio::test]
-    async fn gzip_is_unzipped_and_the_rest_is_left_as_it_is() {
-        assert_eq!(read(gzip(b"hello\n")).await.unwrap(), b"hello\n");
-        assert_eq!(read(b"hello\n".to_vec()).await.unwrap(), b"hello\n");
-        for short in [b"".as_slice(), b"\x1f", b"\x1fa"] {
-            assert_eq!(read(short.to_vec()).await.unwrap(), short);
-        }
-        assert_eq!(read(gzip(b"")).await.unwrap(), b"");
-    }
-
-    #[tokio::test]
-    async fn all_members_of_a_gzip_file_are_read() {
-        let file = [gzip(b"one\n"), gzip(b""), gzip(b"two\n")].concat();
-        assert_eq!(read(file).await.unwrap(), b"one\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_damaged_gzip_file_is_an_error() {
-        let file = gzip(&b"hello\n".repeat(1000));
-        let truncated = file[..file.len() - 5].to_vec();
-        assert_eq!(read(truncated).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        for at in [20, file.len() - 6] {
-            let mut corrupt = file.clone();
-            corrupt[at] ^= 0xff;
-            assert!(read(corrupt).await.is_err(), "byte {at}");
-        }
-        assert!(read([file, b"garbage".to_vec()].concat()).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn gzip_is_unzipped_however_it_is_cut() {
-        let content = b"hello\n".repeat(1000);
-        let file = [gzip(&content), gzip(b""), gzip(&content)].concat();
-        let bytes = file.into_iter().map(|byte| Ok::<_, io::Error>(Frame::data(vec![byte].into())));
-        let body = StreamBody::new(stream::iter(bytes));
-        let download = Download::of(ByteStream::from_body_1_x(body));
-        let mut contents = Contents::unzip(download, Limits::default()).await;
-        let mut whole = Vec::new();
-        while let Some(chunk) = contents.next().await.unwrap() {
-            whole.extend_from_slice(chunk);
-        }
-        assert_eq!(whole, content.repeat(2));
-    }
-
-    #[tokio::test]
-    async fn a_file_is_whole_at_once_only_if_it_fits_into_the_window() {
-        let (small, _) = kibibytes(WINDOW / 1024 - 1);
-        assert!(Contents::unzip(small, Limits::default()).await.is_whole());
-        let (large, _) = kibibytes(WINDOW / 1024 + 1);
-        assert!(!Contents::unzip(large, Limits::default()).await.is_whole());
-    }
-
-    #[tokio::test]
-    async fn what_is_beyond_the_window_is_downloaded_as_the_contents_are_taken() {
-        let length = 4 * WINDOW;
-        let (download, come) = kibibytes(length / 1024);
-        let mut contents = Contents::unzip(download, Limits::default()).await;
-        let mut taken = 0;
-        while let Some(chunk) = contents.next().await.unwrap() {
-            taken += chunk.len();
-            let ahead = come.load(Relaxed) * 1024 - taken;
-            assert!(ahead <= WINDOW, "{ahead} bytes ahead");
-        }
-        assert_eq!(taken, length);
-    }
-
-    /// On one thread, which this test and the other task share.
-    #[tokio::test]
-    async fn other_tasks_have_their_turn_while_a_file_is_unzipped() {
-        let turns = Arc::new(AtomicUsize::new(0));
-        let counter = turns.clone();
-        let other = tokio::spawn(async move {
-            loop {
-                counter.fetch_add(1, Relaxed);
-                yield_now().await;
-            }
-        });
-        let limits = Limits { max_ratio: 1500, ..Limits::default() };
-        for file in [vec![0; 64 << 20], gzip(&vec![0; 64 << 20])] {
-            let mut contents = contents(file, limits).await;
-            let before = turns.load(Relaxed);
-            while contents.next().await.unwrap().is_some() {}
-            let turns = turns.load(Relaxed) - before;
-            assert!(turns >= 4, "{turns} turns in 64 MiB");
-        }
-        other.abort();
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_too_large_is_an_error() {
-        let limits = Limits { max_file_size: 100_000, max_ratio: 1 };
-        let file = gzip(&vec![b'a'; 100_000]);
-        assert_eq!(read_within(file, limits).await.unwrap().len(), 100_000);
-        for file in [gzip(&vec![b'a'; 100_001]), vec![b'a'; 100_001]] {
-            let error = read_within(file, limits).await.unwrap_err().to_string();
-            assert!(error.contains("100000") && error.contains("--max-file-size"), "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_zipped_too_well_is_an_error_but_for_its_first_10_mib() {
-        let limits = Limits { max_ratio: 500, ..Limits::default() };
-        let size = 10 << 20;
-        assert_eq!(read_within(gzip(&vec![0; size]), limits).await.unwrap().len(), size);
-        let larger = gzip(&vec![0; 2 * size]);
-        let error = read_within(larger.clone(), limits).await.unwrap_err().to_string();
-        assert!(error.contains("500") && error.contains("--max-ratio"), "{error}");
-        let limits = Limits { max_ratio: 1500, ..Limits::default() };
-        assert_eq!(read_within(larger, limits).await.unwrap().len(), 2 * size);
+    /// Whether reading failed because the download broke off. It can succeed the next time, whatever error a
+    /// reader in between made of that: it says nothing about the file.
+    pub fn broke_off(&self) -> bool {
+        matches!(self.failed, Some(Why::Replaced | Why::Download))
     }
 }

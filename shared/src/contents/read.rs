@@ -1,0 +1,89 @@
+//! Contents are read by whatever reads from tokio's `AsyncRead` or `AsyncBufRead`.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+use tokio::task::coop::poll_proceed;
+
+use super::{Contents, Why, is_replaced};
+
+/// At most this many bytes are unzipped at once.
+const STEP: usize = 64 * 1024;
+
+impl Contents {
+    /// Unzips the next bytes if all were read. At the end of the file there are none.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.failed.is_some() {
+            let error = "reading has failed before: what is left of the file is unknown";
+            return Poll::Ready(Err(io::Error::other(error)));
+        }
+        if !self.unread.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let unzipped = ready!(self.poll_unzip(cx));
+        if let Err((why, _)) = &unzipped {
+            self.failed = Some(*why);
+        }
+        Poll::Ready(unzipped.map_err(|(_, error)| error))
+    }
+
+    fn poll_unzip(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), (Why, io::Error)>> {
+        self.chunk.resize(STEP, 0);
+        loop {
+            let turn = ready!(poll_proceed(cx));
+            match self.unzip.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let zipped = ready!(self.ahead.poll_next(cx)).map_err(download_failed)?;
+                    self.unzip.zipped().put(zipped);
+                }
+                Err(error) => return Poll::Ready(Err((Why::File, error))),
+                Ok(size) => {
+                    self.count.add(&self.chunk[..size]);
+                    let (unzipped, zipped) = (self.count.bytes(), self.unzip.zipped().read);
+                    self.limits.check(unzipped, zipped).map_err(|error| (Why::File, error))?;
+                    self.unread = 0..size;
+                    turn.made_progress();
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            turn.made_progress();
+        }
+    }
+
+    /// Notes that so many of the unread bytes were read.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.unread.start += count.min(self.unread.len());
+    }
+}
+
+fn download_failed(error: io::Error) -> (Why, io::Error) {
+    (if is_replaced(&error) { Why::Replaced } else { Why::Download }, error)
+}
+
+impl AsyncBufRead for Contents {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_unread(cx))?;
+        Poll::Ready(Ok(&this.chunk[this.unread.clone()]))
+    }
+
+    fn consume(self: Pin<&mut Self>, count: usize) {
+        self.get_mut().advance(count);
+    }
+}
+
+impl AsyncRead for Contents {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let unread = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = unread.len().min(buffer.remaining());
+        buffer.put_slice(&unread[..count]);
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,45 @@
+mod lines;
+mod unzip;
+mod ways;
+
+use std::io::{self, Write};
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+
+use super::{Contents, Limits};
+use crate::aws::Download;
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn contents(file: Vec<u8>) -> Contents {
+    Contents::unzip(Download::of(file.into()), Limits::default()).await
+}
+
+/// A download that arrives in these chunks.
+fn download(chunks: impl Iterator<Item = io::Result<Bytes>> + Send + Sync + 'static) -> Download {
+    let body = StreamBody::new(stream::iter(chunks.map(|chunk| chunk.map(Frame::data))));
+    Download::of(ByteStream::from_body_1_x(body))
+}
+
+/// The contents of a download that arrives in these chunks.
+async fn contents_of(chunks: Vec<Bytes>) -> Contents {
+    Contents::unzip(download(chunks.into_iter().map(Ok)), Limits::default()).await
+}
+
+async fn read_all(contents: &mut Contents) -> io::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    while let Some(chunk) = contents.next().await? {
+        whole.extend_from_slice(chunk);
+    }
+    Ok(whole)
+}

@@ -8,9 +8,7 @@
 //! # Changed since step03
 //!
 //! - `server.rs`: the task is a loop. It finds nothing at first, then two events at a time, and runs
-//!   until it has found what was asked for. There is one loop at a time: new demand terminates the
-//!   running one and starts another.
-//! - `producer.rs`: what is pending is shared with the loop, which finds it bit by bit.
+//!   until it has found as many events as were asked for.
 
 mod consumer;
 mod producer;

@@ -9,6 +9,7 @@
 //!
 //! - `main.rs`: three consumers subscribe to the producer, each for 10 events. With
 //!   `--watch` the terminal shows them at work.
+//! - `server.rs`: new demand terminates the running loop, and starts one that looks for the rest too.
 //! - `server.rs`, `consumer.rs`: log the id of their task.
 
 mod consumer;

@@ -7,10 +7,10 @@
 //!
 //! # Changed since step05
 //!
-//! - `server.rs`: the loop receives messages from SQS, and reads in them which objects were created
-//!   in S3. A loop that is terminated finishes the receive that is under way.
-//! - `producer.rs`: stops the loop when the program is to end.
-//! - `consumer.rs`: shows where the objects are. It need not pretend to work any more.
+//! - `server.rs`: the loop receives messages from SQS, and reads from them which objects were created
+//!   in S3. A loop that is terminated finishes its receive. If SQS fails, the loop backs off.
+//! - `producer.rs`: stops the loop before the program ends.
+//! - `consumer.rs`: shows where the objects are. It no longer pretends to work.
 //! - `main.rs`: one consumer again, an SQS to connect to, and an orderly end.
 
 mod consumer;

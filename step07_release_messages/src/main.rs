@@ -8,10 +8,10 @@
 //!
 //! # Changed since step06
 //!
-//! - `server.rs`: an event carries a share in the message that told of it, and `delete` deletes the
-//!   messages whose events are all released.
+//! - `server.rs`: an event is a delivery, which keeps its message hidden from other receivers until it is
+//!   released. A second loop deletes the messages whose events are all released.
 //! - `consumer.rs`: releases the events that it has handled.
-//! - `main.rs`: ends when what was released is deleted.
+//! - `main.rs`: ends when nothing is in flight any more.
 
 mod consumer;
 mod producer;

@@ -14,7 +14,8 @@
 //!
 //! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
 //!   unit: if one of them fails, both are started again, and the other pipelines go on.
-//! - `main.rs`: starts several pipelines, on all processors.
+//! - `server.rs`: sends several receives at the same time, and deletes in several loops.
+//! - `main.rs`: starts several pipelines, on all processors. `--check` looks whether all is set up.
 //! - `producer_consumer.rs`: prints its name without a `#`, as the talk did.
 
 mod consumer;

@@ -74,7 +74,7 @@ async fn a_file_can_be_read_in_one_way_after_another() {
     contents.read_exact(&mut two).await.unwrap();
     assert_eq!(&two, b"a,");
     let mut line = String::new();
-    (&mut contents).read_line(&mut line).await.unwrap();
+    contents.read_line(&mut line).await.unwrap();
     assert_eq!(line, "1\n");
     assert_eq!(contents.next().await.unwrap().unwrap(), b"b,2\nc,3\n");
     assert_eq!(contents.next().await.unwrap(), None);

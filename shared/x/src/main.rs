@@ -10,6 +10,7 @@ mod diff;
 mod difference;
 mod each;
 mod fresh;
+mod names;
 mod pictures;
 mod readme_diffs;
 mod sizes;

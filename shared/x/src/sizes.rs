@@ -1,11 +1,12 @@
 //! How large the steps are, and the way from each to the next.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 
 use crate::difference::between;
-use crate::{code, steps};
+use crate::{code, names, steps};
 
 /// Lines of code that a step has at most.
 const STEP: usize = 450;
@@ -13,12 +14,18 @@ const STEP: usize = 450;
 const CHANGED: usize = 100;
 /// What half of the changes are within.
 const MEDIAN: usize = 40;
+/// Names that a step takes from `shared` for the first time at most.
+const NAMES: usize = 8;
+/// Files of `shared` that an event passes at most.
+const FILES: usize = 3;
 
 struct Size {
     step: String,
     lines: usize,
     /// From the step before: the files, and the lines changed in each. The first step has no such.
     changed: Option<Vec<(String, usize)>>,
+    /// The names that no step before it takes from `shared`.
+    names: Vec<String>,
 }
 
 impl Size {
@@ -35,7 +42,12 @@ impl Size {
 pub fn print() -> Result<()> {
     let sizes = measure()?;
     writeln!(io::stdout(), "{}", table(&sizes))?;
-    let broken = too_large(&sizes);
+    let mut broken = too_large(&sizes);
+    let files = names::files_of_an_event()?;
+    writeln!(io::stdout(), "Files of shared that an event passes: {}", files.join(", "))?;
+    if files.len() > FILES {
+        broken.push(format!("an event passes {} files of shared, at most {FILES}", files.len()));
+    }
     if !broken.is_empty() {
         bail!("too large:\n{}", broken.join("\n"));
     }
@@ -45,30 +57,36 @@ pub fn print() -> Result<()> {
 fn measure() -> Result<Vec<Size>> {
     let mut sizes = Vec::new();
     let mut previous = None;
+    let mut known = BTreeSet::new();
     for step in steps::all()? {
         let code = code::of(&step)?;
         let changed = previous.map(|previous| {
             let files = between(&previous, &code).into_iter();
             files.map(|file| (file.file.to_owned(), file.changed())).collect()
         });
-        sizes.push(Size { step: step.name, lines: code::count(&code), changed });
+        let names = names::imported(&code).into_iter().filter(|name| known.insert(name.clone()));
+        let names = names.collect();
+        sizes.push(Size { step: step.name, lines: code::count(&code), changed, names });
         previous = Some(code);
     }
     Ok(sizes)
 }
 
 fn table(sizes: &[Size]) -> String {
-    let mut rows = vec![format!("{:<30}{:>6}{:>9}   In", "Step", "Lines", "Changed")];
+    let mut rows = vec![format!("{:<30}{:>6}{:>9}{:>7}   In", "Step", "Lines", "Changed", "Names")];
     for size in sizes {
         let changed = size.changed().map(|changed| changed.to_string()).unwrap_or_default();
         let files = size.changed.iter().flatten();
         let files: Vec<_> = files.map(|(file, changed)| format!("{file} {changed}")).collect();
-        let row = format!("{:<30}{:>6}{changed:>9}   {}", size.step, size.lines, files.join(", "));
+        let Size { step, lines, names, .. } = size;
+        let names = names.len();
+        let row = format!("{step:<30}{lines:>6}{changed:>9}{names:>7}   {}", files.join(", "));
         rows.push(row.trim_end().to_owned());
     }
     let median = halves(twice_the_median(sizes));
     rows.push(format!("{:<36}{median:>9}", "Median"));
-    rows.push(format!("{:<30}{STEP:>6}{CHANGED:>9}   the median {MEDIAN}", "Aim: at most"));
+    let aim = "Aim: at most";
+    rows.push(format!("{aim:<30}{STEP:>6}{CHANGED:>9}{NAMES:>7}   the median {MEDIAN}"));
     rows.join("\n")
 }
 
@@ -80,6 +98,11 @@ fn too_large(sizes: &[Size]) -> Vec<String> {
         }
         if let Some(changed) = size.changed().filter(|&changed| changed > CHANGED) {
             broken.push(format!("{}: {changed} lines changed, at most {CHANGED}", size.step));
+        }
+        // The first step has to take all that any step needs.
+        if size.changed.is_some() && size.names.len() > NAMES {
+            let names = size.names.join(", ");
+            broken.push(format!("{}: takes {names} from shared, at most {NAMES}", size.step));
         }
     }
     let median = twice_the_median(sizes);
@@ -112,6 +135,7 @@ mod tests {
             step: format!("step{number}"),
             lines,
             changed: (number > 0).then(|| vec![("main.rs".to_owned(), changed)]),
+            names: Vec::new(),
         };
         sizes.iter().enumerate().map(size).collect()
     }
@@ -131,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_takes_too_many_names_is_told_which() {
+        let mut sizes = sizes(&[(1, 0), (1, 1)]);
+        sizes[1].names = (0..9).map(|number| format!("Name{number}")).collect();
+        let broken = too_large(&sizes);
+        assert!(broken[0].starts_with("step1: takes Name0, Name1,"), "{broken:?}");
+        sizes[1].names.pop();
+        assert_eq!(too_large(&sizes), [""; 0]);
+    }
+
+    #[test]
     fn the_median_can_be_too_large() {
         let broken = too_large(&sizes(&[(1, 0), (1, 40), (1, 41)]));
         assert_eq!(broken, ["the median of what is changed: 40.5, at most 40"]);
@@ -141,7 +175,7 @@ mod tests {
     fn the_table_has_a_row_for_each_step() {
         let table = table(&sizes(&[(75, 0), (98, 43)]));
         let rows: Vec<Vec<_>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["step0", "75"]);
-        assert_eq!(rows[2], ["step1", "98", "43", "main.rs", "43"]);
+        assert_eq!(rows[1], ["step0", "75", "0"]);
+        assert_eq!(rows[2], ["step1", "98", "43", "0", "main.rs", "43"]);
     }
 }

@@ -76,19 +76,16 @@ async fn server_loop(
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
         match receive(&queue, missing).await {
+            Ok(events) if events.is_empty() => {}
             Ok(events) => {
-                queue.backoff.succeeded();
-                if !events.is_empty() {
-                    missing = missing.saturating_sub(events.len());
-                    info!("Casting events to producer");
-                    SqsProducer::enqueue(&producer, events);
-                }
+                missing = missing.saturating_sub(events.len());
+                info!("Casting events to producer");
+                SqsProducer::enqueue(&producer, events);
             }
-            // The longer SQS fails, the longer the loop waits.
-            Err(error) => {
-                terminate.run_until_cancelled(queue.backoff.failed(why(&error))).await;
-            }
+            Err(error) => queue.backoff.failed(why(&error)),
         }
+        // If SQS fails, the loop waits, and longer each time.
+        terminate.run_until_cancelled(queue.backoff.wait()).await;
         run += 1;
     }
     missing

@@ -21,8 +21,9 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-/// A loop's task, which returns how many events it has not found, and what terminates it.
-type Loop = (JoinHandle<usize>, CancellationToken);
+/// A loop's task, which returns how many events it has not found and whether the queue has more
+/// messages than a receive can bring, and what terminates it.
+type Loop = (JoinHandle<(usize, bool)>, CancellationToken);
 
 /// How many receives may be under way at the same time.
 const RECEIVES: usize = 8;
@@ -73,44 +74,44 @@ async fn server_loop(
     demand: usize,
     producer: ProducerHandle<SqsProducer>,
     terminate: CancellationToken,
-) -> usize {
-    let (mut missing, mut run) = (demand, 0);
+) -> (usize, bool) {
+    let (mut missing, mut has_more, mut run) = (demand, false, 0);
     // One loop at a time, or both would look for the same events.
     if let Some((task, _)) = previous {
-        missing += task.await.expect("a loop does not panic");
+        let rest;
+        (rest, has_more) = task.await.expect("a loop does not panic");
+        missing += rest;
     }
     while missing > 0 && !terminate.is_cancelled() {
         let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
-        // SQS hands out ten messages at most for a receive. 25 events take three receives at the same
-        // time, for 10, 10, and 5.
-        let parts = (0..missing).step_by(10).take(RECEIVES);
+        // SQS hands out ten messages at most for a receive. One receive is enough for a queue that has
+        // fewer. If it has more, three at the same time look for 25 events: for 10, 10, and 5.
+        let at_once = if has_more { RECEIVES } else { 1 };
+        let parts = (0..missing).step_by(10).take(at_once);
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
         let mut receives: FuturesUnordered<_> =
             parts.map(|from| receive(&queue, missing - from)).collect();
-        let mut failure = None;
+        let (looked_for, mut found) = (missing.min(10 * at_once), 0);
         while let Some(received) = receives.next().await {
             match received {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
-                    missing = missing.saturating_sub(events.len());
+                    found += events.len();
                     info!("Casting events to producer");
                     SqsProducer::enqueue(&producer, events);
                 }
-                Err(error) => failure = Some(why(&error)),
+                Err(error) => queue.backoff.failed(why(&error)),
             }
         }
-        match failure {
-            None => queue.backoff.succeeded(),
-            // The longer SQS fails, the longer the loop waits.
-            Some(reason) => {
-                terminate.run_until_cancelled(queue.backoff.failed(reason)).await;
-            }
-        }
+        missing = missing.saturating_sub(found);
+        has_more = found >= looked_for;
+        // If SQS fails, the loop waits, and longer each time.
+        terminate.run_until_cancelled(queue.backoff.wait()).await;
         run += 1;
     }
-    missing
+    (missing, has_more)
 }
 
 /// Receives messages that tell of up to `missing` objects. If there are none, SQS waits for some, so the

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::counter;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
 
@@ -27,6 +28,8 @@ pub struct Backoff {
 struct Failing {
     since: Instant,
     waits: ExponentialBackoff,
+    /// Whether a try has failed since the last wait.
+    has_failed: bool,
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -37,35 +40,51 @@ impl Backoff {
         Self { what: what.into(), failing: Arc::default() }
     }
 
-    /// The work failed: waits until it may be tried again. Logs the error, unless the last try
-    /// failed too.
-    pub async fn failed(&self, error: impl Display) {
-        counter!(RETRIES).increment(1);
-        let wait = self.next_wait(error);
+    /// A try failed: the next [`wait`](Self::wait) is a real one. Logs the error, unless the try before failed
+    /// too.
+    pub fn failed(&self, error: impl Display) {
+        self.failing(error).has_failed = true;
+    }
+
+    /// Waits if a try has failed since the last wait, each time longer than the time before. If none has
+    /// failed, it does not wait: all is well again.
+    pub async fn wait(&self) {
+        let wait = match &mut *self.failing.lock() {
+            Some(failing) if failing.has_failed => Some(failing.next_wait()),
+            _ => None,
+        };
+        match wait {
+            Some(wait) => sleep(wait).await,
+            None => self.succeeded(),
+        }
+    }
+
+    /// [`failed`](Self::failed) and [`wait`](Self::wait) at once, for tasks that share the waits.
+    pub(crate) async fn failed_so_wait(&self, error: impl Display) {
+        let wait = self.failing(error).next_wait();
         sleep(wait).await;
     }
 
-    fn next_wait(&self, error: impl Display) -> Duration {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let failing = failing.get_or_insert_with(|| {
-            error!("{} failed, and is tried again: {error}", self.what);
-            Failing::now()
-        });
-        failing.waits.next().unwrap_or(LONGEST_WAIT)
-    }
-
-    /// The work went well: says so, if it failed before.
-    pub fn succeeded(&self) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if failing.take().is_some() {
+    /// A try went well: says so, if the one before failed.
+    pub(crate) fn succeeded(&self) {
+        if self.failing.lock().take().is_some() {
             info!("{} works again", self.what);
         }
     }
 
     /// For how long each try has failed.
-    pub fn failing_for(&self) -> Duration {
-        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.as_ref().map_or(Duration::ZERO, |failing| failing.since.elapsed())
+    pub(crate) fn failing_for(&self) -> Duration {
+        self.failing.lock().as_ref().map_or(Duration::ZERO, |failing| failing.since.elapsed())
+    }
+
+    fn failing(&self, error: impl Display) -> MappedMutexGuard<'_, Failing> {
+        counter!(RETRIES).increment(1);
+        MutexGuard::map(self.failing.lock(), |failing| {
+            failing.get_or_insert_with(|| {
+                error!("{} failed, and is tried again: {error}", self.what);
+                Failing::now()
+            })
+        })
     }
 }
 
@@ -76,6 +95,11 @@ impl Failing {
             .with_max_delay(LONGEST_WAIT)
             .without_max_times()
             .with_jitter();
-        Self { since: Instant::now(), waits: waits.build() }
+        Self { since: Instant::now(), waits: waits.build(), has_failed: false }
+    }
+
+    fn next_wait(&mut self) -> Duration {
+        self.has_failed = false;
+        self.waits.next().unwrap_or(LONGEST_WAIT)
     }
 }

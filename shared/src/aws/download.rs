@@ -133,7 +133,7 @@ impl Download {
         if self.etag.is_none() || self.backoff.failing_for() >= self.patience {
             return Err(io::Error::other(at));
         }
-        self.backoff.failed(&at).await;
+        self.backoff.failed_so_wait(&at).await;
         let mut get = GetObjectFluentBuilder::clone(&self.get).set_if_match(self.etag.clone());
         if self.offset > 0 {
             get = get.range(format!("bytes={}-", self.offset));
@@ -204,7 +204,7 @@ async fn send(
         };
         match answer {
             Err(error) if is_transient(&error) && backoff.failing_for() < patience => {
-                backoff.failed(why(&error)).await;
+                backoff.failed_so_wait(why(&error)).await;
             }
             answer => return answer,
         }

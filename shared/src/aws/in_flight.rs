@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
+use super::Backoff;
 use super::dead_letters::DeadLetters;
 use super::delivery::{Delivery, deliver};
 use super::lease::Leases;
@@ -43,6 +44,7 @@ struct Inner {
     /// From the last event of a message to the loop that deletes.
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
+    deleting: Backoff,
     dead_letters: DeadLetters,
     retry_wait: Duration,
     stopping: CancellationToken,
@@ -76,6 +78,7 @@ impl InFlight {
             messages: TaskTracker::new(),
             done,
             released: Arc::new(Mutex::new(released)),
+            deleting: Backoff::new("Deleting messages"),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
             retry_wait,
             stopping: CancellationToken::new(),
@@ -103,7 +106,7 @@ impl InFlight {
     /// The messages whose events are all released: those that can be deleted. Several tasks can take
     /// from them at the same time.
     pub fn released(&self) -> Released {
-        Released::new(self.0.released.clone(), self)
+        Released::new(self.0.released.clone(), self.clone(), self.0.deleting.clone())
     }
 
     /// Waits until a receive has brought nothing while nothing was in flight.

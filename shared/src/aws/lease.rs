@@ -257,7 +257,7 @@ impl Keeper {
                     self.try_again(change);
                 }
                 // Nobody is the worse for waiting here: no other change could be made either.
-                self.backoff.failed(why(&error)).await;
+                self.backoff.failed_so_wait(why(&error)).await;
             }
         }
     }

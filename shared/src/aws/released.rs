@@ -47,9 +47,12 @@ pub struct Batch {
 }
 
 impl Released {
-    pub(super) fn new(messages: Arc<Mutex<UnboundedReceiver<Done>>>, in_flight: &InFlight) -> Self {
-        let backoff = Backoff::new("Deleting messages");
-        Self { messages, in_flight: in_flight.clone(), backoff }
+    pub(super) fn new(
+        messages: Arc<Mutex<UnboundedReceiver<Done>>>,
+        in_flight: InFlight,
+        backoff: Backoff,
+    ) -> Self {
+        Self { messages, in_flight, backoff }
     }
 
     /// Waits for released messages, and then a fifth of a second for more of them. `None` when nothing
@@ -109,7 +112,7 @@ impl Batch {
     /// SQS has deleted none of them, because of `error`. After a while they come again in another batch.
     /// After some minutes of tries they are given up, with an error in the log.
     pub async fn retry(self, error: &str) {
-        self.backoff.failed(error).await;
+        self.backoff.failed_so_wait(error).await;
         for mut message in self.messages {
             message.tries += 1;
             if message.tries < TRIES {

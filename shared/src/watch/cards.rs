@@ -72,7 +72,7 @@ impl<'a> Cards<'a> {
         let (link, card) = split(area, self.link);
         match self.now.model.link_of(stage) {
             Some(it) => self.draw_link(frame, link, &it.asks, &it.events),
-            None => self.draw_link(frame, link, &stage.demanded, &self.now.model.enqueued),
+            None => self.draw_link(frame, link, &stage.demanded, &stage.emitted),
         }
         let lines = self.lines(stage, area.width.into());
         let (card, below) = split(card, height(&lines));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`mod@layer`] | sees what the stages do, by way of what they trace |
 //! | [`model`] | what follows from it: who waits for how much, who has how much in hand |
-//! | [`server`] | the server's loops, as the steps' own log lines tell of them |
+//! | [`server`] | the server's loops, from the fields of the steps' log lines |
 //! | [`meter`] | how much happened, in all and lately |
 //! | [`view`] | draws the model |
 //! | [`cards`], [`rows`] | draw the stages, where there is room and where there is little |
@@ -254,8 +254,8 @@ impl Shared {
         self.model().did(self.elapsed(), task, stage, did);
     }
 
-    fn logged(&self, message: &str) {
-        self.model().logged(self.elapsed(), message);
+    fn logged(&self, by: u64, field: impl Fn(&str) -> Option<u64>) {
+        self.model().server.logged(by, field);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::meter::{Meter, Pulse};
-use super::server::{Server, enqueued};
+use super::server::Server;
 
 /// How many log lines are kept: as many as the highest terminal shows.
 const LINES: usize = 200;
@@ -17,8 +17,6 @@ pub(super) struct Model {
     stages: Vec<Stage>,
     links: Vec<Link>,
     pub(super) server: Server,
-    /// What the server has sent its producer.
-    pub(super) enqueued: Pulse,
     pub(super) log: VecDeque<String>,
     /// Whether the program was told to stop.
     pub(super) is_stopping: bool,
@@ -35,6 +33,8 @@ pub(super) struct Stage {
     pub(super) buffered: u64,
     /// How much its own source was asked for: by a producer's `handle_demand`.
     pub(super) demanded: Pulse,
+    /// How much that source brought.
+    pub(super) emitted: Pulse,
     pub(super) handled: Meter,
     pub(super) sent: Meter,
     /// The most that was to be shown of it at a time.
@@ -64,6 +64,8 @@ pub(super) enum Did {
     Ask { subscription: u64, producer: String, count: u64 },
     /// It sent events to the consumer that has this subscription.
     Dispatch { subscription: u64, count: u64 },
+    /// Its source brought events.
+    Emit { count: u64 },
     /// Its buffer has come to this.
     Buffer { count: u64 },
     /// It began to handle demand or events.
@@ -102,6 +104,7 @@ impl Model {
                     stage.in_hand += count;
                 }
             }
+            Did::Emit { count } => self.stage(task, name).emitted.add(at, count),
             Did::Buffer { count } => self.stage(task, name).buffered = count,
             Did::Begin(work) => {
                 let stage = self.stage(task, name);
@@ -121,14 +124,6 @@ impl Model {
             Did::Stop => self.stopped(task),
         }
         self.note_most();
-    }
-
-    /// A step has logged that.
-    pub(super) fn logged(&mut self, at: Duration, message: &str) {
-        self.server.logged(message);
-        if let Some(count) = enqueued(message) {
-            self.enqueued.add(at, count);
-        }
     }
 
     /// A line for the reader.

@@ -49,7 +49,7 @@ fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage)
     let model = now.model;
     let (asks, events) = match model.link_of(stage) {
         Some(link) => (&link.asks, &link.events),
-        None => (&stage.demanded, &model.enqueued),
+        None => (&stage.demanded, &stage.emitted),
     };
     frame.render_widget(flow(now, asks, "▲N", ASKED), up);
     frame.render_widget(flow(now, events, "▼N", EVENTS), down);

@@ -225,8 +225,7 @@ mod tests {
         let (first, second) = ((2, "SQS.Consumer"), (3, "SQS.Consumer"));
         tell(&mut model, 5, [(P, dispatch(2, 2)), (first, begin(2)), (first, end(2))]);
         tell(&mut model, 10, [(P, dispatch(3, 2)), (second, begin(2))]);
-        model.logged(Duration::ZERO, "Started new server loop with pid #Task<7>");
-        model.logged(Duration::ZERO, "Server #Task<7> looping: Run 6. Looking for 28 events");
+        model.server.looping = Some(Loop { task: 7, run: Some((6, 28)) });
         model.line("Casting events to producer");
         model
     }

@@ -14,7 +14,7 @@ use super::lines::Lines;
 pub enum Rule {
     /// To the letter, on the paused clock, where every run is the same.
     ToTheLetter,
-    /// Line by line, but for the numbers of tasks and ports, and for seconds.
+    /// Line by line, but for the numbers of tasks and ports, for seconds, and for random ids.
     ButForIds,
     /// The same lines, whatever their order: what is done at the same time can end in any order, and how
     /// much is demanded when depends on that.
@@ -22,11 +22,11 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// That for a step, by its name.
-    pub fn of(step: &str) -> Self {
-        match step.get(..6) {
-            Some("step06" | "step07") => Self::ButForIds,
-            Some("step08" | "step09") => Self::InAnyOrder,
+    /// The rule with the name that stands behind `console` where a block begins.
+    pub fn named(name: &str) -> Self {
+        match name.trim() {
+            "varying-ids" => Self::ButForIds,
+            "any-order" => Self::InAnyOrder,
             _ => Self::ToTheLetter,
         }
     }
@@ -99,7 +99,7 @@ impl Rule {
 }
 
 static IDS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?<before>#Task<|127\.0\.0\.1:)\d+|[\d.]+(?<after> seconds)")
+    Regex::new(r"(?<before>#Task<|127\.0\.0\.1:)\d+|[\d.]+(?<after> seconds)|[0-9a-f]{8}(-[0-9a-f]{4,12}){4}")
         .expect("the pattern is right")
 });
 static COUNTS: LazyLock<Regex> = LazyLock::new(|| {

@@ -11,6 +11,7 @@ mod difference;
 mod each;
 mod fresh;
 mod pictures;
+mod programs;
 mod readme_diffs;
 mod sizes;
 mod steps;

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-/// The size of the letters. All else is measured by it.
+/// The size of the letters, as in style.css. All else is measured by it.
 pub const FONT: i32 = 15;
 pub const MARGIN: i32 = 16;
 /// With less, the letters would be as large as the stages.
@@ -161,63 +161,30 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Light or dark, as the reader's system is, unless the page around it says which: mdBook by the name of a
-/// theme, other pages by `light` or `dark`. Each pair of colours has a contrast of at least 4.5, and no two
-/// things differ in their colour alone.
+/// The rules of style.css, each for this picture alone.
+///
+/// Its first two lines are the colours. The reader's system chooses light or dark, unless the page around the picture
+/// says which: mdBook by the name of a theme, other pages by `light` or `dark`. Each pair of colours has a contrast
+/// of at least 4.5, and no two things differ in their colour alone.
 fn style(id: &str) -> String {
-    const LIGHT: &str = "--paper:#ffffff;--ink:#1f2328;--faint:#8c959f;--muted:#57606a;--box:#f3f5f8;\
-        --ask:#a33b00;--event:#0558a8;--new:#8a2a8f;--new-box:#fbeffc;--bar:#b6d7f7;--loop:#e3e7ec";
-    const DARK: &str = "--paper:#0d1117;--ink:#e6edf3;--faint:#6e7681;--muted:#a3adb8;--box:#1b222c;\
-        --ask:#ffa657;--event:#79c0ff;--new:#e9a5ee;--new-box:#33203a;--bar:#1f4b7a;--loop:#343c46";
-    let rules = format!(
-        "text{{font:{FONT}px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;fill:var(--ink)}}\n\
-         .title{{font-size:18px;font-weight:700}}\n\
-         .head-text,.strong{{font-weight:700}}\n\
-         .muted{{fill:var(--muted)}}\n\
-         .halo{{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}}\n\
-         text.ask{{fill:var(--ask)}}\n\
-         text.event{{fill:var(--event)}}\n\
-         text.new{{fill:var(--new)}}\n\
-         line,path{{fill:none;stroke:var(--ink);stroke-width:2px}}\n\
-         rect,circle{{stroke:none}}\n\
-         .paper{{fill:var(--paper)}}\n\
-         .box{{fill:var(--box);stroke:var(--muted);stroke-width:1.5px}}\n\
-         .box.new{{fill:var(--new-box);stroke:var(--new);stroke-width:3px}}\n\
-         .frame{{fill:none;stroke:var(--muted);stroke-width:1.5px}}\n\
-         .life{{stroke:var(--faint);stroke-width:1px}}\n\
-         .axis{{stroke:var(--muted);stroke-width:1.5px}}\n\
-         .shortened{{stroke-dasharray:2 5}}\n\
-         .gone{{stroke:var(--faint);stroke-dasharray:2 5;stroke-width:2px}}\n\
-         .ask{{stroke:var(--ask)}}\n\
-         .event{{stroke:var(--event)}}\n\
-         .new{{stroke:var(--new)}}\n\
-         text.ask,text.event,text.new{{stroke:none}}\n\
-         text.halo{{stroke:var(--paper)}}\n\
-         line.ask,path.ask:not(.head){{stroke-dasharray:6 4}}\n\
-         path.new:not(.head){{stroke-width:3px}}\n\
-         .head{{stroke-dasharray:none;stroke-width:1px}}\n\
-         .ask.head{{fill:var(--ask)}}\n\
-         .event.head{{fill:var(--event)}}\n\
-         .does.head{{fill:var(--ink)}}\n\
-         .new.head{{fill:var(--new)}}\n\
-         .bar{{fill:var(--bar);stroke:var(--event);stroke-width:1.5px}}\n\
-         .group{{fill:none;stroke:var(--faint);stroke-width:1px}}\n\
-         .waits{{fill:var(--paper);stroke:var(--event);stroke-width:1.5px;stroke-dasharray:3 3}}\n\
-         .loop{{fill:var(--loop);stroke:var(--muted);stroke-width:1.5px}}\n\
-         .none{{fill:var(--paper);stroke:var(--ink);stroke-width:2px}}\n\
-         .some{{fill:var(--event);stroke:var(--event);stroke-width:2px}}\n\
-         .point{{fill:var(--paper);stroke:var(--ask);stroke-width:2px}}\n\
-         .cross{{stroke:var(--ink);stroke-width:3px}}\n"
-    );
-    let mut style = format!(
-        "#{id}{{{LIGHT}}}\n@media (prefers-color-scheme:dark){{#{id}{{{DARK}}}}}\n\
-         :is(.light,.rust) #{id}{{{LIGHT}}}\n:is(.dark,.coal,.navy,.ayu) #{id}{{{DARK}}}\n"
-    );
-    for rule in rules.lines() {
+    let mut style = String::new();
+    for rule in include_str!("style.css").lines() {
         let (selectors, declarations) = rule.split_once('{').unwrap_or((rule, ""));
-        let selectors: Vec<_> =
-            selectors.split(',').map(|selector| format!("#{id} {selector}")).collect();
-        let _ = writeln!(style, "{}{{{declarations}", selectors.join(","));
+        let _ = match selectors {
+            "light" => {
+                writeln!(style, "#{id}{{{declarations}\n:is(.light,.rust) #{id}{{{declarations}")
+            }
+            "dark" => writeln!(
+                style,
+                "@media (prefers-color-scheme:dark){{#{id}{{{declarations}}}\n\
+                 :is(.dark,.coal,.navy,.ayu) #{id}{{{declarations}"
+            ),
+            _ => {
+                let selectors: Vec<_> =
+                    selectors.split(',').map(|selector| format!("#{id} {selector}")).collect();
+                writeln!(style, "{}{{{declarations}", selectors.join(","))
+            }
+        };
     }
     style
 }

@@ -17,7 +17,7 @@ fn run(arguments: &[&str]) -> Vec<String> {
     lines(example::command("scraper").args(arguments))
 }
 
-/// A run of an experiment, which also tells what each page took.
+/// A run of an experiment that also logs how long each page took.
 fn run_in_detail(experiment: &str, seed: u32) -> Vec<String> {
     let mut scraper = example::command("scraper");
     scraper.args(["--experiment", experiment, "--seed", &seed.to_string()]);
@@ -60,7 +60,7 @@ fn the_same_happens_whatever_the_work_takes() {
     }
 }
 
-/// The page, and how long it took, if the line tells of that.
+/// The page, and how long it took, if that is what the line says.
 fn took(line: &str) -> Option<(&str, &str)> {
     line.strip_suffix(" seconds")?.split_once(" took ")
 }

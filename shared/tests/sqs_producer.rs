@@ -1,4 +1,4 @@
-//! The producer that polls SQS, with an SQS of the test's own, and a proxy between that counts its polls.
+//! The producer that polls SQS, against an embedded SQS behind a proxy that counts the polls.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -21,7 +21,7 @@ const RECEIVE: &str = "ReceiveMessage";
 /// Longer than anything takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A proxy in front of that SQS, which counts the receives.
+/// A proxy in front of the SQS, which counts the receives.
 async fn proxy(local: &LocalAws) -> FaultProxy {
     FaultProxy::start(local.endpoint_url()).await.unwrap()
 }
@@ -34,7 +34,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it, to read the queue of that SQS through the proxy.
+    /// Starts it on the queue of that SQS, through the proxy.
     fn start(local: &LocalAws, proxy: &FaultProxy, arguments: &[&str]) -> Self {
         let mut command = example::command("sqs_producer");
         let command = command.args(arguments).args(["--visibility-timeout", "1000"]);
@@ -57,7 +57,7 @@ impl Running {
         Self { child, lines, log: Vec::new() }
     }
 
-    /// Reads its log until a line has that in it.
+    /// Reads its log until a line contains `wanted`.
     async fn until(&mut self, wanted: &str) {
         let until = async {
             while let Some(line) = self.lines.recv().await {
@@ -99,7 +99,7 @@ impl Drop for Running {
     }
 }
 
-/// The messages that are in the queue, hidden ones too.
+/// How many messages are in the queue, hidden ones included.
 async fn messages(local: &LocalAws) -> usize {
     let queue = &local.aws().queue;
     let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
@@ -110,14 +110,14 @@ async fn messages(local: &LocalAws) -> usize {
     attributes.values().map(|count| count.parse::<usize>().unwrap()).sum()
 }
 
-/// What consumers have received: ids of messages, and the objects of which they tell.
+/// The messages that the consumers received: their ids, and the objects that they name.
 fn received(log: &[String]) -> Vec<(&str, &str)> {
     let received = log.iter().filter(|line| line.starts_with("SQSConsumer"));
     let received = received.map(|line| line.split_once(" received ").unwrap().1);
     received.map(|message| message.split_once(": ").unwrap()).collect()
 }
 
-/// Checks that what [`LocalAws::fill`] puts into S3 was received, each message once.
+/// Checks that each message about a file of [`LocalAws::fill`] was received once.
 fn assert_received_once(log: &[String]) {
     let received = received(log);
     // The twelve files, and the test event that comes before them.
@@ -130,13 +130,13 @@ fn assert_received_once(log: &[String]) {
     assert_eq!(objects, files.chain(["[]".to_owned()]).collect());
 }
 
-/// How many seconds it said that it waits, one time after the other.
+/// The waits that it logged, in seconds.
 fn waits(log: &[String]) -> Vec<&str> {
     let waits = log.iter().filter_map(|line| line.strip_prefix("SQSProducer polls again in "));
     waits.map(|wait| wait.strip_suffix(" seconds").unwrap()).collect()
 }
 
-/// How often it said that it polls.
+/// How many polls it logged.
 fn polls(log: &[String]) -> usize {
     log.iter().filter(|line| line.starts_with("SQSProducer polls for ")).count()
 }
@@ -170,7 +170,7 @@ async fn the_wait_grows_while_the_queue_is_empty() {
     running.until("polls again in 1.6 seconds").await;
     assert_eq!(waits(&running.log), ["0.2", "0.4", "0.8", "1.6"]);
 
-    // A message: from then on, it begins anew.
+    // After a message, the waits begin again at 0.2 seconds.
     local.fill(&["Cargo.toml".into()]).await.unwrap();
     running.until("packrat/data/Cargo.toml").await;
     let before = waits(&running.log).len();

@@ -52,7 +52,7 @@ enum Experiment {
 
 const PAGES: [&str; 5] = ["google.com", "facebook.com", "apple.com", "netflix.com", "amazon.com"];
 
-/// Enough for the stages to say to each other what they have to say.
+/// Long enough for the stages to exchange their messages.
 const A_MOMENT: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
@@ -79,14 +79,14 @@ async fn main() -> Result<(), shared::Error> {
         ],
     };
 
-    // In the chapter, somebody types this into a shell: the consumers have long asked by then. If the
-    // pages came first, all of them would go to the buffer.
+    // In the chapter, this is typed into a shell, long after the consumers have asked. If the pages came first, all of them
+    // would go to the buffer.
     sleep(A_MOMENT).await;
     let (pages, done) = Page::to_do(&PAGES);
     PageProducer::scrape_pages(producer, pages);
     done.await;
 
-    // That the consumers ask for more now is a part of the story.
+    // So that the log shows the consumers' next asks.
     sleep(A_MOMENT).await;
     producer.stop();
     for consumer in consumers {

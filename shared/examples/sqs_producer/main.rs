@@ -45,8 +45,7 @@ async fn main() -> Result<(), shared::Error> {
         () = shared::stop_signal() => {}
         _ = producer.stopped() => {}
     }
-    // What a receive that is in the air brings is still delivered, and deleted. Then the consumers stop
-    // too.
+    // The messages of a receive in flight are still delivered and deleted. Then the consumers stop too.
     producer.stop();
     producer.stopped().await.ok()?;
     for consumer in consumers {

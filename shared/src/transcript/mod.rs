@@ -1,4 +1,4 @@
-//! Keeps a README true: runs the commands that it shows, and compares what it shows with what happens.
+//! Keeps a README true: runs the commands that it shows, and compares their output with the README.
 //!
 //! A transcript is a `console` block of the README with a `$ cargo run` of the program in it. Its commands run
 //! one after the other in a new folder. A line `...` stands for any lines; if it is the last one, the

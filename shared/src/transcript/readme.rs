@@ -10,14 +10,14 @@ use super::rule::Rule;
 pub struct Shown {
     pub command: String,
     pub output: Vec<String>,
-    /// How exactly that has to happen.
+    /// How exactly the output has to match.
     pub rule: Rule,
-    /// Where in the README the output is, with the end of its last line.
+    /// The output's position in the README, with the end of its last line.
     pub range: Range<usize>,
 }
 
 impl Shown {
-    /// Whether the command goes on after what is shown.
+    /// Whether the command runs on after the output shown.
     pub fn is_ended_there(&self) -> bool {
         self.output.last().is_some_and(|line| line == GAP)
     }

@@ -1,4 +1,4 @@
-//! Sees what the stages do, by way of what they trace.
+//! Reads what the stages trace, and passes it on to the model.
 
 use std::sync::Arc;
 use std::{fmt, thread};
@@ -15,18 +15,18 @@ use tracing_subscriber::registry::LookupSpan;
 use super::Shared;
 use super::model::{Did, Work};
 
-/// Tells the model.
+/// The tracing layer that updates the model.
 pub(super) struct Watcher(pub(super) Arc<Shared>);
 
-/// What a [`Watcher`] has to see, whatever the log shows: what the stages trace, and the log lines with the
-/// fields of the server's loops.
+/// The events that a [`Watcher`] needs, whatever the log shows: the stages' traces, and the log lines with the fields of
+/// the server's loops.
 pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
     Targets::new().with_target(STAGES, LevelFilter::TRACE).with_default(LevelFilter::INFO)
 }
 
 const STAGES: &str = "shared::stage";
 
-/// The work that a span stands for, kept with it: which stage's, in which task.
+/// Kept with a span: which stage does which work, in which task.
 struct Begun {
     task: u64,
     stage: String,
@@ -52,7 +52,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id);
         let begun = span.and_then(|span| span.extensions_mut().remove::<Begun>());
-        // Who panics has not handled what was begun.
+        // A stage that panics has not handled its events.
         if let Some(Begun { task, stage, work }) = begun.filter(|_| !thread::panicking()) {
             self.0.did(task, &stage, Did::End(work));
         }
@@ -83,7 +83,7 @@ fn name_in_stages(metadata: &Metadata<'_>) -> Option<&'static str> {
     metadata.target().starts_with(STAGES).then(|| metadata.name())
 }
 
-/// A stage is a task, and traces from there.
+/// The current task. Each stage is a task, and traces from there.
 fn this_task() -> u64 {
     task::try_id().and_then(|id| id.to_string().parse().ok()).unwrap_or_default()
 }
@@ -136,7 +136,7 @@ mod tests {
     use crate::stage::{self, Consumer, Producer, SubscribeOptions};
     use crate::watch::model::Stage;
 
-    /// Has two events.
+    /// A producer that has two events.
     struct Two(usize);
 
     impl Producer for Two {
@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Takes ten seconds for them, or fails.
+    /// A consumer that takes ten seconds, and then fails if told to.
     struct Slow(bool);
 
     impl Consumer for Slow {
@@ -162,10 +162,10 @@ mod tests {
         }
     }
 
-    /// What is known of them after some seconds.
+    /// Looks at the model after some seconds.
     async fn after(seconds: u64, fails: bool, look: impl Fn(&Stage, &[&Stage], &[u64])) {
-        // While there is one subscriber in all, tracing believes the first thread that comes by when it asks
-        // whether anybody listens, and that may be another test's.
+        // With one subscriber in all, tracing caches whether a callsite is enabled from the first thread that reaches it,
+        // and that can be another test's thread.
         let _ = set_global_default(NoSubscriber::new());
         let shared = Arc::new(Shared::new());
         let watcher = Watcher(shared.clone()).with_filter(of_interest());

@@ -1,4 +1,4 @@
-//! What the pictures of time show: the stretch of a run that has the lesson.
+//! The pictures of time: for each lesson, the stretch of a run that shows it.
 
 use super::time::Scene;
 
@@ -170,8 +170,8 @@ pub const SCENES: &[Scene] = &[
     },
 ];
 
-/// The files that the steps from 6 on are run with, and their sizes in KiB. The last ones of them are so
-/// large that the consumer gets them while they are being downloaded.
+/// The files for steps 6 to 9, and their sizes in KiB. Those of steps 8 and 9 are large enough for the consumer to get them
+/// while they are being downloaded.
 pub const FILES: &[(&str, usize)] = &[
     ("hello.txt", 1),
     ("one.log", 3 * 1024),

@@ -1,4 +1,4 @@
-//! Draws the stages of a step: who asks whom, which way the events go, and what is new.
+//! Draws the stages of a lesson: which stage asks which, where the events go, and what is new.
 
 use std::fmt::Write;
 
@@ -6,30 +6,30 @@ use anyhow::{Context, Result};
 
 use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, lines_of, width_of};
 
-/// All that a picture shows.
+/// The contents of a picture.
 pub struct Plan {
     /// How the picture's file name begins.
     pub picture: &'static str,
     pub title: &'static str,
-    /// What is new, in a sentence.
+    /// A sentence on what is new.
     pub lesson: &'static str,
     pub boxes: &'static [Box],
     pub edges: &'static [Edge],
 }
 
-/// A box: its name, what it says below that, and its column and row.
+/// A box: its name, a note below the name, and its column and row.
 #[derive(Clone, Copy)]
 pub struct Box {
     name: &'static str,
     note: &'static str,
     column: usize,
     row: u8,
-    /// How many rows it takes: a frame around the others of its column.
+    /// Its height in rows. A box of several rows is a frame around the other boxes of its column.
     rows: u8,
     is_new: bool,
 }
 
-/// An arrow from a box to another one.
+/// An arrow from one box to another.
 #[derive(Clone, Copy)]
 pub struct Edge {
     from: &'static str,
@@ -44,15 +44,15 @@ pub struct Edge {
 enum Kind {
     Asks,
     Sends,
-    /// It does something else.
+    /// Neither asks nor sends events.
     Does,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Along a row or a column; from a row to another one with two bends between the columns.
+    /// Along a row or a column. From one row to another, it bends twice between the columns.
     Straight,
-    /// Along its own row, and then up or down.
+    /// Along the row of its first box, then up or down.
     Corner,
     /// Below all boxes.
     Under,
@@ -81,7 +81,7 @@ impl Box {
         Self { note, ..self }
     }
 
-    /// A frame around the boxes of its column, of so many rows.
+    /// Makes it a frame around the other boxes of its column, with a height of this many rows.
     pub const fn frame(self, rows: u8) -> Self {
         Self { rows, ..self }
     }
@@ -117,7 +117,7 @@ impl Edge {
 const HALF_HEIGHT: i32 = 25;
 const ROW: i32 = 108;
 
-/// Draws it.
+/// Draws the picture.
 ///
 /// # Errors
 ///
@@ -140,7 +140,7 @@ pub fn draw(plan: &Plan) -> Result<String> {
         };
         svg.rect(class, corner, (2 * half_width, 2 * half_height), 8);
         if it.rows > 1 {
-            // Its name is for the arrows.
+            // The name of a frame is not shown. Arrows refer to it.
         } else if it.note.is_empty() {
             svg.text("strong", (x, y + 5), Anchor::Middle, it.name);
         } else {
@@ -153,9 +153,9 @@ pub fn draw(plan: &Plan) -> Result<String> {
 }
 
 struct Layout {
-    /// The middles of the columns.
+    /// The middle of each column.
     columns: Vec<i32>,
-    /// That of the first row.
+    /// The middle of the first row.
     top: i32,
     width: i32,
     bottom: i32,
@@ -180,7 +180,7 @@ impl Layout {
         let right = if plan.has(Way::Around) { 26 } else { 0 };
         let least = widths.iter().chain(&gaps).sum::<i32>() + 2 * MARGIN + right;
         let width = least.max(title).max(LEAST_WIDTH);
-        // What is too much is shared out.
+        // Spare room is shared out.
         let spare = (width - least) / i32::try_from(gaps.len() + 1).unwrap_or(1);
 
         let mut columns = Vec::new();
@@ -205,7 +205,7 @@ impl Layout {
     fn edge(&self, svg: &mut Svg, plan: &Plan, edge: &Edge) -> Result<()> {
         let from = self.end(plan, plan.find(edge.from)?);
         let to = self.end(plan, plan.find(edge.to)?);
-        // Who asks and is sent events has two arrows, side by side.
+        // Two boxes with arrows both ways have them side by side.
         let is_both = plan.edges.iter().any(|it| it.from == edge.to && it.to == edge.from);
         let shift = match edge.kind {
             Kind::Asks if is_both => -9,
@@ -296,7 +296,7 @@ impl Route {
         // A frame can be reached at any height.
         let y1 = shift + if from.is_frame { to.y } else { from.y };
         let y2 = shift + if to.is_frame { from.y } else { to.y };
-        // Several go to or come from the upper one: they part near it.
+        // Several arrows go to or come from the upper box, and part near it.
         let is_down = from.row < to.row || from.row == to.row && from.x < to.x;
         let (x1, x2) = (from.side(to), to.side(from));
         let (upper, lower) = if is_down { (x1, x2) } else { (x2, x1) };
@@ -340,7 +340,7 @@ impl Plan {
         self.edges.iter().any(|edge| edge.way == way)
     }
 
-    /// Half of a box's size.
+    /// Half the size of a box.
     fn half(&self, it: &Box) -> (i32, i32) {
         if it.rows > 1 {
             let others =
@@ -351,7 +351,7 @@ impl Plan {
         (width_of(it.name).max(width_of(it.note)) / 2 + 16, HALF_HEIGHT)
     }
 
-    /// The room to the left of a box's middle that the label of an arrow up or down needs.
+    /// The width, left of a box's middle, of the label of an arrow up or down.
     fn beside(&self, it: &Box) -> i32 {
         let labels = self.edges.iter().filter(|edge| {
             let is_below = self.find(edge.to).is_ok_and(|to| to.column == it.column);
@@ -360,7 +360,7 @@ impl Plan {
         labels.map(|edge| width_of(edge.label) + 20).max().unwrap_or_default()
     }
 
-    /// The room that an edge's bends need.
+    /// The width of an edge's bends.
     fn bends(&self, edge: &Edge) -> i32 {
         let row = |name| self.find(name).map(|it| (it.row, it.rows)).ok();
         match (row(edge.from), row(edge.to)) {
@@ -369,7 +369,7 @@ impl Plan {
         }
     }
 
-    /// Whether an edge has its label before this column.
+    /// Whether the label of an edge is just left of this column.
     fn crosses(&self, edge: &Edge, column: usize) -> bool {
         let (Ok(from), Ok(to)) = (self.find(edge.from), self.find(edge.to)) else { return false };
         let (first, last) = (from.column.min(to.column), from.column.max(to.column));
@@ -377,7 +377,7 @@ impl Plan {
     }
 }
 
-/// The picture's contents, for those who do not see it.
+/// Describes the picture for screen readers.
 fn in_words(plan: &Plan) -> String {
     let mut words = plan.lesson.to_owned();
     for Edge { from, to, label, kind, is_new, .. } in plan.edges {

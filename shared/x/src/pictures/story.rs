@@ -1,7 +1,7 @@
-//! What a picture of time shows: the columns, and, row by row, what happens.
+//! Turns the entries of a log into the rows, loops and bars of a picture of time.
 //!
-//! A row is one thing that happens and what follows from it at once: an ask and the loop that it starts, or a
-//! loop's run, the events that it finds, and the consumer that gets them.
+//! A row holds one thing that happens and its immediate consequences: an ask and the loop that it starts, or a loop's
+//! run, the events that it finds, and the consumer that gets them.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::time::Scene;
 /// A stage: its name in the log, and its title in the picture.
 pub type Stage = (&'static str, &'static str);
 
-/// Where an arrow begins or ends.
+/// One end of an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Step 1's server, which has no loops.
@@ -36,7 +36,7 @@ pub struct Row {
     pub at: u32,
     pub arrows: Vec<Arrow>,
     pub run: Option<Run>,
-    /// What the first stage does with what nobody has asked for, or with demand that it cannot meet.
+    /// A note beside the first stage: on its buffer, or on demand that it cannot meet.
     pub note: String,
     /// A message is deleted.
     pub deletes: bool,
@@ -58,24 +58,24 @@ pub struct Loop {
     /// `None` if it still runs when the picture ends.
     pub to: Option<usize>,
     pub is_terminated: bool,
-    /// Which column of the server's: a loop that takes over from another one stands beside it.
+    /// The server's column that it is in. A loop that replaces a running one stands to the right of it.
     pub lane: usize,
-    /// What it looks for, and has not found.
+    /// How many events it still looks for.
     missing: u32,
-    /// The row of the last thing that it did.
+    /// The row of its last action.
     last_act: usize,
 }
 
-/// A stage handles events, from one row to another.
+/// A stage handles events, or has events waiting, from one row to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
     pub stage: usize,
     pub from: usize,
-    /// `None` if it still does when the picture ends.
+    /// `None` if it has not ended when the picture ends.
     pub to: Option<usize>,
-    /// The events wait: they are with the stage, which does not handle them yet.
+    /// Whether the events wait: the stage has them and does not handle them yet.
     pub waits: bool,
-    /// What it handles.
+    /// The names of the files that it handles.
     pub note: String,
 }
 
@@ -90,7 +90,7 @@ pub struct Story {
 ///
 /// # Errors
 ///
-/// If the log tells of something that cannot be.
+/// If the log contradicts itself.
 pub fn tell(entries: &[Entry], scene: &Scene) -> Result<Story> {
     let mut teller = Teller::of(scene);
     for entry in entries {
@@ -105,15 +105,15 @@ struct Teller<'a> {
     scene: &'a Scene,
     story: Story,
     now: u32,
-    /// Stages of one name, in the order in which they come up.
+    /// The stages that have come up so far, in that order.
     known: Vec<Who>,
-    /// Asked of the first stage, which has not come to it yet.
+    /// Asks that are in the first stage's mailbox: by which stage, and for how many.
     asks: VecDeque<(usize, u32)>,
-    /// Asked of the first stage, which has not emitted it yet.
+    /// How many events the first stage was asked for and has not emitted.
     pending: u32,
-    /// Emitted by the first stage, which has not sent it yet.
+    /// How many of the events that the first stage has just emitted are not sent yet.
     emitted: u32,
-    /// Handling that has ended, and when, if nothing else has happened since.
+    /// Bars that have ended, and when, since the last row.
     done: Vec<(u32, usize)>,
 }
 
@@ -178,7 +178,7 @@ impl<'a> Teller<'a> {
         self.scene.stages[0].0
     }
 
-    /// The first stage comes to the next one of the asks.
+    /// The first stage takes the next ask from its mailbox.
     fn hear_ask(&mut self) {
         self.row();
         if let Some((by, count)) = self.asks.pop_front() {
@@ -186,7 +186,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// The first stage is handed the demand that it has no events for, and pulls all that is pending, old and new.
+    /// The first stage is asked for events that it does not have, and pulls everything that is pending, old and new.
     fn demand(&mut self, count: u32) {
         self.hear_ask();
         let all = self.pending + count;
@@ -195,7 +195,7 @@ impl<'a> Teller<'a> {
                 0 => format!("pull {all}"),
                 pending => format!("{pending} + {count} = {all}"),
             };
-            // If a loop starts now, that is where it goes to.
+            // If a loop starts now, the arrow goes to that loop.
             self.arrow(Place::Stage(0), Place::Server, true, label);
         } else if let Some(row) = self.story.rows.last_mut() {
             row.note = format!("demand of {count}");
@@ -210,7 +210,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// The first stage has what a loop has found, or, if there are no loops, what the server answers.
+    /// The first stage emits the events that a loop has found or, if there are no loops, the server's answer.
     fn emit(&mut self, count: u32) -> Result<()> {
         self.pending = self.pending.saturating_sub(count);
         self.emitted = count;
@@ -241,7 +241,7 @@ impl<'a> Teller<'a> {
     fn dispatch(&mut self, by: &str, to: &Who, count: u32) -> Result<()> {
         let (by, to) = (self.named(by, 0)?, self.stage(to)?);
         if by == 0 && self.emitted == 0 {
-            // The ask is met from the buffer.
+            // The events come from the buffer, so they answer an ask.
             self.hear_ask();
             self.row();
         }
@@ -253,7 +253,7 @@ impl<'a> Teller<'a> {
         if by == 0 {
             self.emitted = self.emitted.saturating_sub(count);
         }
-        // Events that a stage makes of a file are about that file.
+        // A stage that has handled a file sends on that file.
         let handled = self.story.bars.iter().rfind(|bar| bar.stage == by && !bar.waits);
         let note = handled.map(|bar| bar.note.clone()).unwrap_or_default();
         self.bar(to, true, note)
@@ -268,7 +268,7 @@ impl<'a> Teller<'a> {
         let waits = |bar: &&mut Bar| bar.stage == stage && bar.waits && bar.to.is_none();
         let waiting = self.story.bars.iter_mut().find(waits);
         match waiting {
-            // It did not have to wait.
+            // It has not waited.
             Some(bar) if self.story.rows[bar.from].at == self.now => {
                 bar.waits = false;
                 return Ok(());
@@ -282,7 +282,7 @@ impl<'a> Teller<'a> {
     fn end(&mut self, who: &Who) -> Result<()> {
         let bar = self.handling(who)?;
         if self.story.rows[self.story.bars[bar].from].at == self.now {
-            self.story.bars[bar].to = Some(self.last_row()?); // It takes no time.
+            self.story.bars[bar].to = Some(self.last_row()?); // It has taken no time.
         } else {
             self.done.push((self.now, bar));
         }
@@ -291,7 +291,7 @@ impl<'a> Teller<'a> {
 
     fn start(&mut self, id: u32) -> Result<()> {
         let from = self.last_row()?;
-        // Unless it was terminated, the loop before this one is over.
+        // A loop that was not terminated has ended by itself by now.
         for it in &mut self.story.loops {
             it.to.get_or_insert(it.last_act);
         }
@@ -316,7 +316,7 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// The last loop looks for events: the loops before it have been terminated, and run no more.
+    /// The latest loop looks for events. The earlier ones were terminated or have ended, so they do not run again.
     fn run(&mut self, run: Option<u32>, missing: u32) -> Result<()> {
         let of = self.story.loops.len().checked_sub(1).context("there is no loop")?;
         let number = run.map(|run| format!("run {run} ")).unwrap_or_default();
@@ -328,7 +328,7 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// Which of the stages of this name it is.
+    /// The column of a stage. Stages of one name take their columns in the order in which they come up.
     fn stage(&mut self, who: &Who) -> Result<usize> {
         if !self.known.contains(who) {
             self.known.push(who.clone());
@@ -344,7 +344,7 @@ impl<'a> Teller<'a> {
         same.nth(nth).with_context(|| format!("there is no column for {name}"))
     }
 
-    /// Whether what happens now belongs to the last row.
+    /// Whether the last row is at this moment, so that it can hold what happens now.
     fn is_now(&self) -> bool {
         self.done.is_empty() && self.story.rows.last().is_some_and(|row| row.at == self.now)
     }
@@ -355,7 +355,7 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// The bar of what a stage handles now.
+    /// The bar of the events that a stage is handling.
     fn handling(&mut self, who: &Who) -> Result<usize> {
         let stage = self.stage(who)?;
         let bar = self.story.bars.iter().rposition(|bar| bar.stage == stage && !bar.waits);
@@ -366,7 +366,7 @@ impl<'a> Teller<'a> {
         self.story.rows.len().checked_sub(1).context("nothing has happened yet")
     }
 
-    /// A new row, for what happens now. Handling that is done is done by then.
+    /// Adds a row for what happens now. Bars that have ended end there.
     fn row(&mut self) -> &mut Row {
         self.row_at(self.now)
     }
@@ -378,7 +378,7 @@ impl<'a> Teller<'a> {
         self.story.rows.push_mut(Row { at, ..Row::default() })
     }
 
-    /// Handling that was done before now gets a row of its own if nothing else has happened since.
+    /// If bars ended at an earlier moment and nothing has happened since, that moment gets a row of its own.
     fn time_passes(&mut self) {
         if let Some(&(at, _)) = self.done.first().filter(|(at, _)| *at < self.now) {
             self.row_at(at);

@@ -1,4 +1,4 @@
-//! What every picture is, whatever it shows; and how a run becomes one.
+//! Properties of every picture, and how a run becomes one.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::story::{Arrow, Place, Stage, Story, tell};
 use super::svg::width_of;
 use super::{PLANS, SCENES, Scene, path, stages, steps};
 
-/// All that are kept, by their names.
+/// The pictures in the repository, by name.
 fn pictures() -> Vec<(String, String)> {
     let scenes = SCENES.iter().map(|scene| (scene.picture, "time"));
     let plans = PLANS.iter().map(|plan| (plan.picture, "stages"));
@@ -51,7 +51,7 @@ fn the_stages_are_those_of_the_plans() {
 }
 
 #[test]
-fn who_does_not_see_it_is_told() {
+fn screen_readers_get_a_title_and_a_description() {
     for (name, picture) in pictures() {
         let document = Document::parse(&picture).unwrap();
         let root = document.root_element();
@@ -68,7 +68,7 @@ fn who_does_not_see_it_is_told() {
     }
 }
 
-/// Several pictures can be put into one page, and a picture can stand alone.
+/// So that one page can hold several pictures, and a picture can stand alone.
 #[test]
 fn nothing_reaches_out_of_it() {
     for (name, picture) in pictures() {
@@ -136,7 +136,7 @@ fn all_of_it_is_within_it() {
     }
 }
 
-/// Words that stand on top of each other cannot be read.
+/// Overlapping words cannot be read.
 #[test]
 fn no_text_lies_on_another() {
     for (name, picture) in pictures() {
@@ -209,7 +209,7 @@ fn a_log_is_understood() {
     assert!(at("2026-11-22T16:00:00.000000Z").is_err(), "that clock is not paused");
 }
 
-/// A second ask terminates the loop of the first, and both are looked for.
+/// A second ask terminates the loop of the first, and the next loop looks for both.
 #[test]
 fn new_demand_takes_over() {
     const STAGES: &[Stage] = &[("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
@@ -256,7 +256,7 @@ fn new_demand_takes_over() {
     assert_eq!((bars[0].stage, bars[0].from, bars[0].to), (2, 2, Some(3)));
 }
 
-/// The picture of step 9 is made of a program that has its wiring, but for the runtime.
+/// The picture of step 9 shows a program with the same wiring and another runtime.
 #[test]
 fn step_9_on_one_thread_is_step_9() {
     let read = |path: &str| fs::read_to_string(steps::root().join(path)).unwrap();

@@ -1,4 +1,4 @@
-//! Draws a picture of time: a column for each stage and each loop of the server, and time goes down.
+//! Draws a picture of time: each stage and each loop of the server has a column, and time goes down.
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -9,33 +9,33 @@ use super::legend::Legend;
 use super::story::{Arrow, Place, Stage, Story};
 use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, bold_width_of, lines_of, width_of};
 
-/// What of a run is to be shown, and what is to be said of it.
+/// The stretch of a run that a picture shows, and its texts.
 pub struct Scene {
     /// How the picture's file name begins.
     pub picture: &'static str,
-    /// What is run. Step 9 has a program of its own here, because it needs a runtime of one thread.
+    /// The program that is run. Step 9 has a program of its own here, because it needs a runtime of one thread.
     pub program: &'static str,
     pub title: &'static str,
-    /// What is to be seen in it.
+    /// A sentence on what the picture shows.
     pub lesson: &'static str,
-    /// What the step is run with.
+    /// The program's arguments.
     pub arguments: &'static [&'static str],
     /// The title of the column from which the first stage's events come.
     pub source: &'static str,
     /// Whether the first stage pulls its events from there.
     pub pulls: bool,
     pub stages: &'static [Stage],
-    /// What is said of a loop that hands its events on.
+    /// How the label of a loop's events begins.
     pub verb: &'static str,
-    /// The end, in tenths of a second.
+    /// Where the picture ends, in tenths of a second.
     pub until: u32,
-    /// A stretch that is more of the same.
+    /// A stretch that repeats what came before.
     pub leave_out: Option<RangeInclusive<u32>>,
-    /// How much longer a second is than it need be.
+    /// The extra length of a second.
     pub second: i32,
-    /// What the eye is to be drawn to.
+    /// The label to highlight.
     pub point: &'static str,
-    /// Whether it is shown when messages are deleted.
+    /// Whether the picture shows when messages are deleted.
     pub deletes: bool,
     /// Whether the program uses the embedded SQS and S3.
     pub has_network: bool,
@@ -45,7 +45,7 @@ const ROW: i32 = 34;
 const LANE: usize = 50;
 const AXIS: i32 = 60;
 const DELETES: &str = "deleted";
-/// That of the embedded SQS and S3, on a paused clock.
+/// How the embedded SQS and S3 simulate a network on a paused clock.
 const NETWORK: &str = "The network is a made-up one: 0.2 s a request, 1 MiB a second.";
 /// Half of the width of a bar.
 pub const HALF: i32 = 7;
@@ -55,21 +55,21 @@ struct Layout {
     server: Option<i32>,
     stages: Vec<i32>,
     width: i32,
-    /// Of each row that is shown.
+    /// The height of each row; `None` if the row is left out.
     rows: Vec<Option<i32>>,
-    /// Where something is left out, and how many runs it had.
+    /// Where rows are left out, and how many runs they had.
     left_out: Option<(i32, usize)>,
     header: i32,
     end: i32,
-    /// How far the notes beside each stage's bars reach.
+    /// The width of the notes beside each stage's bars.
     notes: Vec<i32>,
 }
 
-/// Draws it.
+/// Draws the picture.
 ///
 /// # Errors
 ///
-/// If what is left out is needed to understand the rest.
+/// If something begins in a row that is shown and ends in one that is left out.
 pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
     let layout = Layout::of(scene, story);
     let legend = Legend::of(story, layout.width - 2 * MARGIN);
@@ -225,7 +225,7 @@ impl Layout {
         }
     }
 
-    /// The stages of a pipeline belong together: their names begin with that of the pipeline.
+    /// Frames the stages of each pipeline. Their names begin with the pipeline's name.
     fn groups(&self, svg: &mut Svg, scene: &Scene) {
         let groups = scene.stages.windows(2).zip(self.stages.windows(2)).zip(self.notes.windows(2));
         for ((group, x), notes) in groups {
@@ -248,7 +248,7 @@ impl Layout {
         svg.text("head-text", (x, self.header + 25), Anchor::Middle, title);
     }
 
-    /// The rows from one to the other, if they are shown.
+    /// The heights of two rows, if they are shown.
     fn span(&self, from: usize, to: Option<usize>) -> Result<Option<(i32, i32)>> {
         let to = match to {
             Some(to) => self.rows[to],
@@ -356,7 +356,7 @@ impl Layout {
         }
     }
 
-    /// Half of the width that something has in that row.
+    /// Half the width of a place in that row.
     fn half(&self, place: Place, row: usize, story: &Story) -> i32 {
         match place {
             Place::Loop(_) => HALF,
@@ -375,14 +375,14 @@ fn widest(widths: impl Iterator<Item = i32>) -> i32 {
     widths.max().unwrap_or_default()
 }
 
-/// The room that the notes beside a stage's bars need.
+/// The width of the notes beside a stage's bars.
 fn width_of_notes(stage: usize, story: &Story) -> i32 {
     let bars = story.bars.iter().filter(|bar| bar.stage == stage && !bar.note.is_empty());
     widest(bars.map(|bar| HALF + 7 + width_of(&bar.note)))
 }
 
-/// From each column to the next one: first that from the last of the server's lanes, of which half are to the left of
-/// the middle of their title.
+/// The distances between columns. The first one begins at the last of the server's lanes; half of the lanes are left of the
+/// middle of their title.
 fn gaps(scene: &Scene, story: &Story, notes: &[i32], half_of_the_lanes: i32) -> Vec<i32> {
     let labels = |gap| {
         let arrows = story.rows.iter().flat_map(|row| &row.arrows);
@@ -405,7 +405,7 @@ fn gaps(scene: &Scene, story: &Story, notes: &[i32], half_of_the_lanes: i32) -> 
     gaps
 }
 
-/// The room from the middle of the last stage's column to the edge.
+/// The distance from the middle of the last stage's column to the edge.
 fn right_of_the_last(scene: &Scene, story: &Story, notes: &[i32]) -> i32 {
     let title = scene.stages.last().map_or(0, |stage| bold_width_of(stage.1)) / 2 + 20;
     let has_deletes = story.rows.iter().any(|row| row.deletes);
@@ -414,7 +414,7 @@ fn right_of_the_last(scene: &Scene, story: &Story, notes: &[i32]) -> i32 {
     title.max(deletes).max(note).max(40) + MARGIN
 }
 
-/// How far the frame of its pipeline is from a stage, to the left.
+/// The distance from a stage to the left side of its pipeline's frame.
 fn frame_before(stage: Stage) -> i32 {
     bold_width_of(stage.1) / 2 + 20
 }
@@ -428,7 +428,7 @@ impl Arrow {
         self.from == place || self.to == place
     }
 
-    /// Which gap between stages has room for its label: `None` is that between the server and the first.
+    /// The gap between stages that holds its label. `None` is the gap between the server and the first stage.
     fn gap(&self) -> Option<usize> {
         match (self.from, self.to) {
             (Place::Stage(a), Place::Stage(b)) => Some(a.min(b)),
@@ -437,7 +437,7 @@ impl Arrow {
     }
 }
 
-/// The picture's contents, for those who do not see it.
+/// Describes the picture for screen readers.
 fn in_words(scene: &Scene, story: &Story) -> String {
     let name = |place: Place| match place {
         Place::Server => "the server".to_owned(),

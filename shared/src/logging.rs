@@ -20,10 +20,9 @@ use tracing_subscriber::{Layer, Registry, registry};
 
 use crate::{clock, watch};
 
-/// Our own messages, and what goes wrong in the libraries. The embedded SQS and S3 tell their client
-/// what goes wrong; they need not tell the reader too.
-const DEFAULT_FILTER: &str =
-    "error,shared=info,step=info,scraper=info,sqs_producer=info,s3s=off,rustack=off";
+/// Level `info` and above from every crate, except that the AWS SDK and its HTTP client are quiet unless
+/// something fails. The embedded SQS and S3 report failures to their client, so they log nothing here.
+const DEFAULT_FILTER: &str = "info,aws=error,h2=error,hyper=error,rustack=off,s3s=off";
 
 /// Sets up logging for this process, in the format that is asked for, or else in that of `LOG_FORMAT`. A
 /// second call changes nothing.

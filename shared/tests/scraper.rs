@@ -7,7 +7,9 @@ mod example;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
-const MAIN: &str = include_str!("../examples/scraper/main.rs");
+const README: &str = include_str!("../examples/scraper/README.md");
+const EXPERIMENTS: [&str; 5] =
+    ["one-consumer", "two-consumers", "buffer-size", "buffer-keep", "consumer-supervisor"];
 const PAGES: [&str; 5] = ["google.com", "facebook.com", "apple.com", "netflix.com", "amazon.com"];
 
 /// Runs the example on the paused clock to its end, and returns what it prints.
@@ -15,7 +17,7 @@ fn run(arguments: &[&str]) -> Vec<String> {
     lines(example::command("scraper").args(arguments))
 }
 
-/// A run of an experiment, which also tells what each page took.
+/// A run of an experiment that also logs how long each page took.
 fn run_in_detail(experiment: &str, seed: u32) -> Vec<String> {
     let mut scraper = example::command("scraper");
     scraper.args(["--experiment", experiment, "--seed", &seed.to_string()]);
@@ -29,17 +31,6 @@ fn lines(scraper: &mut Command) -> Vec<String> {
     lines
 }
 
-/// The experiments that are shown, with what comes after `--`, and what is shown to happen.
-fn shown() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
-    let run = "$ cargo run -p shared --example scraper";
-    let arguments = |command: &'static str| {
-        let arguments = command.strip_prefix(run).unwrap().trim_start_matches(" -- ");
-        arguments.split_whitespace().collect()
-    };
-    let transcripts = example::transcripts(MAIN).into_iter();
-    transcripts.map(|(command, lines)| (arguments(command), lines)).collect()
-}
-
 fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     let mut lines: Vec<_> = lines.into_iter().map(Into::into).collect();
     lines.sort_unstable();
@@ -48,30 +39,28 @@ fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
 
 #[test]
 fn what_is_shown_is_what_happens() {
-    let mut experiments = BTreeSet::new();
-    for (arguments, lines) in shown() {
-        experiments.insert(arguments.get(1).copied().unwrap_or("one-consumer"));
-        assert_eq!(lines, run(&arguments), "left: what is shown of {arguments:?}");
+    shared::transcript::check(example::program("scraper").to_str().unwrap(), README);
+    for experiment in &EXPERIMENTS[1..] {
+        assert!(
+            README.contains(&format!("--experiment {experiment}")),
+            "{experiment} is not shown"
+        );
     }
-    let all =
-        ["buffer-keep", "buffer-size", "consumer-supervisor", "one-consumer", "two-consumers"];
-    assert_eq!(experiments, all.into());
 }
 
 #[test]
 fn the_same_happens_whatever_the_work_takes() {
-    for (arguments, lines) in shown() {
-        let experiment = &arguments[..arguments.len().min(2)];
-        for seed in 2..8_u32 {
-            let seed = seed.to_string();
-            let arguments = [experiment, &["--seed", &seed]].concat();
-            assert_eq!(sorted(lines.clone()), sorted(run(&arguments)), "{arguments:?}");
+    for experiment in EXPERIMENTS {
+        let with_seed =
+            |seed: u32| sorted(run(&["--experiment", experiment, "--seed", &seed.to_string()]));
+        for seed in 2..8 {
+            assert_eq!(with_seed(1), with_seed(seed), "{experiment}, seed {seed}");
         }
-        run(experiment);
+        run(&["--experiment", experiment]);
     }
 }
 
-/// The page, and how long it took, if the line tells of that.
+/// The page, and how long it took, if that is what the line says.
 fn took(line: &str) -> Option<(&str, &str)> {
     line.strip_suffix(" seconds")?.split_once(" took ")
 }

@@ -1,4 +1,4 @@
-//! The producer that polls SQS, with an SQS of the test's own, and a proxy between that counts its polls.
+//! The producer that polls SQS, against an embedded SQS behind a proxy that counts the polls.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -6,112 +6,24 @@ mod example;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
 use std::process::{Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use shared::fault_proxy::{Fault, FaultProxy};
 use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
+const RECEIVE: &str = "ReceiveMessage";
 /// Longer than anything takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What the proxy has seen of the receives, and how many of them it is still to refuse.
-struct Receives {
-    origin: String,
-    begun: watch::Sender<usize>,
-    in_the_air: AtomicUsize,
-    most_in_the_air: AtomicUsize,
-    to_refuse: AtomicUsize,
-}
-
-impl Receives {
-    fn begun(&self) -> usize {
-        *self.begun.borrow()
-    }
-
-    async fn until_begun(&self, count: usize) {
-        let mut begun = self.begun.subscribe();
-        timeout(PATIENCE, begun.wait_for(|begun| *begun >= count)).await.unwrap().unwrap();
-    }
-}
-
-/// A receive that is in the air until this is dropped.
-struct InTheAir(Arc<Receives>);
-
-impl InTheAir {
-    fn new(receives: Arc<Receives>) -> Self {
-        let in_the_air = receives.in_the_air.fetch_add(1, SeqCst) + 1;
-        receives.most_in_the_air.fetch_max(in_the_air, SeqCst);
-        receives.begun.send_modify(|begun| *begun += 1);
-        Self(receives)
-    }
-}
-
-impl Drop for InTheAir {
-    fn drop(&mut self) {
-        self.0.in_the_air.fetch_sub(1, SeqCst);
-    }
-}
-
-/// Passes requests on to `origin`, but refuses the first receives. Returns its own address.
-async fn proxy(origin: String, to_refuse: usize) -> (String, Arc<Receives>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let receives = Arc::new(Receives {
-        origin,
-        begun: watch::Sender::new(0),
-        in_the_air: AtomicUsize::new(0),
-        most_in_the_air: AtomicUsize::new(0),
-        to_refuse: AtomicUsize::new(to_refuse),
-    });
-    let seen = receives.clone();
-    tokio::spawn(async move {
-        loop {
-            let (connection, _) = listener.accept().await.unwrap();
-            let receives = receives.clone();
-            let service = service_fn(move |request| answer(request, receives.clone()));
-            let server = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(server.serve_connection(TokioIo::new(connection), service));
-        }
-    });
-    (address, seen)
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    receives: Arc<Receives>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let (mut head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    let target = head.headers.get("x-amz-target");
-    let is_receive = target.is_some_and(|target| target == "AmazonSQS.ReceiveMessage");
-    let _in_the_air = is_receive.then(|| InTheAir::new(receives.clone()));
-    let one_less = |refuse: usize| refuse.checked_sub(1);
-    if is_receive && receives.to_refuse.try_update(SeqCst, SeqCst, one_less).is_ok() {
-        // The SDK itself does not try such a thing again.
-        let error = r#"{"__type": "com.amazonaws.sqs#AccessDenied", "message": "not yours"}"#;
-        return Ok(Response::builder().status(403).body(Full::from(error)).unwrap());
-    }
-    head.uri = format!("{}{}", receives.origin, head.uri).parse().unwrap();
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(Request::from_parts(head, Full::new(body))).await.unwrap();
-    let (head, body) = answer.into_parts();
-    Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
+/// A proxy in front of the SQS, which counts the receives.
+async fn proxy(local: &LocalAws) -> FaultProxy {
+    FaultProxy::start(local.endpoint_url()).await.unwrap()
 }
 
 /// The example, as a process.
@@ -122,12 +34,12 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it, to read the queue of that SQS through the proxy.
-    fn start(local: &LocalAws, proxy: &str, arguments: &[&str]) -> Self {
+    /// Starts it on the queue of that SQS, through the proxy.
+    fn start(local: &LocalAws, proxy: &FaultProxy, arguments: &[&str]) -> Self {
         let mut command = example::command("sqs_producer");
         let command = command.args(arguments).args(["--visibility-timeout", "1000"]);
         let mut child = command
-            .env("AWS_ENDPOINT_URL", proxy)
+            .env("AWS_ENDPOINT_URL", proxy.endpoint_url())
             .env("SQS_QUEUE_URL", &local.aws().queue.url)
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY)
@@ -145,7 +57,7 @@ impl Running {
         Self { child, lines, log: Vec::new() }
     }
 
-    /// Reads its log until a line has that in it.
+    /// Reads its log until a line contains `wanted`.
     async fn until(&mut self, wanted: &str) {
         let until = async {
             while let Some(line) = self.lines.recv().await {
@@ -187,7 +99,7 @@ impl Drop for Running {
     }
 }
 
-/// The messages that are in the queue, hidden ones too.
+/// How many messages are in the queue, hidden ones included.
 async fn messages(local: &LocalAws) -> usize {
     let queue = &local.aws().queue;
     let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
@@ -198,14 +110,14 @@ async fn messages(local: &LocalAws) -> usize {
     attributes.values().map(|count| count.parse::<usize>().unwrap()).sum()
 }
 
-/// What consumers have received: ids of messages, and the objects of which they tell.
+/// The messages that the consumers received: their ids, and the objects that they name.
 fn received(log: &[String]) -> Vec<(&str, &str)> {
     let received = log.iter().filter(|line| line.starts_with("SQSConsumer"));
     let received = received.map(|line| line.split_once(" received ").unwrap().1);
     received.map(|message| message.split_once(": ").unwrap()).collect()
 }
 
-/// Checks that what [`LocalAws::fill`] puts into S3 was received, each message once.
+/// Checks that each message about a file of [`LocalAws::fill`] was received once.
 fn assert_received_once(log: &[String]) {
     let received = received(log);
     // The twelve files, and the test event that comes before them.
@@ -218,13 +130,13 @@ fn assert_received_once(log: &[String]) {
     assert_eq!(objects, files.chain(["[]".to_owned()]).collect());
 }
 
-/// How many seconds it said that it waits, one time after the other.
+/// The waits that it logged, in seconds.
 fn waits(log: &[String]) -> Vec<&str> {
     let waits = log.iter().filter_map(|line| line.strip_prefix("SQSProducer polls again in "));
     waits.map(|wait| wait.strip_suffix(" seconds").unwrap()).collect()
 }
 
-/// How often it said that it polls.
+/// How many polls it logged.
 fn polls(log: &[String]) -> usize {
     log.iter().filter(|line| line.starts_with("SQSProducer polls for ")).count()
 }
@@ -233,38 +145,32 @@ fn polls(log: &[String]) -> usize {
 async fn however_many_consumers_ask_one_receive_is_in_the_air() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     local.fill(&[]).await.unwrap();
-    let (address, receives) = proxy(local.endpoint_url(), 0).await;
-    let mut running = Running::start(&local, &address, &["--consumers", "5", "--wait", "1"]);
+    let proxy = proxy(&local).await;
+    let mut running = Running::start(&local, &proxy, &["--consumers", "5", "--wait", "1"]);
     running.until("polls again in 0.4 seconds").await;
     running.interrupt();
     let log = running.ended().await;
     assert_received_once(&log);
     assert_eq!(messages(&local).await, 0);
-    assert_eq!(receives.most_in_the_air.load(SeqCst), 1);
-    assert_eq!(receives.begun(), polls(&log));
-    // What is shown happens, but for what has a number in it.
-    for (command, shown) in example::transcripts(include_str!("../examples/sqs_producer/main.rs")) {
-        assert_eq!(command, "$ cargo run -p shared --features aws --example sqs_producer");
-        for line in shown.iter().filter(|line| **line != "..." && !line.starts_with("Using")) {
-            assert!(log.iter().any(|happens| mask(happens) == mask(line)), "{line}");
-        }
-    }
+    assert_eq!(proxy.most_at_once(RECEIVE), 1);
+    assert_eq!(proxy.count(RECEIVE), polls(&log));
 }
 
-fn mask(line: &str) -> Vec<&str> {
-    let has_number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
-    line.split(' ').map(|word| if has_number(word) { "_" } else { word }).collect()
+#[test]
+fn what_is_shown_is_what_happens() {
+    let readme = include_str!("../examples/sqs_producer/README.md");
+    shared::transcript::check(example::program("sqs_producer").to_str().unwrap(), readme);
 }
 
 #[tokio::test]
 async fn the_wait_grows_while_the_queue_is_empty() {
     let local = LocalAws::start(0, "queue").await.unwrap();
-    let (address, receives) = proxy(local.endpoint_url(), 0).await;
-    let mut running = Running::start(&local, &address, &["--wait", "0"]);
+    let proxy = proxy(&local).await;
+    let mut running = Running::start(&local, &proxy, &["--wait", "0"]);
     running.until("polls again in 1.6 seconds").await;
     assert_eq!(waits(&running.log), ["0.2", "0.4", "0.8", "1.6"]);
 
-    // A message: from then on, it begins anew.
+    // After a message, the waits begin again at 0.2 seconds.
     local.fill(&["Cargo.toml".into()]).await.unwrap();
     running.until("packrat/data/Cargo.toml").await;
     let before = waits(&running.log).len();
@@ -273,7 +179,7 @@ async fn the_wait_grows_while_the_queue_is_empty() {
 
     running.interrupt();
     let log = running.ended().await;
-    assert_eq!(receives.begun(), polls(&log));
+    assert_eq!(proxy.count(RECEIVE), polls(&log));
     assert_eq!(messages(&local).await, 0);
 }
 
@@ -281,29 +187,33 @@ async fn the_wait_grows_while_the_queue_is_empty() {
 async fn the_wait_grows_while_sqs_does_not_work() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     local.fill(&[]).await.unwrap();
-    let (address, receives) = proxy(local.endpoint_url(), 3).await;
-    let mut running = Running::start(&local, &address, &["--wait", "1"]);
+    let proxy = proxy(&local).await;
+    // The SDK does not repeat a request that is denied.
+    proxy.fault_times(RECEIVE, 3, Fault::Status(403, "AccessDenied"));
+    let mut running = Running::start(&local, &proxy, &["--wait", "1"]);
     running.until("SQSProducer received 10 messages").await;
     assert_eq!(waits(&running.log), ["0.2", "0.4", "0.8"]);
-    let failed = "Receiving from SQS failed: AccessDenied: not yours";
+    let failed = "Receiving from SQS failed: AccessDenied: A fault";
     assert_eq!(running.log.iter().filter(|line| *line == failed).count(), 3);
 
     running.until("polls again in 0.2 seconds").await;
     running.interrupt();
     let log = running.ended().await;
     assert_received_once(&log);
-    assert_eq!(receives.begun(), polls(&log));
+    assert_eq!(proxy.count(RECEIVE), polls(&log));
     assert_eq!(messages(&local).await, 0);
-    assert_eq!(receives.most_in_the_air.load(SeqCst), 1);
+    assert_eq!(proxy.most_at_once(RECEIVE), 1);
 }
 
 #[tokio::test]
 async fn what_is_in_the_air_at_the_end_is_received_and_nothing_else() {
     let local = LocalAws::start(0, "queue").await.unwrap();
-    let (address, receives) = proxy(local.endpoint_url(), 0).await;
-    let mut running = Running::start(&local, &address, &["--wait", "20"]);
+    let proxy = proxy(&local).await;
+    let mut running = Running::start(&local, &proxy, &["--wait", "20"]);
     // The first receive brings the test event, the second one waits for more.
-    receives.until_begun(2).await;
+    while proxy.count(RECEIVE) < 2 {
+        sleep(Duration::from_millis(20)).await;
+    }
     running.interrupt();
     running.until("Finishing what is begun").await;
     local.fill(&["Cargo.toml".into()]).await.unwrap();
@@ -312,5 +222,5 @@ async fn what_is_in_the_air_at_the_end_is_received_and_nothing_else() {
     let objects: Vec<_> = received(&log).into_iter().map(|(_, objects)| objects).collect();
     assert_eq!(objects, ["[]", "[\"warehouse.development/packrat/data/Cargo.toml\"]"]);
     assert_eq!(messages(&local).await, 0);
-    assert_eq!(receives.begun(), 2);
+    assert_eq!(proxy.count(RECEIVE), 2);
 }

@@ -1,103 +1,12 @@
-//! A scraper of web pages that scrapes nothing: a producer of pages, and consumers for which a page is
-//! 1 to 5 seconds of work. Each experiment is one of the chapter *Data-Processing Pipelines with
-//! `GenStage`*, and says what the chapter's program says.
-//!
 //! ```text
-//! scrape_pages ──▶ PageProducer ══▶ PageConsumer
-//!                    └─ buffer
+//! cargo run -p shared --example scraper
+//!
+//!     scrape_pages ──▶ PageProducer ══▶ PageConsumer
+//!                        └─ buffer
 //! ```
 //!
-//! The consumer asks for 3 pages, before there is any. When there are 5, it gets 3. When it has done
-//! its work, it asks for 3 again: 2 are in the buffer, so the producer hears of 1.
-//!
-//! ```console
-//! $ cargo run -p shared --example scraper
-//! PageProducer init
-//! PageConsumer init
-//! PageProducer received demand for 3 pages
-//! PageConsumer received ["google.com", "facebook.com", "apple.com"]
-//! PageProducer received demand for 1 pages
-//! PageConsumer received ["netflix.com", "amazon.com"]
-//! ```
-//!
-//! Two consumers take one page at a time. Who is done first gets the next one.
-//!
-//! ```console
-//! $ cargo run -p shared --example scraper -- --experiment two-consumers --seed 1
-//! PageProducer init
-//! PageConsumer init
-//! PageConsumer init
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! PageConsumer received ["google.com"]
-//! PageConsumer received ["facebook.com"]
-//! PageConsumer received ["apple.com"]
-//! PageConsumer received ["netflix.com"]
-//! PageConsumer received ["amazon.com"]
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! ```
-//!
-//! Of the 3 pages that nobody has asked for yet, the buffer has room for 1.
-//!
-//! ```console
-//! $ cargo run -p shared --example scraper -- --experiment buffer-size --seed 1
-//! PageProducer init
-//! PageConsumer init
-//! PageConsumer init
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! GenStage producer PageProducer has discarded 2 events from buffer
-//! PageConsumer received ["google.com"]
-//! PageConsumer received ["facebook.com"]
-//! PageConsumer received ["amazon.com"]
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! ```
-//!
-//! That was the last of them. It can be the first.
-//!
-//! ```console
-//! $ cargo run -p shared --example scraper -- --experiment buffer-keep --seed 1
-//! PageProducer init
-//! PageConsumer init
-//! PageConsumer init
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! GenStage producer PageProducer has discarded 2 events from buffer
-//! PageConsumer received ["google.com"]
-//! PageConsumer received ["facebook.com"]
-//! PageConsumer received ["apple.com"]
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! ```
-//!
-//! The chapter ends with a heading, *Adding Concurrency with `ConsumerSupervisor`*. This is what could
-//! stand below it: there is a task for each page, and never more than 2 at a time.
-//!
-//! ```console
-//! $ cargo run -p shared --example scraper -- --experiment consumer-supervisor --seed 1
-//! PageProducer init
-//! PageConsumerSupervisor init
-//! PageProducer received demand for 2 pages
-//! PageConsumer received google.com
-//! PageConsumer received facebook.com
-//! PageConsumer received apple.com
-//! PageConsumer received netflix.com
-//! PageConsumer received amazon.com
-//! PageProducer received demand for 1 pages
-//! PageProducer received demand for 1 pages
-//! ```
-//!
-//! With a seed, a page takes the same time in every run. Without, two lines may change places when two
-//! pages are done in the same moment. `RUST_LOG=debug` tells what each took, `LOG_FORMAT=full` adds the
-//! time, and which consumer it is.
-//!
-//! Nobody waits if the clock is paused:
-//!
-//! ```text
-//! PALLETO_CLOCK=paused cargo run -p shared --example scraper
-//! ```
+//! The program of the chapter *Data-Processing Pipelines with `GenStage`*: a producer of web pages, and consumers that pretend
+//! to scrape them. `--experiment` chooses what to try; README.md shows each experiment.
 
 mod page_consumer;
 mod page_consumer_supervisor;
@@ -143,7 +52,7 @@ enum Experiment {
 
 const PAGES: [&str; 5] = ["google.com", "facebook.com", "apple.com", "netflix.com", "amazon.com"];
 
-/// Enough for the stages to say to each other what they have to say.
+/// Long enough for the stages to exchange their messages.
 const A_MOMENT: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
@@ -170,14 +79,14 @@ async fn main() -> Result<(), shared::Error> {
         ],
     };
 
-    // In the chapter, somebody types this into a shell: the consumers have long asked by then. If the
-    // pages came first, all of them would go to the buffer.
+    // In the chapter, this is typed into a shell, long after the consumers have asked. If the pages came first, all of them
+    // would go to the buffer.
     sleep(A_MOMENT).await;
     let (pages, done) = Page::to_do(&PAGES);
     PageProducer::scrape_pages(producer, pages);
     done.await;
 
-    // That the consumers ask for more now is a part of the story.
+    // So that the log shows the consumers' next asks.
     sleep(A_MOMENT).await;
     producer.stop();
     for consumer in consumers {

@@ -32,7 +32,7 @@ impl Consumer for PageConsumer {
     async fn handle_events(&mut self, pages: Vec<Page>) {
         let addresses: Vec<_> = pages.iter().map(|page| page.address).collect();
         info!(consumer = self.name, "PageConsumer received {addresses:?}");
-        // Until they are all done, nothing more is asked for.
+        // The stage asks for more when this function returns.
         for page in &pages {
             self.scraper.work(page).await;
         }

@@ -1,4 +1,4 @@
-//! Demand in, pages out: those that somebody wants scraped.
+//! Demand in, pages out: the pages that a caller wants scraped.
 
 use shared::stage::{Options, Producer, ProducerHandle};
 use tracing::info;
@@ -20,7 +20,7 @@ impl PageProducer {
         })
     }
 
-    /// Has pages scraped. Does not wait for it.
+    /// Has pages scraped, and does not wait for them.
     pub fn scrape_pages(producer: &ProducerHandle<Self>, pages: Vec<Page>) {
         producer.cast(Message::Pages(pages));
     }
@@ -30,14 +30,13 @@ impl Producer for PageProducer {
     type Event = Page;
     type Cast = Message;
 
-    /// There is nothing to give yet. The stage remembers who asked: the pages that are cast later go
-    /// there.
+    /// There are no pages yet. The stage remembers the demand, and sends pages that are cast later.
     async fn handle_demand(&mut self, demand: usize) -> Vec<Page> {
         info!("PageProducer received demand for {demand} pages");
         Vec::new()
     }
 
-    /// More than was asked for waits in the buffer.
+    /// Pages that nobody has asked for wait in the stage's buffer.
     async fn handle_cast(&mut self, message: Message) -> Vec<Page> {
         let Message::Pages(pages) = message;
         pages

@@ -1,4 +1,4 @@
-//! The work: none.
+//! The work, which is only a wait.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ use tracing::debug;
 #[derive(Clone)]
 pub struct Page {
     pub address: &'static str,
-    /// Nothing is ever sent. When the last page is gone, scraped or discarded, the channel is closed.
+    /// Nothing is ever sent. The channel closes when the last page is dropped, scraped or discarded.
     _to_do: mpsc::Sender<Infallible>,
 }
 
 impl Page {
-    /// These pages, and what waits until none of them is left to do.
+    /// These pages, and a future that completes when all of them are dropped.
     pub fn to_do(addresses: &[&'static str]) -> (Vec<Self>, impl Future<Output = ()>) {
         let (to_do, mut done) = mpsc::channel(1);
         let page = |&address| Self { address, _to_do: to_do.clone() };
@@ -30,20 +30,20 @@ impl Page {
     }
 }
 
-/// Scrapes pages, as it says.
+/// Pretends to scrape pages.
 #[derive(Clone)]
 pub struct Scraper {
     random: Arc<Mutex<StdRng>>,
 }
 
 impl Scraper {
-    /// One whose work takes by chance what it takes, or, with a seed, the same in every run.
+    /// A page takes a random time. With a seed, it is the same in every run.
     pub fn new(seed: Option<u64>) -> Self {
         let random = StdRng::seed_from_u64(seed.unwrap_or_else(rand::random));
         Self { random: Arc::new(Mutex::new(random)) }
     }
 
-    /// Stands for the real work, which depends on a network and takes its time.
+    /// Stands for the real work, which depends on the network and takes a while.
     pub async fn work(&self, page: &Page) {
         let seconds = {
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);

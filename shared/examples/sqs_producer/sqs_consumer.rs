@@ -28,8 +28,7 @@ impl SqsConsumer {
         Ok(consumer)
     }
 
-    /// Deletes a message, which would come back otherwise. One by one: step07 shows how to delete many
-    /// at once.
+    /// Deletes a message, because it would come back otherwise. Step 7 shows how to delete ten with one request.
     async fn delete(&self, message: &Message) {
         let delete = self.queue.client.delete_message().queue_url(&self.queue.url);
         let receipt = message.receipt_handle.clone();
@@ -45,7 +44,7 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, messages: Vec<Message>) {
         for message in messages {
-            // What cannot be read is left to the queue.
+            // A message that cannot be read is left to the queue.
             let Some(objects) = objects_in(&message) else { continue };
             let objects: Vec<_> = objects.iter().map(ToString::to_string).collect();
             let id = message.message_id().unwrap_or_default();

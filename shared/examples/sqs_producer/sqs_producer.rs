@@ -1,4 +1,4 @@
-//! Demand in, messages out: those that it receives from SQS.
+//! Demand in, messages out: it receives them from SQS.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-/// The wait after a poll that brought nothing. It doubles with each one that follows.
+/// The wait after a poll that brought nothing. It doubles with each further one.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 pub struct SqsProducer {
     queue: Queue,
-    /// This very stage: it casts to itself.
+    /// This stage, which casts messages to itself.
     me: ProducerHandle<Self>,
-    /// Asked for, and not received yet. While it is not 0, a poll is in the air or about to be.
+    /// How many messages are asked for and not received. While it is not 0, a poll is in flight or about to start.
     demand: usize,
-    /// The poll that was sent last.
+    /// The latest poll.
     poll: Option<JoinHandle<()>>,
-    /// Between the last poll and the next.
+    /// The wait between the last poll and the next.
     wait: Duration,
 }
 
-/// What the producer casts to itself.
+/// Messages that the producer casts to itself.
 pub enum Cast {
     /// It is time to poll.
     GetMessages,
-    /// A poll has come back: with messages, or with what went wrong.
+    /// A poll has brought messages, or an error.
     Received(Result<Vec<Message>, String>),
 }
 
@@ -44,7 +44,7 @@ impl SqsProducer {
         })
     }
 
-    /// Polls in a task of its own, since a stage that waits for SQS would hear of no demand meanwhile.
+    /// Polls in a task of its own, because a stage that waits for SQS does not hear of new demand.
     fn poll(&mut self) {
         // SQS gives at most 10 messages at once.
         let count = self.demand.min(10);
@@ -61,7 +61,7 @@ impl SqsProducer {
             Vec::new()
         });
         info!("SQSProducer received {} messages", messages.len());
-        // Once it is stopped, its demand is 0, and these are more.
+        // After a stop the demand is 0, and a last poll can still bring messages.
         self.demand = self.demand.saturating_sub(messages.len());
         if messages.is_empty() {
             self.wait = (self.wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT);
@@ -74,7 +74,7 @@ impl SqsProducer {
         messages
     }
 
-    /// At once if there may be more messages, or else later: the queue is empty, or SQS does not work.
+    /// Polls again: at once after messages, later if the queue is empty or SQS fails.
     fn poll_again(&self) {
         let (wait, me) = (self.wait, self.me.clone());
         if wait.is_zero() {
@@ -93,7 +93,7 @@ impl Producer for SqsProducer {
     type Cast = Cast;
 
     async fn handle_demand(&mut self, demand: usize) -> Vec<Message> {
-        // If more was asked for before, a poll is under way, and others will follow until all is met.
+        // If the demand was not 0, a poll is under way, and polls follow until it is.
         if self.demand == 0 {
             self.me.cast(Cast::GetMessages);
         }
@@ -104,7 +104,7 @@ impl Producer for SqsProducer {
 
     async fn handle_cast(&mut self, message: Cast) -> Vec<Message> {
         match message {
-            // It was stopped meanwhile.
+            // It was stopped in the meantime.
             Cast::GetMessages if self.demand == 0 => Vec::new(),
             Cast::GetMessages => {
                 self.poll();
@@ -114,8 +114,8 @@ impl Producer for SqsProducer {
         }
     }
 
-    /// A poll that is in the air is not to be dropped: SQS would hide messages that nobody has. What it
-    /// brings is cast before this returns, and is delivered too.
+    /// Waits for a poll in flight instead of dropping it, because SQS would hide its messages although nobody has them.
+    /// They are cast before this returns, so they are delivered.
     async fn prepare_for_draining(&mut self) -> Vec<Message> {
         self.demand = 0; // It will not poll again.
         if let Some(poll) = self.poll.take() {
@@ -125,7 +125,7 @@ impl Producer for SqsProducer {
     }
 }
 
-/// Receives at most `count` messages. SQS waits a little if there is none.
+/// Receives at most `count` messages. SQS waits for a while if there are none.
 async fn receive(queue: &Queue, count: usize) -> Result<Vec<Message>, String> {
     let receive = queue.client.receive_message().queue_url(&queue.url);
     let received = receive

@@ -215,6 +215,7 @@ impl<S: Stage> Worker<S> {
         if events.is_empty() {
             return;
         }
+        trace!(stage = &*self.name, count = events.len(), "emit");
         let discarded = self.dispatcher.dispatch(events);
         if discarded > 0 {
             warn!(

@@ -1,24 +1,23 @@
 //! The lines that a command prints, as they come.
 
-/// More than any gap of a README stands for. On the paused clock, steps 1 to 5 print without end, and
-/// without a wait.
+/// More lines than any gap of a README stands for. On the paused clock, steps 1 to 5 print without end and without waits.
 const MOST: usize = 10_000;
 
-/// Lines that are read when they are looked at, and can be looked at again.
+/// Lines that are read on demand, and kept.
 pub struct Lines {
     source: Box<dyn Iterator<Item = Result<String, &'static str>>>,
     seen: Vec<String>,
-    /// Why no more are read.
+    /// Why reading has ended.
     end: Option<&'static str>,
 }
 
 impl Lines {
-    /// `source` ends when the command ends, or with the reason why it was not waited for.
+    /// `source` ends when the command ends, or with the reason for not waiting any longer.
     pub fn new(source: impl Iterator<Item = Result<String, &'static str>> + 'static) -> Self {
         Self { source: Box::new(source), seen: Vec::new(), end: None }
     }
 
-    /// Those that were read.
+    /// The lines that were read.
     pub fn seen(&self) -> &[String] {
         &self.seen
     }
@@ -36,7 +35,7 @@ impl Lines {
         self.seen.get(number).map(String::as_str).ok_or(self.end.unwrap_or(ENDED))
     }
 
-    /// The number of the first one, from `from`, that is what is looked for.
+    /// The number of the first line, from `from` on, that is wanted.
     pub fn find(
         &mut self,
         from: usize,
@@ -49,7 +48,7 @@ impl Lines {
         Ok(number)
     }
 
-    /// All of them, if the command ends.
+    /// All lines, if the command ends.
     pub fn all(&mut self) -> Result<&[String], &'static str> {
         match self.get(MOST) {
             Err(why) if why != ENDED => Err(why),

@@ -1,8 +1,16 @@
-//! Keeps a README true: runs the commands that it shows, and compares what it shows with what happens.
+//! Keeps a README true: runs the commands that it shows, and compares their output with the README.
 //!
-//! A transcript is a `console` block of the README that has a `$ cargo run -p` of the step in it. Its
-//! commands run one after the other in a new folder. A line `...` stands for any lines; if it is the
-//! last one, the command goes on and is ended there.
+//! A transcript is a `console` block of the README with a `$ cargo run` of the program in it. Its commands run
+//! one after the other in a new folder. A line `...` stands for any lines; if it is the last one, the
+//! command goes on and is ended there.
+//!
+//! The block says how exactly the output has to match:
+//!
+//! | Block | Rule |
+//! |---|---|
+//! | `console` | to the letter, on the paused clock (`PALLETO_CLOCK`), because every run is the same there |
+//! | `console varying-ids` | but for the numbers of tasks and ports, for seconds, and for random ids |
+//! | `console any-order` | the same lines in any order, because work that is done at the same time ends in any order |
 
 mod lines;
 mod process;
@@ -16,7 +24,6 @@ use std::process::ExitStatus;
 
 use process::Process;
 use readme::Shown;
-use rule::Rule;
 
 /// A line that stands for any lines.
 const GAP: &str = "...";
@@ -49,25 +56,21 @@ pub enum Error {
         why: String,
     },
     /// Nothing to check.
-    #[error("the README shows no `$ {0}` in a console block")]
+    #[error("the README shows no `$ cargo run` of {0} in a console block")]
     NoTranscript(String),
     /// No command can be run.
     #[error("cannot run a command")]
     Io(#[from] io::Error),
 }
 
-/// Checks that the transcripts are what happens: to the letter for steps 1 to 5, on the paused clock (see
-/// [`init`](crate::init)), where every run is the same; but for ids and seconds for steps 6 and 7; and
-/// in any order for steps 8 and 9.
-///
-/// `program` is the step's executable.
+/// Checks that the README's transcripts of a program are what happens. `program` is its executable.
 ///
 /// # Panics
 ///
 /// If it is not so.
 pub fn check(program: &str, readme: &str) {
-    let checked = run_all(Path::new(program), readme, |rule, shown, process| {
-        let judged = rule.compare(&shown.output, &mut process.lines);
+    let checked = run_all(Path::new(program), readme, |shown, process| {
+        let judged = shown.rule.compare(&shown.output, &mut process.lines);
         // For the output of a test that fails.
         eprintln!("$ {}\n{}", shown.command, process.lines.seen().join("\n"));
         let untrue = |difference| Error::Untrue { command: shown.command.clone(), difference };
@@ -87,9 +90,10 @@ pub fn check(program: &str, readme: &str) {
 pub fn renew(program: &Path, readme: &str) -> Result<String, Error> {
     let mut renewed = String::new();
     let mut copied = 0;
-    run_all(program, readme, |rule, shown, process| {
-        if rule.compare(&shown.output, &mut process.lines).is_err() {
-            let lines = renew::renew(&shown.output, &mut process.lines, |line| rule.mask(line));
+    run_all(program, readme, |shown, process| {
+        if shown.rule.compare(&shown.output, &mut process.lines).is_err() {
+            let mask = |line: &str| shown.rule.mask(line);
+            let lines = renew::renew(&shown.output, &mut process.lines, mask);
             let lines =
                 lines.map_err(|why| Error::Stuck { command: shown.command.clone(), why })?;
             renewed += &readme[copied..shown.range.start];
@@ -103,15 +107,11 @@ pub fn renew(program: &Path, readme: &str) -> Result<String, Error> {
 
 /// Whether a README shows a transcript of this program.
 pub fn is_shown(program: &Path, readme: &str) -> bool {
-    !readme::commands(readme, &run_command(&name(program))).is_empty()
+    !readme::commands(readme, &name(program)).is_empty()
 }
 
 fn name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn run_command(name: &str) -> String {
-    format!("cargo run -p {name}")
 }
 
 /// Runs all commands of the README's transcripts. `judge` gets what is shown of a command, and the
@@ -119,25 +119,21 @@ fn run_command(name: &str) -> String {
 fn run_all(
     program: &Path,
     readme: &str,
-    mut judge: impl FnMut(Rule, &Shown, &mut Process) -> Result<(), Error>,
+    mut judge: impl FnMut(&Shown, &mut Process) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let name = name(program);
-    let (run, rule) = (run_command(&name), Rule::of(&name));
-    let commands = readme::commands(readme, &run);
+    let commands = readme::commands(readme, &name);
     if commands.is_empty() {
-        return Err(Error::NoTranscript(run));
+        return Err(Error::NoTranscript(name));
     }
     let folder = tempfile::tempdir()?;
     for shown in &commands {
-        let script = match shown.command.strip_prefix(&run) {
-            Some(arguments) => {
-                let arguments = arguments.trim().trim_start_matches("-- ");
-                format!("exec '{}' {arguments}", program.display())
-            }
+        let script = match readme::arguments(&shown.command, &name) {
+            Some(arguments) => format!("exec '{}' {arguments}", program.display()),
             None => shown.command.clone(),
         };
-        let mut process = Process::start(&script, rule.clock(), folder.path())?;
-        judge(rule, shown, &mut process)?;
+        let mut process = Process::start(&script, shown.rule.clock(), folder.path())?;
+        judge(shown, &mut process)?;
         if !shown.is_ended_there() {
             let status = process.wait()?;
             if !status.success() {

@@ -1,12 +1,12 @@
-//! What a README is to show, when what it shows is not true any more.
+//! The new output for a README whose transcript is out of date.
 
 use std::cmp::Reverse;
 
 use super::GAP;
 use super::lines::Lines;
 
-/// The output, with as many lines before, between and after the gaps as are shown now. What is between
-/// two gaps begins where its lines are found again; what is after the last one is the end.
+/// The new output, with as many lines before, between and after the gaps as before. A part between two gaps begins where
+/// its lines are found again; the part after the last gap is the end.
 pub fn renew(
     shown: &[String],
     happens: &mut Lines,
@@ -38,7 +38,7 @@ pub fn renew(
     Ok(renewed)
 }
 
-/// Where a part begins: where its first line happens next, or else where most of its lines do.
+/// Where a part begins: at the next occurrence of its first line, or else where most of its lines are found.
 fn find_again(
     part: &[String],
     at: usize,
@@ -50,7 +50,7 @@ fn find_again(
     if let Ok(found) = happens.find(at, |happens| mask(happens) == *first) {
         return Ok(found);
     }
-    // By now all has been read.
+    // All lines have been read by now.
     let rest: Vec<_> = happens.seen().iter().skip(at).map(|line| mask(line)).collect();
     let same = |start: usize| rest[start..].iter().zip(&part).filter(|(a, b)| a == b).count();
     match (0..rest.len()).max_by_key(|&start| (same(start), Reverse(start))) {

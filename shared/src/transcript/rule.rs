@@ -1,4 +1,4 @@
-//! When what is shown is what happens.
+//! Compares the output that a README shows with the real one.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,34 +9,34 @@ use regex_lite::Regex;
 use super::GAP;
 use super::lines::Lines;
 
-/// How exactly it has to be.
+/// How exactly they have to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// To the letter, on the paused clock, where every run is the same.
+    /// To the letter, on the paused clock, because every run is the same there.
     ToTheLetter,
-    /// Line by line, but for the numbers of tasks and ports, and for seconds.
+    /// Line by line, except for the numbers of tasks and ports, seconds, and random ids.
     ButForIds,
-    /// The same lines, whatever their order: what is done at the same time can end in any order, and how
-    /// much is demanded when depends on that.
+    /// The same lines in any order, because work that is done at the same time ends in any order, and the demand depends on
+    /// that.
     InAnyOrder,
 }
 
 impl Rule {
-    /// That for a step, by its name.
-    pub fn of(step: &str) -> Self {
-        match step.get(..6) {
-            Some("step06" | "step07") => Self::ButForIds,
-            Some("step08" | "step09") => Self::InAnyOrder,
+    /// The rule with the name that stands behind `console` where a block begins.
+    pub fn named(name: &str) -> Self {
+        match name.trim() {
+            "varying-ids" => Self::ButForIds,
+            "any-order" => Self::InAnyOrder,
             _ => Self::ToTheLetter,
         }
     }
 
-    /// What `PALLETO_CLOCK` is to be.
+    /// The value of `PALLETO_CLOCK`.
     pub fn clock(self) -> &'static str {
         if self == Self::ToTheLetter { "paused" } else { "" }
     }
 
-    /// The line without what may differ.
+    /// The line without the parts that may differ.
     pub fn mask(self, line: &str) -> String {
         let mask =
             |pattern: &Regex, line: &str| match pattern.replace_all(line, "${before}_${after}") {
@@ -50,7 +50,7 @@ impl Rule {
         }
     }
 
-    /// Compares, and reads the output as far as that takes. Tells the first difference.
+    /// Compares, reading only as much output as necessary. Returns the first difference.
     pub fn compare(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
         match self {
             Self::InAnyOrder => self.compare_sets(shown, happens),
@@ -99,7 +99,7 @@ impl Rule {
 }
 
 static IDS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?<before>#Task<|127\.0\.0\.1:)\d+|[\d.]+(?<after> seconds)")
+    Regex::new(r"(?<before>#Task<|127\.0\.0\.1:)\d+|[\d.]+(?<after> seconds)|[0-9a-f]{8}(-[0-9a-f]{4,12}){4}")
         .expect("the pattern is right")
 });
 static COUNTS: LazyLock<Regex> = LazyLock::new(|| {

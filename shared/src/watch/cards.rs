@@ -1,4 +1,4 @@
-//! The stages, each a card, below the one that it asks: what is asked for flows up, events flow down.
+//! Draws each stage as a card below the stage that it asks. Asks flow up, events flow down.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,21 +12,21 @@ use super::view::{
     sparkline, squares,
 };
 
-/// Narrower ones cannot be read.
+/// The narrowest card that can be read.
 const NARROWEST: u16 = 20;
-/// Between a label with its number and the squares.
+/// The width of a label and its number.
 const NUMBERS: usize = 14;
-/// How much room is between a card and the one below it, if there is.
+/// The lines between a card and the one below it: as many as fit.
 const LINKS: [u16; 3] = [3, 2, 1];
 
-/// All cards, in a size that fits.
+/// The cards, in a size that fits.
 pub(super) struct Cards<'a> {
     now: Now<'a>,
     link: u16,
 }
 
 impl<'a> Cards<'a> {
-    /// None, if there is not enough room for them.
+    /// `None` if there is not enough room.
     pub(super) fn fit(now: Now<'a>, width: u16, height: u16) -> Option<Self> {
         let producers = now.model.producers();
         let columns: u16 = producers.iter().map(|it| columns(now, it)).sum();
@@ -54,13 +54,13 @@ impl<'a> Cards<'a> {
         self.draw_side_by_side(frame, below, &self.now.model.producers());
     }
 
-    /// With what passes between them and the one above.
+    /// Draws stages side by side, with the asks and events between them and the stage above.
     fn draw_side_by_side(&self, frame: &mut Frame, area: Rect, stages: &[&Stage]) {
         let all: u16 = stages.iter().map(|it| columns(self.now, it)).sum();
         let mut from = 0;
         for stage in stages {
             let to = from + columns(self.now, stage);
-            // Each is followed by a gap, the last one by that beyond the edge.
+            // A gap follows each card. The last gap is beyond the edge.
             let [left, right] = [from, to].map(|column| (area.width + 1) * column / all);
             let width = right - left - 1;
             self.draw_stage(frame, Rect { x: area.x + left, width, ..area }, stage);
@@ -72,7 +72,7 @@ impl<'a> Cards<'a> {
         let (link, card) = split(area, self.link);
         match self.now.model.link_of(stage) {
             Some(it) => self.draw_link(frame, link, &it.asks, &it.events),
-            None => self.draw_link(frame, link, &stage.demanded, &self.now.model.enqueued),
+            None => self.draw_link(frame, link, &stage.demanded, &stage.emitted),
         }
         let lines = self.lines(stage, area.width.into());
         let (card, below) = split(card, height(&lines));
@@ -85,7 +85,7 @@ impl<'a> Cards<'a> {
         }
     }
 
-    /// What was asked for goes up, what was sent comes down, step by step if there is room.
+    /// Asks move up and events move down, line by line.
     fn draw_link(&self, frame: &mut Frame, area: Rect, asks: &Pulse, events: &Pulse) {
         let steps = area.height;
         let last = usize::from(steps.saturating_sub(1));
@@ -146,7 +146,7 @@ impl<'a> Cards<'a> {
     }
 }
 
-/// How many cards are side by side below this one.
+/// How many columns the cards below this one take.
 fn columns(now: Now, stage: &Stage) -> u16 {
     let consumers = now.model.consumers(stage);
     consumers.iter().map(|it| columns(now, it)).sum::<u16>().max(1)

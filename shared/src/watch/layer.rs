@@ -1,4 +1,4 @@
-//! Sees what the stages do, by way of what they trace.
+//! Reads what the stages trace, and passes it on to the model.
 
 use std::sync::Arc;
 use std::{fmt, thread};
@@ -15,19 +15,18 @@ use tracing_subscriber::registry::LookupSpan;
 use super::Shared;
 use super::model::{Did, Work};
 
-/// Tells the model.
+/// The tracing layer that updates the model.
 pub(super) struct Watcher(pub(super) Arc<Shared>);
 
-/// What a [`Watcher`] has to see, whatever the reader wants to have logged: the stages' traces, and what the
-/// steps say of the server's loops.
+/// The events that a [`Watcher`] needs, whatever the log shows: the stages' traces, and the log lines with the fields of
+/// the server's loops.
 pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
-    Targets::new().with_target(STAGES, LevelFilter::TRACE).with_target(STEPS, LevelFilter::INFO)
+    Targets::new().with_target(STAGES, LevelFilter::TRACE).with_default(LevelFilter::INFO)
 }
 
 const STAGES: &str = "shared::stage";
-const STEPS: &str = "step";
 
-/// The work that a span stands for, kept with it: which stage's, in which task.
+/// Kept with a span: which stage does which work, in which task.
 struct Begun {
     task: u64,
     stage: String,
@@ -43,7 +42,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
         };
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let (task, stage, work) = (this_task(), fields.stage, work(fields.count));
+        let (task, stage, work) = (this_task(), fields.text("stage"), work(fields.count()));
         self.0.did(task, &stage, Did::Begin(work));
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(Begun { task, stage, work });
@@ -53,7 +52,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id);
         let begun = span.and_then(|span| span.extensions_mut().remove::<Begun>());
-        // Who panics has not handled what was begun.
+        // A stage that panics has not handled its events.
         if let Some(Begun { task, stage, work }) = begun.filter(|_| !thread::panicking()) {
             self.0.did(task, &stage, Did::End(work));
         }
@@ -62,18 +61,21 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let Fields { stage, producer, subscription, count, message } = fields;
         if name_in_stages(event.metadata()).is_none() {
-            return self.0.logged(&message);
+            return self.0.logged(this_task(), |field| fields.number(field));
         }
-        let did = match message.as_str() {
-            "ask" => Did::Ask { subscription, producer, count },
-            "dispatch" => Did::Dispatch { subscription, count },
-            "buffer" => Did::Buffer { count },
-            "stop" => Did::Stop,
+        let (subscription, count) = (fields.number("subscription"), fields.count());
+        let did = match (fields.text("message").as_str(), subscription) {
+            ("ask", Some(subscription)) => {
+                Did::Ask { subscription, producer: fields.text("producer"), count }
+            }
+            ("dispatch", Some(subscription)) => Did::Dispatch { subscription, count },
+            ("emit", _) => Did::Emit { count },
+            ("buffer", _) => Did::Buffer { count },
+            ("stop", _) => Did::Stop,
             _ => return,
         };
-        self.0.did(this_task(), &stage, did);
+        self.0.did(this_task(), &fields.text("stage"), did);
     }
 }
 
@@ -81,41 +83,41 @@ fn name_in_stages(metadata: &Metadata<'_>) -> Option<&'static str> {
     metadata.target().starts_with(STAGES).then(|| metadata.name())
 }
 
-/// A stage is a task, and traces from there.
+/// The current task. Each stage is a task, and traces from there.
 fn this_task() -> u64 {
     task::try_id().and_then(|id| id.to_string().parse().ok()).unwrap_or_default()
 }
 
+/// The fields of an event or a span, and their values as text.
 #[derive(Default)]
-struct Fields {
-    stage: String,
-    producer: String,
-    subscription: u64,
-    count: u64,
-    message: String,
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(field, _)| *field == name)?;
+        Some(value)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+
+    fn count(&self) -> u64 {
+        self.number("count").unwrap_or_default()
+    }
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "stage" => value.clone_into(&mut self.stage),
-            "producer" => value.clone_into(&mut self.producer),
-            _ => {}
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "subscription" => self.subscription = value,
-            "count" => self.count = value,
-            _ => {}
-        }
+        self.0.push((field.name(), value.to_owned()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        }
+        self.0.push((field.name(), format!("{value:?}")));
     }
 }
 
@@ -125,8 +127,8 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::sleep;
-    use tracing::info;
     use tracing::subscriber::{NoSubscriber, set_default, set_global_default};
+    use tracing::{debug, info};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::registry;
 
@@ -134,7 +136,7 @@ mod tests {
     use crate::stage::{self, Consumer, Producer, SubscribeOptions};
     use crate::watch::model::Stage;
 
-    /// Has two events.
+    /// A producer that has two events.
     struct Two(usize);
 
     impl Producer for Two {
@@ -148,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Takes ten seconds for them, or fails.
+    /// A consumer that takes ten seconds, and then fails if told to.
     struct Slow(bool);
 
     impl Consumer for Slow {
@@ -160,10 +162,10 @@ mod tests {
         }
     }
 
-    /// What is known of them after some seconds.
+    /// Looks at the model after some seconds.
     async fn after(seconds: u64, fails: bool, look: impl Fn(&Stage, &[&Stage], &[u64])) {
-        // While there is one subscriber in all, tracing believes the first thread that comes by when it asks
-        // whether anybody listens, and that may be another test's.
+        // With one subscriber in all, tracing caches whether a callsite is enabled from the first thread that reaches it,
+        // and that can be another test's thread.
         let _ = set_global_default(NoSubscriber::new());
         let shared = Arc::new(Shared::new());
         let watcher = Watcher(shared.clone()).with_filter(of_interest());
@@ -175,8 +177,8 @@ mod tests {
             let demand = SubscribeOptions::default().min_demand(0).max_demand(10);
             consumer.subscribe(&producer, demand).unwrap();
         }
-        info!(target: "step05::server", "Started new server loop with pid #Task<7>");
-        info!(target: "elsewhere", "Terminating server with pid #Task<7>");
+        info!(started = %7, "a loop");
+        debug!(terminating = %7, "details");
         sleep(Duration::from_secs(seconds)).await;
 
         let model = shared.model();

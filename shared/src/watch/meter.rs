@@ -1,16 +1,16 @@
-//! How much happened, in all and lately. The time is told, as what has passed since the start.
+//! Counts events, in total and lately. Times are durations since the start.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How many seconds are remembered: as many as the widest terminal shows.
+/// How many seconds are kept: as many as the widest terminal shows.
 const REMEMBERED: usize = 200;
-/// A rate is that of the last ten seconds: events that come in twos every five seconds have one, too.
+/// A rate is taken over ten seconds, so that events that come every five seconds have one, too.
 const RATED: u64 = 10;
-/// For how long something has only just happened.
+/// How long something counts as recent.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
 
-/// Counts, by the second.
+/// Counts by the second.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     total: u64,
@@ -34,7 +34,7 @@ impl Meter {
         self.total
     }
 
-    /// How many in ten seconds, to judge by the last whole ones.
+    /// The count of the last ten whole seconds.
     pub(super) fn in_ten_seconds(&self, now: Duration) -> u64 {
         let seconds = now.as_secs().clamp(1, RATED);
         let since = now.as_secs().saturating_sub(seconds);
@@ -42,7 +42,7 @@ impl Meter {
         lately.map(|it| it.1).sum::<u64>() * 10 / seconds
     }
 
-    /// What the last `count` seconds had, up to this one.
+    /// The counts of the last `count` seconds, this one included.
     pub(super) fn last_seconds(&self, now: Duration, count: usize) -> Vec<u64> {
         let mut last = vec![0; count];
         for (second, sum) in self.seconds.iter().rev() {
@@ -56,11 +56,11 @@ impl Meter {
     }
 }
 
-/// What passed a place: the last time or, if much does, in the last second.
+/// The last thing that passed a place, or the sum of the last second if many did.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     count: u64,
-    /// Since when it is counted, and the last time.
+    /// When counting began, and when the last thing passed.
     times: Option<(Duration, Duration)>,
 }
 
@@ -82,7 +82,7 @@ impl Pulse {
         self.count
     }
 
-    /// How long ago that was; `None` if nothing has passed yet.
+    /// How long ago the last thing passed. `None` if nothing has.
     pub(super) fn age(&self, now: Duration) -> Option<Duration> {
         self.times.map(|(_, last)| now.saturating_sub(last))
     }

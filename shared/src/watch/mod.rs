@@ -2,15 +2,15 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`mod@layer`] | sees what the stages do, by way of what they trace |
-//! | [`model`] | what follows from it: who waits for how much, who has how much in hand |
-//! | [`server`] | the server's loops, as the steps' own log lines tell of them |
-//! | [`meter`] | how much happened, in all and lately |
+//! | [`mod@layer`] | reads what the stages trace |
+//! | [`model`] | what each stage waits for, and what it has in hand |
+//! | [`server`] | the server's loops, from the fields of the steps' log lines |
+//! | [`meter`] | counts events, in total and lately |
 //! | [`view`] | draws the model |
 //! | [`cards`], [`rows`] | draw the stages, where there is room and where there is little |
-//! | [`terminal`] | the thread that draws, the one that reads the keys, and the terminal as it was before |
+//! | [`terminal`] | the threads that draw and read keys, and the terminal's state |
 //!
-//! What is logged goes to a pane of it. A thread of its own draws, so that a step cannot keep it from that.
+//! The log goes to a pane. A thread of its own draws, so that a busy step cannot hold up the view.
 //! It needs a terminal, and a clock that runs: without them, [`start`] returns an error that says so.
 
 mod cards;
@@ -46,7 +46,7 @@ use model::{Did, Model};
 /// There is one terminal.
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
-/// What is watched, and by what.
+/// The state of the view.
 struct Watch {
     shared: Arc<Shared>,
     drawing: Mutex<Option<JoinHandle<()>>>,
@@ -54,19 +54,19 @@ struct Watch {
     ends_on_signal: AbortHandle,
 }
 
-/// What the program's threads and the one that draws have in common.
+/// Shared between the program's threads and the thread that draws.
 struct Shared {
     started: Instant,
     model: Mutex<Model>,
-    /// Whether what is logged is to go to the pane.
+    /// Whether the log goes to the pane.
     is_on: AtomicBool,
-    /// Tells the thread that draws to leave the terminal as it was.
+    /// Tells the thread that draws to restore the terminal.
     is_over: AtomicBool,
-    /// q was pressed, or nobody can press it any more.
+    /// Notified when q was pressed, or when the terminal is gone.
     quit: Notify,
     /// Whether the terminal is gone.
     is_lost: AtomicBool,
-    /// What was said by who panicked, to be repeated where it can still be read afterwards.
+    /// Panic messages, to print when the terminal is restored.
     panics: Mutex<VecDeque<String>>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn start() -> Result<(), UsageError> {
     let drawing = terminal::start(shared.clone(), title);
     let drawing = drawing
         .map_err(|error| UsageError::new(format!("--watch cannot use the terminal: {error}")))?;
-    // Not before it is known to be over, or an error that ends the program would not be seen.
+    // Only now that the view has started: an error above ends the program with a message.
     let by_default = tokio::spawn(async {
         let code = Signals::listen().next().await;
         end();
@@ -103,7 +103,7 @@ pub(crate) fn start() -> Result<(), UsageError> {
     });
     #[cfg(unix)]
     tokio::spawn(quit_on_hangup(shared.clone()));
-    // However `main` ends, its runtime drops this.
+    // The runtime drops this task however `main` ends.
     let end_on_drop = EndOnDrop;
     tokio::spawn(async move {
         let _end = end_on_drop;
@@ -133,7 +133,7 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// Standard error is not to be written to while something is drawn.
+/// Keeps panic messages off standard error while the view is drawn.
 fn report_panics(shared: Arc<Shared>) {
     let otherwise = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -141,7 +141,7 @@ fn report_panics(shared: Arc<Shared>) {
             return otherwise(panic);
         }
         let said = panic.to_string();
-        // Who panics may have it locked.
+        // The thread that panics may hold the lock.
         if let Ok(mut model) = shared.model.try_lock() {
             said.lines().for_each(|line| model.line(line));
         }
@@ -167,7 +167,7 @@ pub(crate) fn log(text: &str) {
     }
 }
 
-/// Sees what the stages do, if that is to be shown.
+/// The layer that updates the view, if there is one.
 pub(crate) fn layer<S>() -> Option<impl Layer<S>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -176,7 +176,7 @@ where
     Some(layer::Watcher(watch.shared.clone()).with_filter(layer::of_interest()))
 }
 
-/// Waits for the reader to have seen enough. For ever, if nothing is shown.
+/// Waits until the reader presses q. If there is no view, it waits for ever.
 pub(crate) async fn quit() {
     match WATCH.get() {
         Some(watch) => watch.shared.quit.notified().await,
@@ -184,7 +184,7 @@ pub(crate) async fn quit() {
     }
 }
 
-/// The step itself listens for signals, and ends in its own way.
+/// From now on the step handles signals itself.
 #[cfg_attr(
     not(feature = "aws"),
     expect(dead_code, reason = "steps without AWS are ended by signals")
@@ -203,17 +203,17 @@ pub(crate) fn stopping() {
     }
 }
 
-/// Leaves the terminal as it was. What is logged from now on is printed.
+/// Restores the terminal. From now on the log is printed.
 pub(crate) fn end() {
     let Some(watch) = WATCH.get() else { return };
     watch.shared.is_over.store(true, Relaxed);
     if let Some(drawing) = lock(&watch.drawing).take() {
         drawing.thread().unpark();
-        // If it has panicked, it has said so.
+        // A panic of that thread has been reported already.
         let _ = drawing.join();
     }
     for panic in lock(&watch.shared.panics).drain(..) {
-        // There may be nobody any more to read it.
+        // Standard error may be closed.
         let _ = writeln!(io::stderr(), "{panic}");
     }
 }
@@ -239,7 +239,7 @@ impl Shared {
         lock(&self.model)
     }
 
-    /// The terminal is gone. To say that twice is not to press q twice.
+    /// The terminal is gone. Two reports of that do not count as pressing q twice.
     fn lost(&self) {
         if !self.is_lost.swap(true, Relaxed) {
             self.quit.notify_one();
@@ -254,8 +254,8 @@ impl Shared {
         self.model().did(self.elapsed(), task, stage, did);
     }
 
-    fn logged(&self, message: &str) {
-        self.model().logged(self.elapsed(), message);
+    fn logged(&self, by: u64, field: impl Fn(&str) -> Option<u64>) {
+        self.model().server.logged(by, field);
     }
 }
 

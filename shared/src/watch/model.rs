@@ -1,45 +1,45 @@
-//! What the stages did, and what follows from it: who waits for how much, who has how much in hand.
+//! Works out from the stages' traces what each stage waits for, and what it has in hand.
 //!
-//! It is told what happens, and when: what has passed since the start.
+//! Times are durations since the start.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::meter::{Meter, Pulse};
-use super::server::{Server, enqueued};
+use super::server::Server;
 
-/// How many log lines are kept: as many as the highest terminal shows.
+/// How many log lines are kept: as many as the tallest terminal shows.
 const LINES: usize = 200;
 
-/// All that is shown.
+/// Everything that the view shows.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     stages: Vec<Stage>,
     links: Vec<Link>,
     pub(super) server: Server,
-    /// What the server has sent its producer.
-    pub(super) enqueued: Pulse,
     pub(super) log: VecDeque<String>,
     /// Whether the program was told to stop.
     pub(super) is_stopping: bool,
 }
 
-/// One stage. Where several have a name in common, the number of its task tells it from others.
+/// One stage. If several stages share a name, the numbers of their tasks tell them apart.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     pub(super) task: u64,
     pub(super) name: String,
-    /// Sent to it, and not handled yet.
+    /// Events that it was sent and has not handled.
     pub(super) in_hand: u64,
-    /// Emitted by it, and asked for by nobody yet.
+    /// Events that it has emitted and nobody has asked for.
     pub(super) buffered: u64,
-    /// How much its own source was asked for: by a producer's `handle_demand`.
+    /// How many events its `handle_demand` was asked for.
     pub(super) demanded: Pulse,
+    /// How many events it emitted.
+    pub(super) emitted: Pulse,
     pub(super) handled: Meter,
     pub(super) sent: Meter,
-    /// The most that was to be shown of it at a time.
+    /// The largest number shown for it so far, which its squares are scaled to.
     pub(super) most: u64,
-    /// How many times it is within one of its own functions.
+    /// How many of its functions are running.
     working: usize,
     pub(super) has_stopped: bool,
     pub(super) restarts: usize,
@@ -51,7 +51,7 @@ pub(super) struct Link {
     subscription: u64,
     consumer: u64,
     producer: String,
-    /// Asked for, and not sent yet.
+    /// Events that were asked for and not sent.
     pub(super) unmet: u64,
     pub(super) asks: Pulse,
     pub(super) events: Pulse,
@@ -64,17 +64,19 @@ pub(super) enum Did {
     Ask { subscription: u64, producer: String, count: u64 },
     /// It sent events to the consumer that has this subscription.
     Dispatch { subscription: u64, count: u64 },
-    /// Its buffer has come to this.
+    /// It emitted events.
+    Emit { count: u64 },
+    /// Its buffer now holds this many events.
     Buffer { count: u64 },
     /// It began to handle demand or events.
     Begin(Work),
-    /// It is done with it.
+    /// It is done with that.
     End(Work),
     /// It ended.
     Stop,
 }
 
-/// What a stage is called for.
+/// What a stage handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Demand(u64),
@@ -82,7 +84,7 @@ pub(super) enum Work {
 }
 
 impl Model {
-    /// The stage of this name, in this task, did that.
+    /// Updates the model: the stage of this name, in this task, did something.
     pub(super) fn did(&mut self, at: Duration, task: u64, name: &str, did: Did) {
         match did {
             Did::Ask { subscription, producer, count } => {
@@ -102,6 +104,7 @@ impl Model {
                     stage.in_hand += count;
                 }
             }
+            Did::Emit { count } => self.stage(task, name).emitted.add(at, count),
             Did::Buffer { count } => self.stage(task, name).buffered = count,
             Did::Begin(work) => {
                 let stage = self.stage(task, name);
@@ -123,15 +126,7 @@ impl Model {
         self.note_most();
     }
 
-    /// A step has logged that.
-    pub(super) fn logged(&mut self, at: Duration, message: &str) {
-        self.server.logged(message);
-        if let Some(count) = enqueued(message) {
-            self.enqueued.add(at, count);
-        }
-    }
-
-    /// A line for the reader.
+    /// Adds a line to the log.
     pub(super) fn line(&mut self, line: impl Into<String>) {
         if self.log.len() == LINES {
             self.log.pop_front();
@@ -145,30 +140,30 @@ impl Model {
         in_order(self.stages.iter().filter(|stage| !asks(stage)).collect())
     }
 
-    /// Who has subscribed to this stage.
+    /// The stages that subscribe to this one.
     pub(super) fn consumers(&self, producer: &Stage) -> Vec<&Stage> {
         let links = self.links_to(producer);
         let tasks: Vec<_> = links.map(|link| link.consumer).collect();
         in_order(self.stages.iter().filter(|stage| tasks.contains(&stage.task)).collect())
     }
 
-    /// By what a stage gets its events.
+    /// The subscription that brings a stage its events.
     pub(super) fn link_of(&self, consumer: &Stage) -> Option<&Link> {
         self.links.iter().find(|link| link.consumer == consumer.task)
     }
 
-    /// What its consumers have asked for, and it has not sent yet.
+    /// How many events its consumers have asked for and it has not sent.
     pub(super) fn demand(&self, producer: &Stage) -> u64 {
         self.links_to(producer).map(|link| link.unmet).sum()
     }
 
-    /// What it has asked for, and was not sent yet.
+    /// How many events it has asked for and was not sent.
     pub(super) fn unmet(&self, consumer: &Stage) -> u64 {
         let links = self.links.iter().filter(|link| link.consumer == consumer.task);
         links.map(|link| link.unmet).sum()
     }
 
-    /// What tells a stage from the others, and how often it was started again.
+    /// The name of a stage, its task if others share the name, and how often it was restarted.
     pub(super) fn label(&self, stage: &Stage) -> String {
         let Stage { name, task, restarts, .. } = stage;
         let namesakes = self.stages.iter().filter(|other| other.name == *name).count();
@@ -181,7 +176,7 @@ impl Model {
         self.links.iter().filter(|link| link.producer == producer.name)
     }
 
-    /// The stage in this task. If it is new and another one of this name has ended, it takes its place.
+    /// The stage in this task. A new stage takes the place of one of the same name that has ended.
     fn stage(&mut self, task: u64, name: &str) -> &mut Stage {
         let known = self.stages.iter().position(|stage| stage.task == task);
         let index = known.unwrap_or_else(|| {
@@ -211,7 +206,7 @@ impl Model {
         &mut self.links[index]
     }
 
-    /// Nobody waits for a stage that has ended, nor does it wait for anybody.
+    /// A stage that has ended waits for nothing, and nothing waits for it.
     fn stopped(&mut self, task: u64) {
         let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == task) else { return };
         (stage.has_stopped, stage.working) = (true, 0);

@@ -1,4 +1,4 @@
-//! In place of `--watch`, in a build that does not have it.
+//! Stands in for the view in a build without `--watch`.
 
 pub(crate) fn is_on() -> bool {
     false

@@ -1,4 +1,4 @@
-//! The stages, each a row, below the one that it asks: for a small terminal, or for many stages.
+//! Draws each stage as a row below the stage that it asks, for a small terminal or many stages.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,10 +10,10 @@ use super::view::{
     sparkline, squares,
 };
 
-/// How wide they are without what is left out if there is no room for it.
+/// The width of the columns that are always shown.
 const COLUMNS: u16 = 60;
 const SQUARES: u16 = 10;
-/// With two spaces before it, `Pipeline1 ProducerConsumer` is so long.
+/// The length of `Pipeline1 ProducerConsumer`, indented by two spaces.
 const NAME: u16 = 28;
 
 pub(super) fn height(now: Now) -> u16 {
@@ -49,7 +49,7 @@ fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage)
     let model = now.model;
     let (asks, events) = match model.link_of(stage) {
         Some(link) => (&link.asks, &link.events),
-        None => (&stage.demanded, &model.enqueued),
+        None => (&stage.demanded, &stage.emitted),
     };
     frame.render_widget(flow(now, asks, "▲N", ASKED), up);
     frame.render_widget(flow(now, events, "▼N", EVENTS), down);
@@ -72,7 +72,7 @@ fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage)
     frame.render_widget(right(sparkline(&seconds), EVENTS), spark);
 }
 
-/// All stages, each after the one that it asks, and how far from the first.
+/// All stages, each after the stage that it asks, with its depth below the first.
 fn stages(now: Now<'_>) -> Vec<(usize, &Stage)> {
     let mut stages = Vec::new();
     let mut next: Vec<_> = now.model.producers().into_iter().rev().map(|it| (0, it)).collect();

@@ -1,82 +1,71 @@
-//! The server's loops, as the steps' own log lines tell of them.
+//! The server's loops, from the fields of the steps' log lines.
 
-/// The server: its loop, and the one before that, while that has not ended.
+/// The server: its loop, and the previous loop until that has ended.
 #[derive(Debug, Default)]
 pub(super) struct Server {
     pub(super) looping: Option<Loop>,
     pub(super) ending: Option<u64>,
-    /// How many loops were started.
-    pub(super) loops: usize,
 }
 
 /// A loop, by the number of its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Loop {
     pub(super) task: u64,
-    /// Its run, and how many events it looks for, once it runs.
+    /// Its latest run, and how many events that run looks for.
     pub(super) run: Option<(u64, u64)>,
 }
 
 impl Server {
-    /// A step has logged that.
-    pub(super) fn logged(&mut self, message: &str) {
-        let task_after = |start| number(message.strip_prefix(start)?);
-        if let Some(task) = task_after("Terminating server with pid #Task<") {
+    /// Reads one log line: the fields that it has, and the task that has logged it.
+    pub(super) fn logged(&mut self, by: u64, field: impl Fn(&str) -> Option<u64>) {
+        if let Some(task) = field("terminating") {
             self.ending = Some(task);
-        } else if let Some(task) = task_after("Started new server loop with pid #Task<") {
+        } else if let Some(task) = field("started") {
             self.looping = Some(Loop { task, run: None });
-            self.loops += 1;
-        } else if let Some(task) = task_after("Server #Task<")
-            && let Some(looping) = self.looping.as_mut().filter(|looping| looping.task == task)
+        } else if let Some(run) = field("run").zip(field("missing"))
+            && let Some(looping) = self.looping.as_mut().filter(|looping| looping.task == by)
         {
-            let after = |what| message.split_once(what).and_then(|(_, rest)| number(rest));
-            looping.run = after("Run ").zip(after("Looking for "));
-            // One loop at a time: the previous one has ended.
+            looping.run = Some(run);
+            // Loops take turns: the previous one has ended, because this one runs.
             self.ending = None;
         }
     }
-}
-
-/// How many events the producer says to have been sent.
-pub(super) fn enqueued(message: &str) -> Option<u64> {
-    number(message.split_once(" got notified about ")?.1)
-}
-
-/// The number at the start.
-fn number(text: &str) -> Option<u64> {
-    text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Logs the fields in `line`, as in "run=1 missing=2".
+    fn log(server: &mut Server, by: u64, line: &str) {
+        let fields: Vec<_> = line.split(' ').filter_map(|field| field.split_once('=')).collect();
+        server.logged(by, |name| fields.iter().find(|it| it.0 == name)?.1.parse().ok());
+    }
+
     #[test]
     fn a_loop_is_followed_by_another() {
         let mut server = Server::default();
-        server.logged("Started new server loop with pid #Task<7>");
+        log(&mut server, 1, "started=7");
         assert_eq!(server.looping, Some(Loop { task: 7, run: None }));
-        server.logged("Server #Task<7> looping: Run 17. Looking for 6 events");
+        log(&mut server, 7, "run=17 missing=6");
         assert_eq!(server.looping, Some(Loop { task: 7, run: Some((17, 6)) }));
 
-        server.logged("Terminating server with pid #Task<7>");
-        server.logged("Started new server loop with pid #Task<8>");
-        assert_eq!((server.ending, server.loops), (Some(7), 2));
-        // A last word of the one that is being terminated.
-        server.logged("Server #Task<7> looping: Run 18. Looking for 4 events");
+        log(&mut server, 1, "terminating=7");
+        log(&mut server, 1, "started=8");
+        assert_eq!(server.ending, Some(7));
+        // The loop that is being terminated logs once more.
+        log(&mut server, 7, "run=18 missing=4");
         assert_eq!(server.looping, Some(Loop { task: 8, run: None }));
-        server.logged("Server #Task<8> looping: Run 0. Looking for 14 events");
+        log(&mut server, 8, "run=0 missing=14");
         assert_eq!((server.looping.unwrap().run, server.ending), (Some((0, 14)), None));
     }
 
     #[test]
-    fn other_lines_say_nothing_of_loops() {
+    fn lines_without_these_fields_change_nothing() {
         let mut server = Server::default();
-        for line in ["Server", "Server #Task<", "Consumed by #Task<2>: hey, hey", "", "Run 3"] {
-            server.logged(line);
+        for line in ["", "run=3", "missing=3", "key=7"] {
+            log(&mut server, 7, line);
         }
         assert!(server.looping.is_none() && server.ending.is_none());
-        assert_eq!(enqueued("SQS.Producer got notified about 2 new events"), Some(2));
-        assert_eq!(enqueued("Casting events to producer"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The terminal: a thread that draws, one that reads the keys, and all as it was before in the end.
+//! The terminal: a thread draws, another one reads the keys, and in the end the terminal is restored.
 
 use std::io::{self, Read, Stdout, Write};
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use super::{Shared, view};
 
 /// Ten times a second.
 const FRAME: Duration = Duration::from_millis(100);
-/// As a terminal in raw mode sends it.
+/// Ctrl-C as a terminal in raw mode sends it.
 const CTRL_C: u8 = 3;
 const ESCAPE: u8 = 27;
 
-/// Begins to draw.
+/// Starts the threads.
 pub(super) fn start(shared: Arc<Shared>, title: String) -> io::Result<JoinHandle<()>> {
     let screen = Screen::enter()?;
     let reading = shared.clone();
@@ -30,16 +30,16 @@ pub(super) fn start(shared: Arc<Shared>, title: String) -> io::Result<JoinHandle
     let drawing = thread::Builder::new().name("watch".to_owned());
     drawing.spawn(move || {
         let _ends = Ends(&shared);
-        // Dropped before that, or what is logged would still be printed into it.
+        // The screen is dropped first, or the log would be printed into it.
         let mut screen = screen;
         draw(&mut screen, &shared, &title);
     })
 }
 
-/// Until that is over. If there is no terminal to draw to any more, nobody watches.
+/// Draws until the view ends or the terminal is gone.
 fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
     while !shared.is_over.load(Relaxed) {
-        // It asks for the terminal's size each time, which may have changed.
+        // `draw` asks for the terminal's size each time, because it may have changed.
         let drawn = screen
             .terminal
             .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()));
@@ -50,14 +50,14 @@ fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
     }
 }
 
-/// Until standard input ends. Whoever pressed a key would have no other way to leave then.
+/// Reads keys until standard input ends. Then the view quits, because no key can.
 fn read_keys(shared: &Shared) {
     let mut keys = [0; 64];
     loop {
         match io::stdin().read(&mut keys) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return shared.lost(),
-            // An arrow, or what else a terminal has to say.
+            // An arrow key, or a report of the terminal.
             Ok(_) if keys[0] == ESCAPE => {}
             Ok(count) if keys[..count].iter().any(|key| matches!(*key, b'q' | b'Q' | CTRL_C)) => {
                 shared.quit.notify_one();
@@ -67,7 +67,7 @@ fn read_keys(shared: &Shared) {
     }
 }
 
-/// From now on, what is logged is printed.
+/// Dropped when the view ends: from then on the log is printed.
 struct Ends<'a>(&'a Shared);
 
 impl Drop for Ends<'_> {
@@ -76,7 +76,7 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// The terminal while it is drawn to. Dropping it leaves it as it was.
+/// The terminal while the view draws. Dropping it restores the terminal.
 struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
 }
@@ -93,7 +93,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // If the terminal is gone, there is nobody to tell.
+        // If the terminal is gone, there is nothing to restore.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
         let _ = io::stdout().flush();

@@ -1,6 +1,6 @@
-//! Draws the model: a title, the server and the stages, what is logged, and the keys.
+//! Draws the model: a title, the server and the stages, the log, and the keys.
 //!
-//! It uses the terminal's own colours, few of them: what is asked for is magenta, events are green.
+//! It uses few of the terminal's own colours: asks are magenta, events are green.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use super::model::{Model, Stage};
 use super::server::Loop;
 use super::{cards, rows};
 
-/// What is asked for, and what flows up.
+/// Asks, which flow up.
 pub(super) const ASKED: Style = Style::new().fg(Color::Magenta);
-/// Events, and what flows down.
+/// Events, which flow down.
 pub(super) const EVENTS: Style = Style::new().fg(Color::Green);
 pub(super) const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
 pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// For how long what has only just happened is lit up.
+/// How long a recent change is lit up.
 const FLASH: Duration = Duration::from_millis(400);
-/// Below this height, the stages leave what is logged no more than that.
+/// How many lines the stages leave for the log if the terminal is small.
 const LOG_LINES: u16 = 4;
 
-/// What to draw, and when.
+/// The model, and the current time.
 #[derive(Clone, Copy)]
 pub(super) struct Now<'a> {
     pub(super) model: &'a Model,
     pub(super) at: Duration,
 }
 
-/// Draws it all.
+/// Draws the view.
 pub(super) fn draw(frame: &mut Frame, model: &Model, title: &str, at: Duration) {
     let now = Now { model, at };
     let area = frame.area();
@@ -96,7 +96,7 @@ pub(super) fn server_line(now: Now) -> Line<'static> {
     let missing = now.model.producers().iter().map(|it| now.model.demand(it)).sum::<u64>();
     match (run, now.model.server.ending) {
         (_, Some(ending)) => line.push_span(format!("waits for #Task<{ending}> to end")),
-        // Then a loop ends, and says nothing.
+        // A loop that has found everything ends without a log line.
         _ if missing == 0 => line.push_span(Span::styled("has found all that is asked for", QUIET)),
         (None, None) => line.push_span("starts"),
         (Some((run, events)), None) => {
@@ -107,7 +107,7 @@ pub(super) fn server_line(now: Now) -> Line<'static> {
     line
 }
 
-/// What flows through a place, lit up while it has only just happened.
+/// The asks or events that pass a place, lit up while they are recent.
 pub(super) fn flow(now: Now, pulse: &Pulse, text: &str, style: Style) -> Span<'static> {
     match pulse.age(now.at) {
         None => Span::raw(""),
@@ -118,7 +118,7 @@ pub(super) fn flow(now: Now, pulse: &Pulse, text: &str, style: Style) -> Span<'s
     }
 }
 
-/// With the number in place of N.
+/// The text with the number in place of N.
 fn counted(text: &str, count: u64) -> String {
     let text = if count == 1 { text.replace("events", "event") } else { text.to_owned() };
     text.replace('N', &short(count))
@@ -134,7 +134,7 @@ fn fading(style: Style, age: Duration) -> Style {
     }
 }
 
-/// A square for each, or, where there is no room for that many, in proportion.
+/// A square for each, or a proportional number of squares if there is not enough room.
 pub(super) fn squares(count: u64, most: u64, width: usize, style: Style) -> [Span<'static>; 2] {
     let of = usize::try_from(most).unwrap_or(usize::MAX).min(width);
     let filled = if most == 0 { 0 } else { (count * of as u64).div_ceil(most).min(of as u64) };
@@ -142,7 +142,7 @@ pub(super) fn squares(count: u64, most: u64, width: usize, style: Style) -> [Spa
     [Span::styled("■".repeat(filled), style), Span::styled("·".repeat(of - filled), QUIET)]
 }
 
-/// How much happened in each of the last seconds.
+/// A bar for each of the last seconds.
 pub(super) fn sparkline(seconds: &[u64]) -> String {
     let most = seconds.iter().copied().max().unwrap_or_default().max(1);
     let bar = |count: &u64| match count {
@@ -157,7 +157,7 @@ pub(super) fn per_second(in_ten_seconds: u64) -> String {
     if whole < 100 { format!("{whole}.{tenths}/s") } else { format!("{}/s", short(whole)) }
 }
 
-/// In at most five characters: 12345 is 12.3k.
+/// The number in at most five characters: 12345 is 12.3k.
 pub(super) fn short(count: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", count / unit, count % unit * 10 / unit);
     match count {
@@ -167,7 +167,7 @@ pub(super) fn short(count: u64) -> String {
     }
 }
 
-/// As much of a name as there is room for.
+/// The name, cut to this width.
 pub(super) fn shortened(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_owned();
@@ -176,7 +176,7 @@ pub(super) fn shortened(name: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A stage's name, as it works, waits, or has stopped.
+/// The style of a stage's name: the stage works, waits, or has stopped.
 pub(super) fn name_style(stage: &Stage) -> Style {
     if stage.has_stopped {
         QUIET.crossed_out()
@@ -199,7 +199,7 @@ mod tests {
 
     const P: (u64, &str) = (1, "SQS.Producer");
 
-    /// What the terminal shows, line by line.
+    /// The lines that the terminal shows.
     fn lines(model: &Model, seconds: u64, (width, height): (u16, u16)) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let at = Duration::from_secs(seconds);
@@ -216,7 +216,7 @@ mod tests {
             .unwrap_or_else(|| panic!("{what}: {lines:#?}"))
     }
 
-    /// Three consumers have asked for ten each. One was sent two and has handled them, the second is at it.
+    /// Three consumers have asked for ten each. The first has handled two, and the second is handling two.
     fn step05() -> Model {
         let mut model = Model::default();
         for task in 2..=4 {
@@ -225,8 +225,7 @@ mod tests {
         let (first, second) = ((2, "SQS.Consumer"), (3, "SQS.Consumer"));
         tell(&mut model, 5, [(P, dispatch(2, 2)), (first, begin(2)), (first, end(2))]);
         tell(&mut model, 10, [(P, dispatch(3, 2)), (second, begin(2))]);
-        model.logged(Duration::ZERO, "Started new server loop with pid #Task<7>");
-        model.logged(Duration::ZERO, "Server #Task<7> looping: Run 6. Looking for 28 events");
+        model.server.looping = Some(Loop { task: 7, run: Some((6, 28)) });
         model.line("Casting events to producer");
         model
     }
@@ -264,7 +263,7 @@ mod tests {
         let in_hand = line_with(&lines, "in hand");
         assert_eq!(in_hand.matches('■').count(), 2, "{in_hand}");
         assert_eq!(line_with(&lines, "▲ asks 10").matches("▲ asks 10").count(), 3);
-        // The third was sent none.
+        // The third consumer was sent none.
         assert_eq!(line_with(&lines, "▼ 2 events").matches("▼ 2 events").count(), 2);
         line_with(&lines, "Casting events to producer");
         assert!(lines[23].contains("q quits"));
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_told_to_stop_is_told_how_to_leave_at_once() {
+    fn while_it_stops_the_view_says_how_to_leave_at_once() {
         let mut model = step05();
         model.is_stopping = true;
         let lines = lines(&model, 1, (80, 24));
@@ -339,7 +338,7 @@ mod tests {
         };
         assert_eq!(of(3, 4), (3, 1));
         assert_eq!(of(500, 1000), (5, 5));
-        assert_eq!(of(1, 1000), (1, 9)); // Not nothing.
+        assert_eq!(of(1, 1000), (1, 9)); // At least one square.
         assert_eq!(of(0, 0), (0, 0));
         assert_eq!(sparkline(&[0, 1, 100, 50]), "▁▂█▅");
         assert_eq!([0, 9999, 12345, 1_234_567].map(short), ["0", "9999", "12.3k", "1.2M"]);

@@ -94,7 +94,7 @@ def test_that_code_is_highlighted(pages):
 
 def test_that_all_pictures_of_the_readmes_are_shown(pages):
     assert not wrong(pages, lambda page: [image for image in page["images"] if not image["shown"]])
-    readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("deploy/*.md")]
+    readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("shared/examples/*/README.md"), *ROOT.glob("deploy/*.md")]
     named = sorted(name for readme in readmes for name in re.findall(r"!\[[^]]*\]\([^)]*?([\w-]+)\.svg\)", readme.read_text()))
     assert named, "no README has a picture"
     assert sorted(picture for page in pages.values() for picture in page["pictures"]) == named

@@ -1,12 +1,12 @@
-//! Work on several things, of which one's failure is only that one's.
+//! Works on several things, where one failure does not stop the others.
 
 use anyhow::{Result, bail};
 
-/// Does it to each of them, and then fails with all that failed.
+/// Does the work for each, and fails in the end with all failures.
 ///
 /// # Errors
 ///
-/// If anything failed.
+/// If the work failed for any of them.
 pub fn each<T>(
     all: impl IntoIterator<Item = T>,
     mut work: impl FnMut(T) -> Result<()>,

@@ -1,4 +1,4 @@
-//! Whether all that this tool makes is as it would make it now.
+//! Checks that everything this tool generates is up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,15 +11,15 @@ use crate::each::each;
 use crate::steps::root;
 use crate::{pictures, readme_diffs, transcripts};
 
-/// What makes it. A new kind is one more line.
+/// The generators. A new kind is one more line.
 const MAKERS: &[fn() -> Result<()>] =
     &[readme_diffs::write, || transcripts::write(&[]), pictures::write];
 
-/// Makes it anew.
+/// Runs all generators.
 ///
 /// # Errors
 ///
-/// If that changes anything, or cannot be done.
+/// If a generator fails, or changes a file.
 pub fn make_all() -> Result<()> {
     let before = contents(root())?;
     let made = each(MAKERS, |make| make());
@@ -38,7 +38,7 @@ pub fn make_all() -> Result<()> {
 
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
-/// All files but those that git is not to know of. It works without git.
+/// All files except those that .gitignore names. It works without git.
 fn contents(folder: &Path) -> Result<Contents> {
     let mut contents = Contents::new();
     let mut walk = WalkBuilder::new(folder);

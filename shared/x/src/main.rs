@@ -12,6 +12,7 @@ mod each;
 mod fresh;
 mod names;
 mod pictures;
+mod programs;
 mod readme_diffs;
 mod sizes;
 mod steps;

@@ -14,8 +14,10 @@ async fn asks_and_dispatches_are_events_with_counts() {
         log.lines(),
         [
             format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            r#"TRACE emit stage="A" count=2"#.to_owned(),
             format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=2"#),
             format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            r#"TRACE emit stage="A" count=1"#.to_owned(),
             format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=1"#),
         ]
     );
@@ -26,7 +28,10 @@ async fn what_is_in_the_buffer_and_the_end_of_a_stage_are_events() {
     let log = Log::capture_from(Level::TRACE);
     let (a, mut c) = (producer(0..0), consumer("C"));
     a.emit(0..3).await;
-    assert_eq!(log.lines(), [r#"TRACE buffer stage="A" count=3"#]);
+    assert_eq!(
+        log.lines(),
+        [r#"TRACE emit stage="A" count=3"#, r#"TRACE buffer stage="A" count=3"#]
+    );
     c.subscribe(&a, demand(0, 2)).unwrap();
     assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
     let buffered = |line: &String| line.starts_with("TRACE buffer");

@@ -1,10 +1,10 @@
-//! What the signs in a picture of time mean.
+//! The legend of a picture of time.
 
 use super::story::Story;
 use super::svg::{Anchor, Svg, width_of};
 use super::time::HALF;
 
-/// What the signs mean, those that are used.
+/// The signs that a picture uses, and their meanings.
 pub struct Legend {
     lines: Vec<Vec<(Sign, &'static str)>>,
 }
@@ -21,7 +21,7 @@ enum Sign {
 }
 
 impl Legend {
-    /// For this story, in lines of at most this width.
+    /// The legend of this story, in lines of at most this width.
     pub fn of(story: &Story, width: i32) -> Self {
         let mut signs = vec![(Sign::Ask, "ask"), (Sign::Event, "events")];
         if !story.bars.is_empty() {

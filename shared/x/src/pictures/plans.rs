@@ -1,12 +1,12 @@
-//! The stages of each step.
+//! The stages of each lesson.
 
 use super::stages::{Plan, asks, at, does, sends};
 
 /// In the order of the steps.
 pub const PLANS: &[Plan] = &[
     Plan {
-        step: 1,
-        title: "a basic pipeline",
+        picture: "step01",
+        title: "Step 1: a basic pipeline",
         lesson: "Who wants events asks for them. They go the other way.",
         boxes: &[at(0, 0, "Server"), at(1, 0, "Producer"), at(2, 0, "Consumer")],
         edges: &[
@@ -17,8 +17,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 2,
-        title: "an asynchronous server",
+        picture: "step02",
+        title: "Step 2: an asynchronous server",
         lesson: "The server answers at once, with nothing. Its task finds the events, and sends them later.",
         boxes: &[
             at(0, 0, "Server"),
@@ -35,8 +35,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 3,
-        title: "a client API",
+        picture: "step03",
+        title: "Step 3: a client API",
         lesson: "The task calls a function of the producer. What message that sends is the producer’s own business.",
         boxes: &[at(0, 0, "Server"), at(1, 0, "Producer"), at(2, 0, "Consumer"), at(0, 1, "Task")],
         edges: &[
@@ -48,8 +48,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 4,
-        title: "waiting for events",
+        picture: "step04",
+        title: "Step 4: waiting for events",
         lesson: "The task is a loop. It looks for events until all that is pending is found.",
         boxes: &[
             at(0, 0, "Server"),
@@ -66,8 +66,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 5,
-        title: "multiple consumers",
+        picture: "step05",
+        title: "Step 5: multiple consumers",
         lesson: "Three consumers share the producer. It does not know how many they are.",
         boxes: &[
             at(0, 0, "Server"),
@@ -90,8 +90,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 6,
-        title: "messages from SQS",
+        picture: "step06",
+        title: "Step 6: messages from SQS",
         lesson: "The events are in a queue now, which S3 tells of each new file. One consumer again.",
         boxes: &[
             at(0, 0, "Server"),
@@ -113,8 +113,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 7,
-        title: "release what is done",
+        picture: "step07",
+        title: "Step 7: release what is done",
         lesson: "When a message’s work is done, it is deleted, and not before.",
         boxes: &[
             at(0, 0, "Server"),
@@ -137,8 +137,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 8,
-        title: "download and process",
+        picture: "step08",
+        title: "Step 8: download and process",
         lesson: "A stage in between downloads a file, and begins with the next one when the consumer asks.",
         boxes: &[
             at(0, 0, "Server"),
@@ -167,8 +167,8 @@ pub const PLANS: &[Plan] = &[
         ],
     },
     Plan {
-        step: 9,
-        title: "concurrent processing",
+        picture: "step09",
+        title: "Step 9: concurrent processing",
         lesson: "Each pipeline has the two stages of step 8, supervised as a unit. Receiving stays as it was.",
         boxes: &[
             at(0, 0, "Server"),
@@ -197,6 +197,46 @@ pub const PLANS: &[Plan] = &[
             sends("S3", "Pipelines", "files"),
             does("Pipelines", "output/", ""),
             does("Pipelines", "SQS", "release: the message is deleted").under(),
+        ],
+    },
+    Plan {
+        picture: "scraper",
+        title: "Scraper: the buffer",
+        lesson: "Five pages come, three are asked for. The other two wait for the next ask.",
+        boxes: &[
+            at(0, 0, "scrape_pages"),
+            at(1, 0, "PageProducer"),
+            at(2, 0, "PageConsumer"),
+            at(1, 1, "Buffer").note("of 10,000 at most").is_new(),
+        ],
+        edges: &[
+            sends("scrape_pages", "PageProducer", "5 pages"),
+            asks("PageConsumer", "PageProducer", "asks 3"),
+            sends("PageProducer", "PageConsumer", "3 pages"),
+            does("PageProducer", "Buffer", "2 pages").is_new(),
+        ],
+    },
+    Plan {
+        picture: "sqs_producer",
+        title: "SQS producer: a stage that polls",
+        lesson: "The producer counts what it is asked for, and starts one poll after the other until it has that.",
+        boxes: &[
+            at(0, 0, "Poll").note("one at a time").is_new(),
+            at(1, 0, "SQSProducer").note("demand: 20").is_new(),
+            at(2, 0, "SQSConsumer1"),
+            at(0, 1, "SQS").note("a queue"),
+            at(2, 1, "SQSConsumer2"),
+        ],
+        edges: &[
+            asks("SQSProducer", "Poll", "starts").is_new(),
+            sends("Poll", "SQSProducer", "messages").is_new(),
+            asks("Poll", "SQS", "receive 10"),
+            sends("SQS", "Poll", "messages"),
+            asks("SQSConsumer1", "SQSProducer", "asks 10"),
+            sends("SQSProducer", "SQSConsumer1", "messages"),
+            asks("SQSConsumer2", "SQSProducer", "asks 10"),
+            sends("SQSProducer", "SQSConsumer2", "messages"),
+            does("SQSConsumer2", "SQS", "deletes what it has shown").under(),
         ],
     },
 ];

@@ -1,4 +1,4 @@
-//! What a step's log tells of a run, as far as a picture shows it.
+//! What a step's log tells of a run, as far as a picture shows it: the fields of its lines.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -6,11 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde::Deserialize;
 
-/// The steps' own lines, all that the stages tell, and which requests SQS gets.
-const LOG: &str =
-    "error,step=info,s3s=off,rustack=off,shared=info,shared::stage=trace,shared::local_aws=debug";
+/// Log lines from level `info` up, everything that the stages trace, and the requests that SQS gets.
+const LOG: &str = "info,aws=error,h2=error,hyper=error,rustack=off,s3s=off,shared::stage=trace,shared::local_aws=debug";
 
 /// One line of the log that matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Entry {
     pub what: What,
 }
 
-/// A stage by its name. Those that share one are told apart by their subscription.
+/// A stage by its name. Stages that share a name differ in their subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     pub name: String,
@@ -34,8 +33,18 @@ pub enum What {
         of: String,
         count: u32,
     },
-    /// The producer is handed what it was asked for.
+    /// The first stage is handed what it was asked for.
     Demand {
+        count: u32,
+    },
+    /// A stage's own source brings events.
+    Emit {
+        by: String,
+        count: u32,
+    },
+    /// Events that nobody has asked for come into its buffer, or leave it.
+    Buffer {
+        by: String,
         count: u32,
     },
     Dispatch {
@@ -49,39 +58,18 @@ pub enum What {
     Done {
         who: Who,
     },
-    /// The producer looks for so many events: for all that is pending.
-    Seeks {
-        count: u32,
-    },
-    /// Step 1's server is called, and answers.
-    Pulls {
-        count: u32,
-    },
-    Pulled {
-        count: u32,
-    },
-    Looping {
-        count: u32,
+    Starts {
+        id: u32,
     },
     Terminates {
         id: u32,
     },
-    Starts {
-        id: u32,
-    },
-    /// In steps 2 to 4 a loop does not say which it is, in steps 2 and 3 not which run either: it has one.
+    /// A loop looks for events. In steps 2 and 3 it has one run only, without a number.
     Run {
-        id: Option<u32>,
         run: Option<u32>,
         missing: u32,
     },
-    /// The loop has found some.
-    Found,
-    /// And the producer has them.
-    Notified {
-        count: u32,
-    },
-    /// These files are about to be handled, or are handled.
+    /// A stage names the files that it handles.
     Files {
         by: Who,
         names: String,
@@ -120,7 +108,7 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
     let mut entries: Vec<Entry> = Vec::new();
     for line in BufReader::new(output).lines() {
         let line = line?;
-        let Some(entry) = parse(&line).with_context(|| format!("what is this? {line}"))? else {
+        let Some(entry) = parse(&line).with_context(|| format!("cannot read {line}"))? else {
             continue;
         };
         let first = entries.first().map_or(entry.at, |first| first.at);
@@ -145,21 +133,16 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
 pub fn renumber(entries: &mut [Entry]) {
     let mut known = Vec::new();
     for entry in entries {
-        let (What::Starts { id } | What::Terminates { id } | What::Run { id: Some(id), .. }) =
-            &mut entry.what
-        else {
-            continue;
-        };
-        let position = known.iter().position(|it| it == id);
-        let position = position.unwrap_or_else(|| {
-            known.push(*id);
-            known.len() - 1
-        });
-        *id = u32::try_from(position + 1).unwrap_or(u32::MAX);
+        if let What::Starts { id } | What::Terminates { id } = &mut entry.what {
+            if !known.contains(id) {
+                known.push(*id);
+            }
+            *id = (1..).zip(&known).find(|(_, it)| *it == id).map_or(0, |(number, _)| number);
+        }
     }
 }
 
-/// A process that ends when nobody listens to it any more.
+/// Kills the process when it is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -169,22 +152,48 @@ impl Drop for Killed {
     }
 }
 
-/// What a line of the log tells, if it is about anything that a picture shows.
+/// A line of the log, and its fields.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    timestamp: String,
+    message: String,
+    span: Span,
+    spans: Vec<Span>,
+    stage: String,
+    subscription: u64,
+    count: u32,
+    producer: String,
+    consumer: String,
+    started: Option<String>,
+    terminating: Option<String>,
+    run: Option<u32>,
+    missing: Option<u32>,
+    files: Option<String>,
+    key: Option<String>,
+    operation: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Span {
+    name: String,
+    stage: String,
+    subscription: u64,
+    count: u32,
+}
+
+impl Span {
+    fn who(&self) -> Who {
+        Who { name: self.stage.clone(), subscription: self.subscription }
+    }
+}
+
+/// Reads a line of the log. `None` if no picture shows what it tells.
 pub(super) fn parse(line: &str) -> Result<Option<Entry>> {
-    let line: Value = serde_json::from_str(line)?;
-    let time = line["timestamp"].as_str().context("no timestamp")?;
-    let what = match line["message"].as_str().context("no message")? {
-        message @ ("ask" | "dispatch") => exchange(&line, message)?,
-        message @ ("new" | "close") => match span(&line, message)? {
-            Some(what) => what,
-            None => return Ok(None),
-        },
-        message => match said(message).or_else(|| files(&line, message)) {
-            Some(what) => what,
-            None => return Ok(None),
-        },
-    };
-    Ok(Some(Entry { at: milliseconds(time)?, what }))
+    let line: Line = serde_json::from_str(line)?;
+    let at = milliseconds(&line.timestamp)?;
+    Ok(line.what()?.map(|what| Entry { at, what }))
 }
 
 /// `"12.345678"` is 12345 milliseconds.
@@ -196,74 +205,45 @@ fn milliseconds(time: &str) -> Result<u32> {
     Ok(seconds * 1000 + thousandths.parse::<u32>()?)
 }
 
-fn text(of: &Value, field: &str) -> Result<String> {
-    Ok(of[field].as_str().with_context(|| format!("no {field}"))?.to_owned())
-}
+impl Line {
+    fn what(&self) -> Result<Option<What>> {
+        let who = || Who { name: self.stage.clone(), subscription: self.subscription };
+        Ok(Some(match (self.message.as_str(), self.span.name.as_str()) {
+            ("ask", _) => What::Ask { by: who(), of: self.producer.clone(), count: self.count },
+            ("emit", _) => What::Emit { by: self.stage.clone(), count: self.count },
+            ("buffer", _) => What::Buffer { by: self.stage.clone(), count: self.count },
+            ("dispatch", _) => {
+                let to = Who { name: self.consumer.clone(), ..who() };
+                What::Dispatch { by: self.stage.clone(), to, count: self.count }
+            }
+            ("new", "handle_demand") => What::Demand { count: self.span.count },
+            ("new", "handle_events") => What::Begins { who: self.span.who() },
+            ("close", "handle_events") => What::Done { who: self.span.who() },
+            _ => return self.logged(),
+        }))
+    }
 
-fn number(of: &Value, field: &str) -> Result<u64> {
-    of[field].as_u64().with_context(|| format!("no {field}"))
-}
+    /// What a step's own line tells.
+    fn logged(&self) -> Result<Option<What>> {
+        Ok(if let Some(id) = &self.started {
+            Some(What::Starts { id: id.parse()? })
+        } else if let Some(id) = &self.terminating {
+            Some(What::Terminates { id: id.parse()? })
+        } else if let Some(missing) = self.missing {
+            Some(What::Run { run: self.run, missing })
+        } else if self.operation == "DeleteMessageBatch" {
+            Some(What::Deletes)
+        } else {
+            self.handled()
+        })
+    }
 
-fn count(of: &Value) -> Result<u32> {
-    Ok(number(of, "count")?.try_into()?)
-}
-
-fn exchange(line: &Value, message: &str) -> Result<What> {
-    let (stage, count, subscription) =
-        (text(line, "stage")?, count(line)?, number(line, "subscription")?);
-    Ok(if message == "ask" {
-        let by = Who { name: stage, subscription };
-        What::Ask { by, of: text(line, "producer")?, count }
-    } else {
-        let to = Who { name: text(line, "consumer")?, subscription };
-        What::Dispatch { by: stage, to, count }
-    })
-}
-
-/// A span begins or ends.
-fn span(line: &Value, message: &str) -> Result<Option<What>> {
-    let span = &line["span"];
-    Ok(match (span["name"].as_str(), message) {
-        (Some("handle_demand"), "new") => Some(What::Demand { count: count(span)? }),
-        (Some("handle_events"), message) => {
-            let who =
-                Who { name: text(span, "stage")?, subscription: number(span, "subscription")? };
-            Some(if message == "new" { What::Begins { who } } else { What::Done { who } })
-        }
-        _ => None,
-    })
-}
-
-/// What the steps' own log lines say.
-fn said(message: &str) -> Option<What> {
-    let numbers: Vec<u32> = message
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|number| number.parse().ok())
-        .collect();
-    Some(match (message.split_whitespace().next()?, &numbers[..]) {
-        ("Asking", &[count]) => What::Seeks { count },
-        ("Pulling", &[count]) => What::Pulls { count },
-        ("Received", &[count]) => What::Pulled { count },
-        ("There", &[count]) => What::Looping { count },
-        ("Terminating", &[id]) => What::Terminates { id },
-        ("Started", &[id]) => What::Starts { id },
-        ("Server", &[missing]) => What::Run { id: None, run: None, missing },
-        ("Server", &[run, missing]) => What::Run { id: None, run: Some(run), missing },
-        ("Server", &[id, run, missing]) => What::Run { id: Some(id), run: Some(run), missing },
-        ("Sending" | "Casting", &[]) => What::Found,
-        ("DeleteMessageBatch", _) => What::Deletes,
-        ("SQS.Producer", &[count]) if message.contains("got notified") => What::Notified { count },
-        _ => return None,
-    })
-}
-
-/// The files that a stage tells of while it handles them: their names are paths.
-fn files(line: &Value, message: &str) -> Option<What> {
-    let spans = line["spans"].as_array()?;
-    let span = spans.iter().find(|span| span["name"] == "handle_events")?;
-    let by =
-        Who { name: text(span, "stage").ok()?, subscription: number(span, "subscription").ok()? };
-    let paths = message.split([' ', ',']).filter(|word| word.contains('/'));
-    let names: Vec<_> = paths.filter_map(|path| path.rsplit('/').next()).collect();
-    (!names.is_empty()).then(|| What::Files { by, names: names.join(", ") })
+    /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
+    fn handled(&self) -> Option<What> {
+        let span = self.spans.iter().find(|span| span.name == "handle_events")?;
+        let paths = self.files.as_ref().or(self.key.as_ref())?;
+        let names = paths.split(['[', '"', ']']).filter_map(|path| path.rsplit_once('/'));
+        let names: Vec<_> = names.map(|(_, name)| name).collect();
+        Some(What::Files { by: span.who(), names: names.join(", ") })
+    }
 }

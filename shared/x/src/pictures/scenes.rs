@@ -1,128 +1,136 @@
-//! What is shown of each step, in time: the stretch of a run that has its lesson.
+//! The pictures of time: for each lesson, the stretch of a run that shows it.
 
 use super::time::Scene;
 
 const PRODUCER: (&str, &str) = ("SQS.Producer", "Producer");
 const CONSUMER: (&str, &str) = ("SQS.Consumer", "Consumer");
 
+/// What most scenes have in common.
+pub const SCENE: Scene = Scene {
+    picture: "",
+    program: "",
+    title: "",
+    lesson: "",
+    arguments: &[],
+    source: "Server’s loops",
+    pulls: true,
+    stages: &[],
+    verb: "",
+    until: 0,
+    leave_out: None,
+    second: 0,
+    point: "",
+    deletes: false,
+    has_network: false,
+};
+
 /// In the order of the steps.
 pub const SCENES: &[Scene] = &[
     Scene {
-        step: 1,
-        title: "no event moves before it is asked for",
+        picture: "step01",
+        program: "step01_basic_pipeline",
+        title: "Step 1: no event moves before it is asked for",
         lesson: "The consumer takes a second for ten events. Until it asks again, nobody else does anything.",
-        arguments: &[],
+        source: "Server",
         stages: &[PRODUCER, CONSUMER],
-        verb: "",
         until: 20,
-        leave_out: None,
         second: 56,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 2,
-        title: "demand now, events later",
+        picture: "step02",
+        program: "step02_async_server",
+        title: "Step 2: demand now, events later",
         lesson: "The producer starts a task, and is free again. The events come as a message.",
-        arguments: &[],
+        source: "Server’s tasks",
         stages: &[PRODUCER, CONSUMER],
         verb: "sends ",
         until: 20,
-        leave_out: None,
         second: 40,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 3,
-        title: "others call a function of the producer",
+        picture: "step03",
+        program: "step03_client_api",
+        title: "Step 3: others call a function of the producer",
         lesson: "As in step 2, except that the task calls enqueue, and does not know what is sent then.",
-        arguments: &[],
+        source: "Server’s tasks",
         stages: &[PRODUCER, CONSUMER],
         verb: "enqueue ",
         until: 20,
-        leave_out: None,
         second: 40,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 4,
-        title: "a loop looks until it has found enough",
+        picture: "step04",
+        program: "step04_simulate_waiting",
+        title: "Step 4: a loop looks until it has found enough",
         lesson: "Five runs find nothing, the next ones two events each. The consumer has asked once, and \
                  asks again when it has its ten.",
-        arguments: &[],
         stages: &[PRODUCER, CONSUMER],
-        verb: "",
         until: 510,
-        leave_out: None,
-        second: 0,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 5,
-        title: "new demand adds to unmet demand",
+        picture: "step05",
+        program: "step05_multiple_consumers",
+        title: "Step 5: new demand adds to unmet demand",
         lesson: "Each ask starts a loop for all that is missing: 10, 20, 30. The first consumer has its ten \
                  at 86 seconds, the two others still lack two each: 4 + 10 are 14.",
-        arguments: &[],
         stages: &[
             PRODUCER,
             ("SQS.Consumer", "Consumer 1"),
             ("SQS.Consumer", "Consumer 2"),
             ("SQS.Consumer", "Consumer 3"),
         ],
-        verb: "",
         until: 910,
         leave_out: Some(400..=810),
-        second: 0,
         point: "4 + 10 = 14",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 6,
-        title: "messages come back",
+        picture: "step06",
+        program: "step06_process_messages",
+        title: "Step 6: messages come back",
+        has_network: true,
         lesson: "A receive waits 2 seconds for messages. What nobody deletes is hidden for 10 seconds, \
                  and then comes again.",
         arguments: &["--visibility-timeout", "10", "hello.txt"],
         stages: &[PRODUCER, CONSUMER],
-        verb: "",
         until: 230,
         leave_out: Some(126..=190),
-        second: 0,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 7,
-        title: "released, and gone",
+        picture: "step07",
+        program: "step07_release_messages",
+        title: "Step 7: released, and gone",
+        has_network: true,
         lesson: "As in step 6, except that the consumer releases what it has handled. It does not come again.",
         arguments: &["--visibility-timeout", "10", "hello.txt"],
         stages: &[PRODUCER, CONSUMER],
-        verb: "",
         until: 136,
-        leave_out: None,
-        second: 0,
-        point: "",
         deletes: true,
+        ..SCENE
     },
     Scene {
-        step: 8,
-        title: "no more than there are hands for",
+        picture: "step08",
+        program: "step08_download_and_process",
+        title: "Step 8: no more than there are hands for",
+        has_network: true,
         lesson: "Each stage asks for one. While the consumer counts a file, the next event waits, and is not \
                  downloaded before the consumer asks.",
         arguments: &["--until-idle", "one.log", "two.log", "three.log", "four.log"],
         stages: &[PRODUCER, ("ProducerConsumer", "ProducerConsumer"), ("Consumer", "Consumer")],
-        verb: "",
         until: 70,
-        leave_out: None,
         second: 30,
-        point: "",
-        deletes: false,
+        ..SCENE
     },
     Scene {
-        step: 9,
-        title: "three pipelines at a time",
+        picture: "step09",
+        program: "step09_concurrent_processing",
+        title: "Step 9: three pipelines at a time",
+        has_network: true,
         lesson: "Each pipeline asks for one, and the server looks for what all of them lack. A loop that is \
                  terminated still hands on what its receive brings.",
         arguments: &[
@@ -143,17 +151,27 @@ pub const SCENES: &[Scene] = &[
             ("Pipeline3 ProducerConsumer", "downloads"),
             ("Pipeline3 Consumer", "counts"),
         ],
-        verb: "",
         until: 37,
-        leave_out: None,
         second: 30,
-        point: "",
-        deletes: false,
+        ..SCENE
+    },
+    Scene {
+        picture: "scraper",
+        program: "scraper",
+        title: "Scraper: what nobody has asked for waits",
+        lesson: "Five pages come, three are asked for, so two stay in the producer’s buffer. The next ask gets these \
+                 two, and the producer hears of the one that is missing.",
+        arguments: &["--seed", "1"],
+        source: "scrape_pages",
+        pulls: false,
+        stages: &[("PageProducer", "PageProducer"), ("PageConsumer", "PageConsumer")],
+        until: 200,
+        ..SCENE
     },
 ];
 
-/// The files that the steps from 6 on are run with, and their sizes in KiB. The last ones of them are so
-/// large that the consumer gets them while they are being downloaded.
+/// The files for steps 6 to 9, and their sizes in KiB. Those of steps 8 and 9 are large enough for the consumer to get them
+/// while they are being downloaded.
 pub const FILES: &[(&str, usize)] = &[
     ("hello.txt", 1),
     ("one.log", 3 * 1024),

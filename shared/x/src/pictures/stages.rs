@@ -1,4 +1,4 @@
-//! Draws the stages of a step: who asks whom, which way the events go, and what is new.
+//! Draws the stages of a lesson: which stage asks which, where the events go, and what is new.
 
 use std::fmt::Write;
 
@@ -6,29 +6,30 @@ use anyhow::{Context, Result};
 
 use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, lines_of, width_of};
 
-/// All that a picture shows.
+/// The contents of a picture.
 pub struct Plan {
-    pub step: u8,
+    /// How the picture's file name begins.
+    pub picture: &'static str,
     pub title: &'static str,
-    /// What is new, in a sentence.
+    /// A sentence on what is new.
     pub lesson: &'static str,
     pub boxes: &'static [Box],
     pub edges: &'static [Edge],
 }
 
-/// A box: its name, what it says below that, and its column and row.
+/// A box: its name, a note below the name, and its column and row.
 #[derive(Clone, Copy)]
 pub struct Box {
     name: &'static str,
     note: &'static str,
     column: usize,
     row: u8,
-    /// How many rows it takes: a frame around the others of its column.
+    /// Its height in rows. A box of several rows is a frame around the other boxes of its column.
     rows: u8,
     is_new: bool,
 }
 
-/// An arrow from a box to another one.
+/// An arrow from one box to another.
 #[derive(Clone, Copy)]
 pub struct Edge {
     from: &'static str,
@@ -43,15 +44,15 @@ pub struct Edge {
 enum Kind {
     Asks,
     Sends,
-    /// It does something else.
+    /// Neither asks nor sends events.
     Does,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Along a row or a column; from a row to another one with two bends between the columns.
+    /// Along a row or a column. From one row to another, it bends twice between the columns.
     Straight,
-    /// Along its own row, and then up or down.
+    /// Along the row of its first box, then up or down.
     Corner,
     /// Below all boxes.
     Under,
@@ -80,7 +81,7 @@ impl Box {
         Self { note, ..self }
     }
 
-    /// A frame around the boxes of its column, of so many rows.
+    /// Makes it a frame around the other boxes of its column, with a height of this many rows.
     pub const fn frame(self, rows: u8) -> Self {
         Self { rows, ..self }
     }
@@ -116,17 +117,16 @@ impl Edge {
 const HALF_HEIGHT: i32 = 25;
 const ROW: i32 = 108;
 
-/// Draws it.
+/// Draws the picture.
 ///
 /// # Errors
 ///
 /// If an edge has no box at one of its ends.
 pub fn draw(plan: &Plan) -> Result<String> {
-    let title = format!("Step {}: {}", plan.step, plan.title);
-    let layout = Layout::of(plan, width_of(&title) * 18 / FONT + 3 * MARGIN);
-    let id = format!("step{:02}-stages", plan.step);
+    let layout = Layout::of(plan, width_of(plan.title) * 18 / FONT + 3 * MARGIN);
+    let id = format!("{}-stages", plan.picture);
     let mut svg = Svg::new(&id, layout.width, layout.bottom + 54);
-    svg.caption(&title, plan.lesson);
+    svg.caption(plan.title, plan.lesson);
     for edge in plan.edges {
         layout.edge(&mut svg, plan, edge)?;
     }
@@ -140,7 +140,7 @@ pub fn draw(plan: &Plan) -> Result<String> {
         };
         svg.rect(class, corner, (2 * half_width, 2 * half_height), 8);
         if it.rows > 1 {
-            // Its name is for the arrows.
+            // The name of a frame is not shown. Arrows refer to it.
         } else if it.note.is_empty() {
             svg.text("strong", (x, y + 5), Anchor::Middle, it.name);
         } else {
@@ -149,13 +149,13 @@ pub fn draw(plan: &Plan) -> Result<String> {
         }
     }
     layout.legend(&mut svg, plan);
-    Ok(svg.finish(&format!("{title}, its stages"), &in_words(plan)))
+    Ok(svg.finish(&format!("{}, its stages", plan.title), &in_words(plan)))
 }
 
 struct Layout {
-    /// The middles of the columns.
+    /// The middle of each column.
     columns: Vec<i32>,
-    /// That of the first row.
+    /// The middle of the first row.
     top: i32,
     width: i32,
     bottom: i32,
@@ -180,7 +180,7 @@ impl Layout {
         let right = if plan.has(Way::Around) { 26 } else { 0 };
         let least = widths.iter().chain(&gaps).sum::<i32>() + 2 * MARGIN + right;
         let width = least.max(title).max(LEAST_WIDTH);
-        // What is too much is shared out.
+        // Spare room is shared out.
         let spare = (width - least) / i32::try_from(gaps.len() + 1).unwrap_or(1);
 
         let mut columns = Vec::new();
@@ -203,66 +203,22 @@ impl Layout {
     }
 
     fn edge(&self, svg: &mut Svg, plan: &Plan, edge: &Edge) -> Result<()> {
-        let (from, to) = (plan.find(edge.from)?, plan.find(edge.to)?);
-        // Who asks and is sent events has two arrows, side by side.
+        let from = self.end(plan, plan.find(edge.from)?);
+        let to = self.end(plan, plan.find(edge.to)?);
+        // Two boxes with arrows both ways have them side by side.
         let is_both = plan.edges.iter().any(|it| it.from == edge.to && it.to == edge.from);
         let shift = match edge.kind {
             Kind::Asks if is_both => -9,
             Kind::Sends if is_both => 9,
             _ => 0,
         };
-        let ((x1, mut y1), (x2, mut y2)) = (self.middle(from), self.middle(to));
-        let ((half_width1, half_height1), (half_width2, half_height2)) =
-            (plan.half(from), plan.half(to));
-        let (right, down) = (if x1 < x2 { 1 } else { -1 }, if y1 < y2 { 1 } else { -1 });
-        let (x1_side, x2_side) = (x1 + right * half_width1, x2 - right * half_width2);
-        let (y1_side, y2_side) = (y1 + down * half_height1, y2 - down * half_height2);
-        let lane = self.bottom - 12;
-        let (points, label, anchor) = match edge.way {
-            Way::Straight if x1 == x2 => {
-                let x = x1 + shift;
-                let (label, anchor) =
-                    if shift < 0 { (x - 8, Anchor::End) } else { (x + 8, Anchor::Start) };
-                let label = (label, i32::midpoint(y1, y2) + 5);
-                (vec![(x, y1_side), (x, y2_side)], label, anchor)
-            }
-            Way::Straight => {
-                // A frame can be reached at any height.
-                if from.rows > 1 {
-                    y1 = y2;
-                } else if to.rows > 1 {
-                    y2 = y1;
-                }
-                let (y1, y2) = (y1 + shift, y2 + shift);
-                // Several go to or come from the upper one: they part near it.
-                let is_down = from.row < to.row || from.row == to.row && right > 0;
-                let (upper, lower) = if is_down { (x1_side, x2_side) } else { (x2_side, x1_side) };
-                let side = (lower - upper).signum();
-                let bend = upper + side * if edge.kind == Kind::Asks { 20 } else { 34 };
-                let mut points = vec![(x1_side, y1), (x2_side, y2)];
-                let mut near = i32::midpoint(x1_side, x2_side);
-                if y1 != y2 {
-                    points.splice(1..1, [(bend, y1), (bend, y2)]);
-                }
-                if plan.edges.iter().any(|it| plan.bends(it) > 0 && edge.shares_an_end(it)) {
-                    near = i32::midpoint(upper + side * 34, lower);
-                }
-                let y = if is_down { y2 } else { y1 };
-                (points, (near, if shift > 0 { y + 19 } else { y - 8 }), Anchor::Middle)
-            }
-            Way::Corner => {
-                let label = (i32::midpoint(x1_side, x2), y1 - 8);
-                (vec![(x1_side, y1), (x2, y1), (x2, y2_side)], label, Anchor::Middle)
-            }
+        let Route { points, label, anchor } = match edge.way {
+            Way::Straight if from.x == to.x => Route::along_a_column(&from, &to, shift),
+            Way::Straight => Route::across(&from, &to, shift, edge, plan),
+            Way::Corner => Route::around_a_corner(&from, &to),
             Way::Under | Way::Around => {
-                let mut points = if edge.way == Way::Around {
-                    let x = self.width - MARGIN;
-                    vec![(x1 + half_width1, y1), (x, y1), (x, lane)]
-                } else {
-                    vec![(x1, y1 + half_height1), (x1, lane)]
-                };
-                points.extend([(x2, lane), (x2, y2 + HALF_HEIGHT)]);
-                (points, (i32::midpoint(x1, x2), lane - 8), Anchor::Middle)
+                let past = (edge.way == Way::Around).then_some(self.width - MARGIN);
+                Route::below(&from, &to, self.bottom - 12, past)
             }
         };
         let class = match edge.kind {
@@ -278,6 +234,11 @@ impl Layout {
         Ok(())
     }
 
+    fn end(&self, plan: &Plan, it: &Box) -> End {
+        let ((x, y), (half_width, half_height)) = (self.middle(it), plan.half(it));
+        End { x, y, half_width, half_height, row: it.row, is_frame: it.rows > 1 }
+    }
+
     fn legend(&self, svg: &mut Svg, plan: &Plan) {
         let y = self.bottom + 34;
         let mut x = MARGIN;
@@ -288,22 +249,98 @@ impl Layout {
         }
         if plan.boxes.iter().any(|it| it.is_new) || plan.edges.iter().any(|edge| edge.is_new) {
             svg.rect("box new", (x, y - 10), (28, 20), 5);
-            svg.text("muted", (x + 36, y + 5), Anchor::Start, "new in this step");
+            svg.text("muted", (x + 36, y + 5), Anchor::Start, "new here");
         }
+    }
+}
+
+/// The box at one end of an edge: its middle, and half of its size.
+struct End {
+    x: i32,
+    y: i32,
+    half_width: i32,
+    half_height: i32,
+    row: u8,
+    is_frame: bool,
+}
+
+impl End {
+    /// Its left or right side, the one that faces `other`.
+    fn side(&self, other: &Self) -> i32 {
+        self.x + (other.x - self.x).signum() * self.half_width
+    }
+
+    /// Its upper or lower side, the one that faces `other`.
+    fn level(&self, other: &Self) -> i32 {
+        self.y + if self.y < other.y { self.half_height } else { -self.half_height }
+    }
+}
+
+/// The way of an arrow, and where its label is.
+struct Route {
+    points: Vec<(i32, i32)>,
+    label: (i32, i32),
+    anchor: Anchor,
+}
+
+impl Route {
+    fn along_a_column(from: &End, to: &End, shift: i32) -> Self {
+        let x = from.x + shift;
+        let (label, anchor) = if shift < 0 { (x - 8, Anchor::End) } else { (x + 8, Anchor::Start) };
+        let label = (label, i32::midpoint(from.y, to.y) + 5);
+        Self { points: vec![(x, from.level(to)), (x, to.level(from))], label, anchor }
+    }
+
+    /// From a row to the same or another one, which takes two bends.
+    fn across(from: &End, to: &End, shift: i32, edge: &Edge, plan: &Plan) -> Self {
+        // A frame can be reached at any height.
+        let y1 = shift + if from.is_frame { to.y } else { from.y };
+        let y2 = shift + if to.is_frame { from.y } else { to.y };
+        // Several arrows go to or come from the upper box, and part near it.
+        let is_down = from.row < to.row || from.row == to.row && from.x < to.x;
+        let (x1, x2) = (from.side(to), to.side(from));
+        let (upper, lower) = if is_down { (x1, x2) } else { (x2, x1) };
+        let side = (lower - upper).signum();
+        let mut points = vec![(x1, y1), (x2, y2)];
+        if y1 != y2 {
+            let bend = upper + side * if edge.kind == Kind::Asks { 20 } else { 34 };
+            points.splice(1..1, [(bend, y1), (bend, y2)]);
+        }
+        let bends = plan.edges.iter().any(|it| plan.bends(it) > 0 && edge.shares_an_end(it));
+        let from_x = if bends { upper + side * 34 } else { upper };
+        let y = if is_down { y2 } else { y1 } + if shift > 0 { 19 } else { -8 };
+        Self { points, label: (i32::midpoint(from_x, lower), y), anchor: Anchor::Middle }
+    }
+
+    fn around_a_corner(from: &End, to: &End) -> Self {
+        let x = from.side(to);
+        let points = vec![(x, from.y), (to.x, from.y), (to.x, to.level(from))];
+        Self { points, label: (i32::midpoint(x, to.x), from.y - 8), anchor: Anchor::Middle }
+    }
+
+    /// Below all boxes, or first to the right, past all of them.
+    fn below(from: &End, to: &End, lane: i32, past: Option<i32>) -> Self {
+        let mut points = match past {
+            Some(x) => vec![(from.x + from.half_width, from.y), (x, from.y), (x, lane)],
+            None => vec![(from.x, from.y + from.half_height), (from.x, lane)],
+        };
+        points.extend([(to.x, lane), (to.x, to.y + to.half_height)]);
+        let label = (i32::midpoint(from.x, to.x), lane - 8);
+        Self { points, label, anchor: Anchor::Middle }
     }
 }
 
 impl Plan {
     fn find(&self, name: &str) -> Result<&Box> {
         let found = self.boxes.iter().find(|it| it.name == name);
-        found.with_context(|| format!("step {} has no box {name}", self.step))
+        found.with_context(|| format!("{} has no box {name}", self.picture))
     }
 
     fn has(&self, way: Way) -> bool {
         self.edges.iter().any(|edge| edge.way == way)
     }
 
-    /// Half of a box's size.
+    /// Half the size of a box.
     fn half(&self, it: &Box) -> (i32, i32) {
         if it.rows > 1 {
             let others =
@@ -314,7 +351,7 @@ impl Plan {
         (width_of(it.name).max(width_of(it.note)) / 2 + 16, HALF_HEIGHT)
     }
 
-    /// The room to the left of a box's middle that the label of an arrow up or down needs.
+    /// The width, left of a box's middle, of the label of an arrow up or down.
     fn beside(&self, it: &Box) -> i32 {
         let labels = self.edges.iter().filter(|edge| {
             let is_below = self.find(edge.to).is_ok_and(|to| to.column == it.column);
@@ -323,7 +360,7 @@ impl Plan {
         labels.map(|edge| width_of(edge.label) + 20).max().unwrap_or_default()
     }
 
-    /// The room that an edge's bends need.
+    /// The width of an edge's bends.
     fn bends(&self, edge: &Edge) -> i32 {
         let row = |name| self.find(name).map(|it| (it.row, it.rows)).ok();
         match (row(edge.from), row(edge.to)) {
@@ -332,7 +369,7 @@ impl Plan {
         }
     }
 
-    /// Whether an edge has its label before this column.
+    /// Whether the label of an edge is just left of this column.
     fn crosses(&self, edge: &Edge, column: usize) -> bool {
         let (Ok(from), Ok(to)) = (self.find(edge.from), self.find(edge.to)) else { return false };
         let (first, last) = (from.column.min(to.column), from.column.max(to.column));
@@ -340,7 +377,7 @@ impl Plan {
     }
 }
 
-/// The picture's contents, for those who do not see it.
+/// Describes the picture for screen readers.
 fn in_words(plan: &Plan) -> String {
     let mut words = plan.lesson.to_owned();
     for Edge { from, to, label, kind, is_new, .. } in plan.edges {

@@ -1,16 +1,19 @@
-//! What a picture of time shows: the columns, and, row by row, what happens.
+//! Turns the entries of a log into the rows, loops and bars of a picture of time.
 //!
-//! A row is one thing that happens and what follows from it at once: an ask and the loop that it starts, or a
-//! loop's run, the events that it finds, and the consumer that gets them.
+//! A row holds one thing that happens and its immediate consequences: an ask and the loop that it starts, or a loop's
+//! run, the events that it finds, and the consumer that gets them.
+
+use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 
 use super::recording::{Entry, What, Who};
+use super::time::Scene;
 
 /// A stage: its name in the log, and its title in the picture.
 pub type Stage = (&'static str, &'static str);
 
-/// Where an arrow begins or ends.
+/// One end of an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Step 1's server, which has no loops.
@@ -32,12 +35,14 @@ pub struct Row {
     /// Tenths of a second.
     pub at: u32,
     pub arrows: Vec<Arrow>,
-    /// A loop looks for events: the loop, what it says, and whether it finds any.
     pub run: Option<Run>,
+    /// A note beside the first stage: on its buffer, or on demand that it cannot meet.
+    pub note: String,
     /// A message is deleted.
     pub deletes: bool,
 }
 
+/// A run of a loop: it looks for events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub of: usize,
@@ -53,20 +58,24 @@ pub struct Loop {
     /// `None` if it still runs when the picture ends.
     pub to: Option<usize>,
     pub is_terminated: bool,
-    /// Which column of the server's: a loop that takes over from another one stands beside it.
+    /// The server's column that it is in. A loop that replaces a running one stands to the right of it.
     pub lane: usize,
+    /// How many events it still looks for.
+    missing: u32,
+    /// The row of its last action.
+    last_act: usize,
 }
 
-/// A stage handles events, from one row to another.
+/// A stage handles events, or has events waiting, from one row to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
     pub stage: usize,
     pub from: usize,
-    /// `None` if it still does when the picture ends.
+    /// `None` if it has not ended when the picture ends.
     pub to: Option<usize>,
-    /// The events wait: they are with the stage, which does not handle them yet.
+    /// Whether the events wait: the stage has them and does not handle them yet.
     pub waits: bool,
-    /// What it handles.
+    /// The names of the files that it handles.
     pub note: String,
 }
 
@@ -77,13 +86,13 @@ pub struct Story {
     pub bars: Vec<Bar>,
 }
 
-/// Tells the story of a run. `stages` are its stages, those before others that ask them.
+/// Tells the story of a run.
 ///
 /// # Errors
 ///
-/// If the log tells of something that cannot be.
-pub fn tell(entries: &[Entry], stages: &[Stage], verb: &str) -> Result<Story> {
-    let mut teller = Teller { stages, verb, ..Teller::default() };
+/// If the log contradicts itself.
+pub fn tell(entries: &[Entry], scene: &Scene) -> Result<Story> {
+    let mut teller = Teller::of(scene);
     for entry in entries {
         teller.now = entry.at;
         teller.time_passes();
@@ -92,180 +101,234 @@ pub fn tell(entries: &[Entry], stages: &[Stage], verb: &str) -> Result<Story> {
     Ok(teller.story)
 }
 
-#[derive(Default)]
 struct Teller<'a> {
-    stages: &'a [Stage],
-    /// What a loop does with events: step 3 "enqueues" them.
-    verb: &'a str,
+    scene: &'a Scene,
     story: Story,
     now: u32,
-    /// Stages of one name, in the order in which they come up.
+    /// The stages that have come up so far, in that order.
     known: Vec<Who>,
-    /// Asked of the producer, which has not come to it yet.
-    asks: Vec<(usize, u32)>,
-    demand: u32,
-    /// Loops that have found events, which the producer has not got yet, and the rows of those runs.
-    found: Vec<(usize, usize)>,
-    /// The last thing that a loop did.
-    last_act: Vec<usize>,
-    /// Whether it runs once only.
-    is_task: Vec<bool>,
-    /// What it looks for, and has not found. A loop that has found all is at its end.
-    missing: Vec<u32>,
-    /// Handling that has ended, and when, if nothing else has happened since.
+    /// Asks that are in the first stage's mailbox: by which stage, and for how many.
+    asks: VecDeque<(usize, u32)>,
+    /// How many events the first stage was asked for and has not emitted.
+    pending: u32,
+    /// How many of the events that the first stage has just emitted are not sent yet.
+    emitted: u32,
+    /// Bars that have ended, and when, since the last row.
     done: Vec<(u32, usize)>,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    fn of(scene: &'a Scene) -> Self {
+        Self {
+            scene,
+            story: Story::default(),
+            now: 0,
+            known: Vec::new(),
+            asks: VecDeque::new(),
+            pending: 0,
+            emitted: 0,
+            done: Vec::new(),
+        }
+    }
+
     fn hear(&mut self, what: &What) -> Result<()> {
         match what {
-            What::Ask { by, of, count } => {
-                let by = self.stage(by)?;
-                if of == self.stages[0].0 {
-                    self.asks.push((by, *count));
-                } else {
-                    let of = self.named(of, 0)?;
-                    self.row();
-                    self.arrow(Place::Stage(by), Place::Stage(of), true, format!("asks {count}"));
-                }
-            }
+            What::Ask { by, of, count } => self.ask(by, of, *count),
             What::Demand { count } => {
-                self.demand = *count;
-                self.row();
-                if !self.asks.is_empty() {
-                    let (by, count) = self.asks.remove(0);
-                    self.arrow(Place::Stage(by), Place::Stage(0), true, format!("asks {count}"));
-                }
+                self.demand(*count);
+                Ok(())
             }
-            What::Seeks { count } => {
-                let unmet = count - self.demand;
-                let label = if unmet == 0 {
-                    format!("pull {count}")
-                } else {
-                    format!("{unmet} + {} = {count}", self.demand)
-                };
-                // Where to, is not known yet.
-                self.arrow(Place::Stage(0), Place::Server, true, label);
+            What::Emit { by, count } if by == self.first() => self.emit(*count),
+            What::Buffer { by, count } if by == self.first() => {
+                self.buffer(*count);
+                Ok(())
             }
-            What::Pulled { count } if *count > 0 => {
-                self.row();
-                self.arrow(Place::Server, Place::Stage(0), false, count.to_string());
-            }
-            What::Dispatch { by, to, count } => {
-                let (by, to) = (self.named(by, 0)?, self.stage(to)?);
-                let leaves = |arrow: &Arrow| !arrow.is_ask && arrow.from == Place::Stage(by);
-                if !self.is_now() || self.story.rows[self.last_row()?].arrows.iter().any(leaves) {
-                    self.row();
-                }
-                self.arrow(Place::Stage(by), Place::Stage(to), false, count.to_string());
-                // What comes of a file is about that file.
-                let handled = |bar: &&Bar| bar.stage == by && !bar.waits;
-                let note = self.story.bars.iter().rfind(handled).map(|bar| bar.note.clone());
-                self.bar(to, true)?;
-                if let (Some(bar), Some(note)) = (self.story.bars.last_mut(), note) {
-                    bar.note = note;
-                }
-            }
-            What::Begins { who } => {
-                let stage = self.stage(who)?;
-                if !self.is_now() {
-                    self.row();
-                }
-                let now = self.last_row()?;
-                let waits = |bar: &Bar| bar.stage == stage && bar.waits && bar.to.is_none();
-                let waiting = self.story.bars.iter_mut().find(|bar| waits(bar));
-                match waiting {
-                    // It did not have to wait.
-                    Some(bar) if self.story.rows[bar.from].at == self.now => bar.waits = false,
-                    waiting => {
-                        if let Some(bar) = waiting {
-                            bar.to = Some(now);
-                        }
-                        self.bar(stage, false)?;
-                    }
-                }
-            }
-            What::Done { who } => {
-                let stage = self.stage(who)?;
-                let bars = &mut self.story.bars;
-                let bar = bars.iter().rposition(|bar| bar.stage == stage && !bar.waits);
-                let bar = bar.context("it had not begun")?;
-                if self.story.rows[bars[bar].from].at == self.now {
-                    bars[bar].to = Some(self.story.rows.len() - 1); // It takes no time.
-                } else {
-                    self.done.push((self.now, bar));
-                }
-            }
+            What::Emit { .. } | What::Buffer { .. } => Ok(()),
+            What::Dispatch { by, to, count } => self.dispatch(by, to, *count),
+            What::Begins { who } => self.begin(who),
+            What::Done { who } => self.end(who),
             What::Files { by, names } => {
-                let stage = self.stage(by)?;
-                let bars = &mut self.story.bars;
-                let bar = bars.iter_mut().rfind(|bar| bar.stage == stage && !bar.waits);
-                bar.context("it handles nothing")?.note.clone_from(names);
+                let bar = self.handling(by)?;
+                self.story.bars[bar].note.clone_from(names);
+                Ok(())
             }
-            _ => self.hear_server(what)?,
-        }
-        Ok(())
-    }
-
-    fn hear_server(&mut self, what: &What) -> Result<()> {
-        match what {
-            What::Looping { count: 0 } => self.all_loops_end(),
-            What::Terminates { id } => {
-                let row = self.last_row()?;
-                let ended = self.loop_of(Some(*id))?;
-                self.story.loops[ended].to = Some(row);
-                self.story.loops[ended].is_terminated = true;
-            }
-            What::Starts { id } => self.start(*id)?,
-            What::Run { id, run, missing } => {
-                let of = self.loop_of(*id)?;
-                let label = match run {
-                    Some(run) => format!("run {run} looks for {missing}"),
-                    None => format!("looks for {missing}"),
-                };
-                let row = self.row();
-                self.story.rows[row].run = Some(Run { of, label, finds: false });
-                self.last_act[of] = row;
-                self.is_task[of] = run.is_none();
-                self.missing[of] = *missing;
-            }
-            What::Found => {
-                let row = self.story.rows.iter().rposition(|row| row.run.is_some());
-                let row = row.context("nobody looks")?;
-                let run = self.story.rows[row].run.as_mut().context("nobody looks")?;
-                run.finds = true;
-                let of = run.of;
-                self.found.push((of, row));
-                if self.is_task[of] {
-                    self.story.loops[of].to = Some(row);
-                }
-            }
-            What::Notified { count } => {
-                let (by, row) =
-                    if self.found.is_empty() { None } else { Some(self.found.remove(0)) }
-                        .context("nobody found any")?;
-                if self.story.rows.len() > row + 1 || self.story.rows[row].at != self.now {
-                    self.row();
-                }
-                let last = self.last_row()?;
-                self.last_act[by] = last;
-                self.missing[by] = self.missing[by].saturating_sub(*count);
-                if self.story.loops[by].is_terminated || self.missing[by] == 0 {
-                    self.story.loops[by].to = Some(last);
-                }
-                let label = format!("{}{count}", self.verb);
-                self.arrow(Place::Loop(by), Place::Stage(0), false, label);
-            }
+            What::Starts { id } => self.start(*id),
+            What::Terminates { id } => self.terminate(*id),
+            What::Run { run, missing } => self.run(*run, *missing),
             What::Deletes => {
-                let row = self.row();
-                self.story.rows[row].deletes = true;
+                self.row().deletes = true;
+                Ok(())
             }
-            _ => {}
+        }
+    }
+
+    fn ask(&mut self, by: &Who, of: &str, count: u32) -> Result<()> {
+        let by = self.stage(by)?;
+        if of == self.first() {
+            self.asks.push_back((by, count));
+        } else {
+            let of = self.named(of, 0)?;
+            self.row();
+            self.arrow(Place::Stage(by), Place::Stage(of), true, format!("asks {count}"));
         }
         Ok(())
     }
 
-    /// Which of the stages of this name it is.
+    fn first(&self) -> &'static str {
+        self.scene.stages[0].0
+    }
+
+    /// The first stage takes the next ask from its mailbox.
+    fn hear_ask(&mut self) {
+        self.row();
+        if let Some((by, count)) = self.asks.pop_front() {
+            self.arrow(Place::Stage(by), Place::Stage(0), true, format!("asks {count}"));
+        }
+    }
+
+    /// The first stage is asked for events that it does not have, and pulls everything that is pending, old and new.
+    fn demand(&mut self, count: u32) {
+        self.hear_ask();
+        let all = self.pending + count;
+        if self.scene.pulls {
+            let label = match self.pending {
+                0 => format!("pull {all}"),
+                pending => format!("{pending} + {count} = {all}"),
+            };
+            // If a loop starts now, the arrow goes to that loop.
+            self.arrow(Place::Stage(0), Place::Server, true, label);
+        } else if let Some(row) = self.story.rows.last_mut() {
+            row.note = format!("demand of {count}");
+        }
+        self.pending = all;
+    }
+
+    fn buffer(&mut self, count: u32) {
+        if self.emitted > 0 {
+            self.emitted = 0;
+            self.row().note = format!("buffer: {count}");
+        }
+    }
+
+    /// The first stage emits the events that a loop has found or, if there are no loops, the server's answer.
+    fn emit(&mut self, count: u32) -> Result<()> {
+        self.pending = self.pending.saturating_sub(count);
+        self.emitted = count;
+        if self.story.loops.is_empty() {
+            self.row();
+            self.arrow(Place::Server, Place::Stage(0), false, count.to_string());
+            return Ok(());
+        }
+        let row = self.story.rows.iter().rposition(|row| row.run.is_some());
+        let row = row.context("no loop has looked for events")?;
+        if row + 1 < self.story.rows.len() || self.story.rows[row].at != self.now {
+            self.row();
+        }
+        let last = self.last_row()?;
+        let run = self.story.rows[row].run.as_mut().context("no loop has looked for events")?;
+        run.finds = true;
+        let by = run.of;
+        let it = &mut self.story.loops[by];
+        it.last_act = last;
+        it.missing = it.missing.saturating_sub(count);
+        if it.is_terminated || it.missing == 0 {
+            it.to = Some(last);
+        }
+        self.arrow(Place::Loop(by), Place::Stage(0), false, format!("{}{count}", self.scene.verb));
+        Ok(())
+    }
+
+    fn dispatch(&mut self, by: &str, to: &Who, count: u32) -> Result<()> {
+        let (by, to) = (self.named(by, 0)?, self.stage(to)?);
+        if by == 0 && self.emitted == 0 {
+            // The events come from the buffer, so they answer an ask.
+            self.hear_ask();
+            self.row();
+        }
+        let leaves = |arrow: &Arrow| !arrow.is_ask && arrow.from == Place::Stage(by);
+        if !self.is_now() || self.story.rows[self.last_row()?].arrows.iter().any(leaves) {
+            self.row();
+        }
+        self.arrow(Place::Stage(by), Place::Stage(to), false, count.to_string());
+        if by == 0 {
+            self.emitted = self.emitted.saturating_sub(count);
+        }
+        // A stage that has handled a file sends on that file.
+        let handled = self.story.bars.iter().rfind(|bar| bar.stage == by && !bar.waits);
+        let note = handled.map(|bar| bar.note.clone()).unwrap_or_default();
+        self.bar(to, true, note)
+    }
+
+    fn begin(&mut self, who: &Who) -> Result<()> {
+        let stage = self.stage(who)?;
+        if !self.is_now() {
+            self.row();
+        }
+        let now = self.last_row()?;
+        let waits = |bar: &&mut Bar| bar.stage == stage && bar.waits && bar.to.is_none();
+        let waiting = self.story.bars.iter_mut().find(waits);
+        match waiting {
+            // It has not waited.
+            Some(bar) if self.story.rows[bar.from].at == self.now => {
+                bar.waits = false;
+                return Ok(());
+            }
+            Some(bar) => bar.to = Some(now),
+            None => {}
+        }
+        self.bar(stage, false, String::new())
+    }
+
+    fn end(&mut self, who: &Who) -> Result<()> {
+        let bar = self.handling(who)?;
+        if self.story.rows[self.story.bars[bar].from].at == self.now {
+            self.story.bars[bar].to = Some(self.last_row()?); // It has taken no time.
+        } else {
+            self.done.push((self.now, bar));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, id: u32) -> Result<()> {
+        let from = self.last_row()?;
+        // A loop that was not terminated has ended by itself by now.
+        for it in &mut self.story.loops {
+            it.to.get_or_insert(it.last_act);
+        }
+        let lane = match self.story.loops.last() {
+            Some(last) if last.to == Some(from) => last.lane + 1,
+            Some(last) => last.lane,
+            None => 0,
+        };
+        let pull = self.story.rows[from].arrows.last_mut().context("nobody pulls")?;
+        pull.to = Place::Loop(self.story.loops.len());
+        let it =
+            Loop { id, from, to: None, is_terminated: false, lane, missing: 0, last_act: from };
+        self.story.loops.push(it);
+        Ok(())
+    }
+
+    fn terminate(&mut self, id: u32) -> Result<()> {
+        let row = self.last_row()?;
+        let it = self.story.loops.iter_mut().rfind(|it| it.id == id);
+        let it = it.context("there is no such loop")?;
+        (it.to, it.is_terminated) = (Some(row), true);
+        Ok(())
+    }
+
+    /// The latest loop looks for events. The earlier ones were terminated or have ended, so they do not run again.
+    fn run(&mut self, run: Option<u32>, missing: u32) -> Result<()> {
+        let of = self.story.loops.len().checked_sub(1).context("there is no loop")?;
+        let number = run.map(|run| format!("run {run} ")).unwrap_or_default();
+        let label = format!("{number}looks for {missing}");
+        self.row().run = Some(Run { of, label, finds: false });
+        let last = self.last_row()?;
+        let it = &mut self.story.loops[of];
+        (it.missing, it.last_act) = (missing, last);
+        Ok(())
+    }
+
+    /// The column of a stage. Stages of one name take their columns in the order in which they come up.
     fn stage(&mut self, who: &Who) -> Result<usize> {
         if !self.known.contains(who) {
             self.known.push(who.clone());
@@ -276,80 +339,55 @@ impl Teller<'_> {
     }
 
     fn named(&self, name: &str, nth: usize) -> Result<usize> {
-        let mut same = (0..self.stages.len()).filter(|stage| self.stages[*stage].0 == name);
+        let mut same =
+            (0..self.scene.stages.len()).filter(|stage| self.scene.stages[*stage].0 == name);
         same.nth(nth).with_context(|| format!("there is no column for {name}"))
     }
 
-    /// Whether what happens now belongs to the last row.
+    /// Whether the last row is at this moment, so that it can hold what happens now.
     fn is_now(&self) -> bool {
         self.done.is_empty() && self.story.rows.last().is_some_and(|row| row.at == self.now)
     }
 
-    fn bar(&mut self, stage: usize, waits: bool) -> Result<()> {
+    fn bar(&mut self, stage: usize, waits: bool, note: String) -> Result<()> {
         let from = self.last_row()?;
-        self.story.bars.push(Bar { stage, from, to: None, waits, note: String::new() });
+        self.story.bars.push(Bar { stage, from, to: None, waits, note });
         Ok(())
+    }
+
+    /// The bar of the events that a stage is handling.
+    fn handling(&mut self, who: &Who) -> Result<usize> {
+        let stage = self.stage(who)?;
+        let bar = self.story.bars.iter().rposition(|bar| bar.stage == stage && !bar.waits);
+        bar.context("it handles nothing")
     }
 
     fn last_row(&self) -> Result<usize> {
         self.story.rows.len().checked_sub(1).context("nothing has happened yet")
     }
 
-    /// A new row, for what happens now.
-    fn row(&mut self) -> usize {
-        self.story.rows.push(Row { at: self.now, ..Row::default() });
-        let row = self.story.rows.len() - 1;
-        self.done_by(row);
-        row
+    /// Adds a row for what happens now. Bars that have ended end there.
+    fn row(&mut self) -> &mut Row {
+        self.row_at(self.now)
     }
 
-    /// What is done is done by that row.
-    fn done_by(&mut self, row: usize) {
+    fn row_at(&mut self, at: u32) -> &mut Row {
         for (_, bar) in self.done.drain(..) {
-            self.story.bars[bar].to = Some(row);
+            self.story.bars[bar].to = Some(self.story.rows.len());
         }
+        self.story.rows.push_mut(Row { at, ..Row::default() })
     }
 
-    /// What was done before now, and nothing else happened then, gets a row of its own.
+    /// If bars ended at an earlier moment and nothing has happened since, that moment gets a row of its own.
     fn time_passes(&mut self) {
         if let Some(&(at, _)) = self.done.first().filter(|(at, _)| *at < self.now) {
-            self.story.rows.push(Row { at, ..Row::default() });
-            self.done_by(self.story.rows.len() - 1);
+            self.row_at(at);
         }
     }
 
     fn arrow(&mut self, from: Place, to: Place, is_ask: bool, label: String) {
         if let Some(row) = self.story.rows.last_mut() {
             row.arrows.push(Arrow { from, to, is_ask, label });
-        }
-    }
-
-    fn start(&mut self, id: u32) -> Result<()> {
-        let from = self.last_row()?;
-        let lane = match self.story.loops.last() {
-            Some(last) if last.to == Some(from) => last.lane + 1,
-            Some(last) => last.lane,
-            None => 0,
-        };
-        let it = Place::Loop(self.story.loops.len());
-        self.story.loops.push(Loop { id, from, to: None, is_terminated: false, lane });
-        self.last_act.push(from);
-        self.is_task.push(false);
-        self.missing.push(0);
-        let pull = self.story.rows[from].arrows.last_mut().context("nobody pulls")?;
-        pull.to = it;
-        Ok(())
-    }
-
-    /// The loop of that number, or the last one.
-    fn loop_of(&self, id: Option<u32>) -> Result<usize> {
-        let is_it = |it: &Loop| id.is_none_or(|id| it.id == id);
-        self.story.loops.iter().rposition(is_it).context("there is no such loop")
-    }
-
-    fn all_loops_end(&mut self) {
-        for (it, last_act) in self.story.loops.iter_mut().zip(&self.last_act) {
-            it.to.get_or_insert(*last_act);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Writes SVG: text that can be selected, colours that follow the reader's theme, and no more.
+//! Writes SVG with selectable text, in colours that follow the reader's theme.
 
 use std::fmt::{Display, Write};
 
-/// The size of the letters. All else is measured by it.
+/// The font size, as in style.css. Everything else is measured by it.
 pub const FONT: i32 = 15;
 pub const MARGIN: i32 = 16;
-/// With less, the letters would be as large as the stages.
+/// In a narrower picture, browsers would scale the text up too much.
 pub const LEAST_WIDTH: i32 = 540;
 
-/// A picture under way. Its identifier is the file's name, and all that it defines is below that: several
-/// pictures can be put into one page.
+/// A picture that is being drawn. Its id is the file's name, and every id and rule in it begins with that, so that one
+/// page can hold several pictures.
 pub struct Svg {
     id: String,
     width: i32,
@@ -17,7 +17,7 @@ pub struct Svg {
     body: String,
 }
 
-/// Where a text is, seen from its point.
+/// Which part of a text is at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     Start,
@@ -78,7 +78,7 @@ impl Svg {
         );
     }
 
-    /// The title, and what is to be seen.
+    /// The title, and a sentence on what the picture shows.
     pub fn caption(&mut self, title: &str, lesson: &str) {
         self.text("title", (MARGIN, 30), Anchor::Start, title);
         for (line, y) in lines_of(lesson, self.width - 2 * MARGIN).iter().zip((54..).step_by(20)) {
@@ -86,11 +86,11 @@ impl Svg {
         }
     }
 
-    /// An arrow along these points, each straight above, below or beside the one before.
+    /// An arrow along these points. Each is straight above, below or beside the previous one.
     pub fn arrow(&mut self, class: &str, points: &[(i32, i32)]) {
         let &[.., before, tip] = points else { return };
         let (x, y) = ((tip.0 - before.0).signum(), (tip.1 - before.1).signum());
-        // The line ends within the head, which is sharper than the line is wide.
+        // The line ends inside the head, because the tip is narrower than the line.
         let (back_x, back_y) = (tip.0 - 11 * x, tip.1 - 11 * y);
         let mut line = String::new();
         for (index, point) in points.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Svg {
         self.path(&format!("{class} head"), &format!("M{tip_x} {tip_y}L{x1} {y1}L{x2} {y2}Z"));
     }
 
-    /// The whole file, with what it is for those who do not see it.
+    /// The whole file, with a title and a description for screen readers.
     pub fn finish(self, title: &str, description: &str) -> String {
         let Self { id, width, height, body } = self;
         let (title, description) = (escaped(title), escaped(description));
@@ -123,7 +123,7 @@ impl Svg {
     }
 }
 
-/// About how wide a text is, in a font that is rather wide.
+/// Estimates the width of a text in a wide font.
 pub fn width_of(text: &str) -> i32 {
     let tenths: i32 = text
         .chars()
@@ -137,7 +137,7 @@ pub fn width_of(text: &str) -> i32 {
     tenths * FONT / 10
 }
 
-/// The same, in bold letters.
+/// Estimates the width of a text in bold.
 pub fn bold_width_of(text: &str) -> i32 {
     width_of(text) * 11 / 10
 }
@@ -161,63 +161,30 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Light or dark, as the reader's system is, unless the page around it says which: mdBook by the name of a
-/// theme, other pages by `light` or `dark`. Each pair of colours has a contrast of at least 4.5, and no two
-/// things differ in their colour alone.
+/// The rules of style.css, limited to this picture.
+///
+/// Its first two lines are the colours. The reader's system chooses light or dark, unless the page around the picture
+/// does: mdBook by the name of its theme, other pages by `light` or `dark`. Text has a contrast of at least 4.5, and
+/// no two things differ in colour alone.
 fn style(id: &str) -> String {
-    const LIGHT: &str = "--paper:#ffffff;--ink:#1f2328;--faint:#8c959f;--muted:#57606a;--box:#f3f5f8;\
-        --ask:#a33b00;--event:#0558a8;--new:#8a2a8f;--new-box:#fbeffc;--bar:#b6d7f7;--loop:#e3e7ec";
-    const DARK: &str = "--paper:#0d1117;--ink:#e6edf3;--faint:#6e7681;--muted:#a3adb8;--box:#1b222c;\
-        --ask:#ffa657;--event:#79c0ff;--new:#e9a5ee;--new-box:#33203a;--bar:#1f4b7a;--loop:#343c46";
-    let rules = format!(
-        "text{{font:{FONT}px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;fill:var(--ink)}}\n\
-         .title{{font-size:18px;font-weight:700}}\n\
-         .head-text,.strong{{font-weight:700}}\n\
-         .muted{{fill:var(--muted)}}\n\
-         .halo{{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}}\n\
-         text.ask{{fill:var(--ask)}}\n\
-         text.event{{fill:var(--event)}}\n\
-         text.new{{fill:var(--new)}}\n\
-         line,path{{fill:none;stroke:var(--ink);stroke-width:2px}}\n\
-         rect,circle{{stroke:none}}\n\
-         .paper{{fill:var(--paper)}}\n\
-         .box{{fill:var(--box);stroke:var(--muted);stroke-width:1.5px}}\n\
-         .box.new{{fill:var(--new-box);stroke:var(--new);stroke-width:3px}}\n\
-         .frame{{fill:none;stroke:var(--muted);stroke-width:1.5px}}\n\
-         .life{{stroke:var(--faint);stroke-width:1px}}\n\
-         .axis{{stroke:var(--muted);stroke-width:1.5px}}\n\
-         .shortened{{stroke-dasharray:2 5}}\n\
-         .gone{{stroke:var(--faint);stroke-dasharray:2 5;stroke-width:2px}}\n\
-         .ask{{stroke:var(--ask)}}\n\
-         .event{{stroke:var(--event)}}\n\
-         .new{{stroke:var(--new)}}\n\
-         text.ask,text.event,text.new{{stroke:none}}\n\
-         text.halo{{stroke:var(--paper)}}\n\
-         line.ask,path.ask:not(.head){{stroke-dasharray:6 4}}\n\
-         path.new:not(.head){{stroke-width:3px}}\n\
-         .head{{stroke-dasharray:none;stroke-width:1px}}\n\
-         .ask.head{{fill:var(--ask)}}\n\
-         .event.head{{fill:var(--event)}}\n\
-         .does.head{{fill:var(--ink)}}\n\
-         .new.head{{fill:var(--new)}}\n\
-         .bar{{fill:var(--bar);stroke:var(--event);stroke-width:1.5px}}\n\
-         .group{{fill:none;stroke:var(--faint);stroke-width:1px}}\n\
-         .waits{{fill:var(--paper);stroke:var(--event);stroke-width:1.5px;stroke-dasharray:3 3}}\n\
-         .loop{{fill:var(--loop);stroke:var(--muted);stroke-width:1.5px}}\n\
-         .none{{fill:var(--paper);stroke:var(--ink);stroke-width:2px}}\n\
-         .some{{fill:var(--event);stroke:var(--event);stroke-width:2px}}\n\
-         .point{{fill:var(--paper);stroke:var(--ask);stroke-width:2px}}\n\
-         .cross{{stroke:var(--ink);stroke-width:3px}}\n"
-    );
-    let mut style = format!(
-        "#{id}{{{LIGHT}}}\n@media (prefers-color-scheme:dark){{#{id}{{{DARK}}}}}\n\
-         :is(.light,.rust) #{id}{{{LIGHT}}}\n:is(.dark,.coal,.navy,.ayu) #{id}{{{DARK}}}\n"
-    );
-    for rule in rules.lines() {
+    let mut style = String::new();
+    for rule in include_str!("style.css").lines() {
         let (selectors, declarations) = rule.split_once('{').unwrap_or((rule, ""));
-        let selectors: Vec<_> =
-            selectors.split(',').map(|selector| format!("#{id} {selector}")).collect();
-        let _ = writeln!(style, "{}{{{declarations}", selectors.join(","));
+        let _ = match selectors {
+            "light" => {
+                writeln!(style, "#{id}{{{declarations}\n:is(.light,.rust) #{id}{{{declarations}")
+            }
+            "dark" => writeln!(
+                style,
+                "@media (prefers-color-scheme:dark){{#{id}{{{declarations}}}\n\
+                 :is(.dark,.coal,.navy,.ayu) #{id}{{{declarations}"
+            ),
+            _ => {
+                let selectors: Vec<_> =
+                    selectors.split(',').map(|selector| format!("#{id} {selector}")).collect();
+                writeln!(style, "{}{{{declarations}", selectors.join(","))
+            }
+        };
     }
     style
 }

@@ -1,25 +1,24 @@
-//! What every picture is, whatever it shows; and how a run becomes one.
+//! Properties of every picture, and how a run becomes one.
 
 use std::fs;
 
 use roxmltree::{Document, Node};
 
 use super::recording::{Entry, What, Who, parse};
-use super::story::{Arrow, Place, Story, tell};
+use super::scenes::SCENE;
+use super::story::{Arrow, Place, Stage, Story, tell};
 use super::svg::width_of;
-use super::{PLANS, SCENES, path, stages, steps};
+use super::{PLANS, SCENES, Scene, path, stages, steps};
 
-/// All that are kept, by their names.
+/// The pictures in the repository, by name.
 fn pictures() -> Vec<(String, String)> {
-    let mut pictures = Vec::new();
-    for step in steps::all().unwrap() {
-        for kind in ["stages", "time"] {
-            let path = path(step.number, kind);
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            pictures.push((name, fs::read_to_string(path).unwrap()));
-        }
-    }
-    pictures
+    let scenes = SCENES.iter().map(|scene| (scene.picture, "time"));
+    let plans = PLANS.iter().map(|plan| (plan.picture, "stages"));
+    let pictures = scenes.chain(plans).map(|(picture, kind)| {
+        let kept = fs::read_to_string(path(picture, kind)).unwrap();
+        (format!("{picture}-{kind}"), kept)
+    });
+    pictures.collect()
 }
 
 fn number(of: &Node, attribute: &str) -> i32 {
@@ -36,21 +35,23 @@ fn size(document: &Document) -> (i32, i32) {
 
 #[test]
 fn each_step_has_both() {
-    let steps: Vec<_> = steps::all().unwrap().iter().map(|step| step.number).collect();
-    assert_eq!(SCENES.iter().map(|scene| scene.step).collect::<Vec<_>>(), steps);
-    assert_eq!(PLANS.iter().map(|plan| plan.step).collect::<Vec<_>>(), steps);
+    for step in steps::all().unwrap() {
+        let picture = format!("step{:02}", step.number);
+        assert!(SCENES.iter().any(|scene| scene.picture == picture), "{picture}");
+        assert!(PLANS.iter().any(|plan| plan.picture == picture), "{picture}");
+    }
 }
 
 #[test]
 fn the_stages_are_those_of_the_plans() {
     for plan in PLANS {
-        let kept = fs::read_to_string(path(plan.step, "stages")).unwrap();
-        assert_eq!(kept, stages::draw(plan).unwrap(), "cargo x pictures makes it anew");
+        let kept = fs::read_to_string(path(plan.picture, "stages")).unwrap();
+        assert_eq!(kept, stages::draw(plan).unwrap(), "`cargo x pictures` draws it again");
     }
 }
 
 #[test]
-fn who_does_not_see_it_is_told() {
+fn screen_readers_get_a_title_and_a_description() {
     for (name, picture) in pictures() {
         let document = Document::parse(&picture).unwrap();
         let root = document.root_element();
@@ -67,7 +68,7 @@ fn who_does_not_see_it_is_told() {
     }
 }
 
-/// Several pictures can be put into one page, and a picture can stand alone.
+/// So that one page can hold several pictures, and a picture can stand alone.
 #[test]
 fn nothing_reaches_out_of_it() {
     for (name, picture) in pictures() {
@@ -135,7 +136,7 @@ fn all_of_it_is_within_it() {
     }
 }
 
-/// Words that stand on top of each other cannot be read.
+/// Overlapping words cannot be read.
 #[test]
 fn no_text_lies_on_another() {
     for (name, picture) in pictures() {
@@ -184,8 +185,12 @@ fn a_log_is_understood() {
             Some(What::Done { who: who(3) }),
         ),
         (
-            r#"{"timestamp":"0.000000","level":"INFO","message":"Server #Task<7> looping: Run 3. Looking for 30 events","target":"t"}"#,
-            Some(What::Run { id: Some(7), run: Some(3), missing: 30 }),
+            r#"{"timestamp":"0.000000","level":"INFO","message":"looping","run":3,"missing":30,"target":"t"}"#,
+            Some(What::Run { run: Some(3), missing: 30 }),
+        ),
+        (
+            r#"{"timestamp":"0.000000","level":"INFO","message":"consumed","files":"[\"a/b/one\", \"a/two\"]","target":"t","spans":[{"count":2,"stage":"SQS.Consumer","subscription":3,"name":"handle_events"}]}"#,
+            Some(What::Files { by: who(3), names: "one, two".to_owned() }),
         ),
         (
             r#"{"timestamp":"0.000000","level":"INFO","message":"Initalised SQS.Producer","target":"t"}"#,
@@ -196,7 +201,7 @@ fn a_log_is_understood() {
         assert_eq!(parse(line).unwrap().map(|entry| entry.what), what, "{line}");
     }
     let at = |time: &str| {
-        let line = format!(r#"{{"timestamp":"{time}","message":"Casting events to producer"}}"#);
+        let line = format!(r#"{{"timestamp":"{time}","message":"","missing":2}}"#);
         parse(&line).map(|entry| entry.unwrap().at)
     };
     assert_eq!(at("86.000000").unwrap(), 86_000);
@@ -204,9 +209,10 @@ fn a_log_is_understood() {
     assert!(at("2026-11-22T16:00:00.000000Z").is_err(), "that clock is not paused");
 }
 
-/// A second ask terminates the loop of the first, and both are looked for.
+/// A second ask terminates the loop of the first, and the next loop looks for both.
 #[test]
 fn new_demand_takes_over() {
+    const STAGES: &[Stage] = &[("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
     let who = |subscription| Who { name: "C".to_owned(), subscription };
     let ask = |subscription| What::Ask { by: who(subscription), of: "P".to_owned(), count: 10 };
     let dispatch = What::Dispatch { by: "P".to_owned(), to: who(2), count: 5 };
@@ -214,25 +220,20 @@ fn new_demand_takes_over() {
         (0, ask(1)),
         (0, ask(2)),
         (0, What::Demand { count: 10 }),
-        (0, What::Seeks { count: 10 }),
-        (0, What::Looping { count: 0 }),
         (0, What::Starts { id: 4 }),
         (0, What::Demand { count: 10 }),
-        (0, What::Seeks { count: 20 }),
-        (0, What::Looping { count: 1 }),
         (0, What::Terminates { id: 4 }),
         (0, What::Starts { id: 5 }),
-        (50, What::Run { id: Some(5), run: Some(0), missing: 20 }),
-        (50, What::Found),
-        (50, What::Notified { count: 5 }),
+        (50, What::Run { run: Some(0), missing: 20 }),
+        (50, What::Emit { by: "P".to_owned(), count: 5 }),
         (50, dispatch),
         (50, What::Begins { who: who(2) }),
         (60, What::Done { who: who(2) }),
-        (70, What::Run { id: Some(5), run: Some(1), missing: 15 }),
+        (70, What::Run { run: Some(1), missing: 15 }),
     ];
     let entries: Vec<_> = whats.map(|(at, what)| Entry { at, what }).into();
-    let stages = [("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
-    let Story { rows, loops, bars } = tell(&entries, &stages, "").unwrap();
+    let scene = Scene { stages: STAGES, ..SCENE };
+    let Story { rows, loops, bars } = tell(&entries, &scene).unwrap();
     assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [0, 0, 50, 60, 70]);
     let arrow = |from, to, is_ask, label: &str| Arrow { from, to, is_ask, label: label.to_owned() };
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Draws a picture of time: a column for each stage and each loop of the server, and time goes down.
+//! Draws a picture of time: each stage and each loop of the server has a column, and time goes down.
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -9,34 +9,43 @@ use super::legend::Legend;
 use super::story::{Arrow, Place, Stage, Story};
 use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, bold_width_of, lines_of, width_of};
 
-/// What of a run is to be shown, and what is to be said of it.
+/// The stretch of a run that a picture shows, and its texts.
 pub struct Scene {
-    pub step: u8,
+    /// How the picture's file name begins.
+    pub picture: &'static str,
+    /// The program that is run. Step 9 has a program of its own here, because it needs a runtime of one thread.
+    pub program: &'static str,
     pub title: &'static str,
-    /// What is to be seen in it.
+    /// A sentence on what the picture shows.
     pub lesson: &'static str,
-    /// What the step is run with.
+    /// The program's arguments.
     pub arguments: &'static [&'static str],
+    /// The title of the column from which the first stage's events come.
+    pub source: &'static str,
+    /// Whether the first stage pulls its events from there.
+    pub pulls: bool,
     pub stages: &'static [Stage],
-    /// What is said of a loop that hands its events on.
+    /// How the label of a loop's events begins.
     pub verb: &'static str,
-    /// The end, in tenths of a second.
+    /// Where the picture ends, in tenths of a second.
     pub until: u32,
-    /// A stretch that is more of the same.
+    /// A stretch that repeats what came before.
     pub leave_out: Option<RangeInclusive<u32>>,
-    /// How much longer a second is than it need be.
+    /// The extra length of a second.
     pub second: i32,
-    /// What the eye is to be drawn to.
+    /// The label to highlight.
     pub point: &'static str,
-    /// Whether it is shown when messages are deleted.
+    /// Whether the picture shows when messages are deleted.
     pub deletes: bool,
+    /// Whether the program uses the embedded SQS and S3.
+    pub has_network: bool,
 }
 
 const ROW: i32 = 34;
 const LANE: usize = 50;
 const AXIS: i32 = 60;
 const DELETES: &str = "deleted";
-/// That of the embedded SQS and S3, on a paused clock.
+/// How the embedded SQS and S3 simulate a network on a paused clock.
 const NETWORK: &str = "The network is a made-up one: 0.2 s a request, 1 MiB a second.";
 /// Half of the width of a bar.
 pub const HALF: i32 = 7;
@@ -46,110 +55,72 @@ struct Layout {
     server: Option<i32>,
     stages: Vec<i32>,
     width: i32,
-    /// Of each row that is shown.
+    /// The height of each row; `None` if the row is left out.
     rows: Vec<Option<i32>>,
-    /// Where something is left out, and how many runs it had.
+    /// Where rows are left out, and how many runs they had.
     left_out: Option<(i32, usize)>,
     header: i32,
     end: i32,
-    /// How far the notes beside each stage's bars reach.
+    /// The width of the notes beside each stage's bars.
     notes: Vec<i32>,
 }
 
-/// Draws it.
+/// Draws the picture.
 ///
 /// # Errors
 ///
-/// If what is left out is needed to understand the rest.
+/// If something begins in a row that is shown and ends in one that is left out.
 pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
     let layout = Layout::of(scene, story);
     let legend = Legend::of(story, layout.width - 2 * MARGIN);
-    let note = if scene.needs_a_network() { 24 } else { 0 };
+    let note = if scene.has_network { 24 } else { 0 };
     let height = layout.end + 40 + legend.height() + note + MARGIN;
-    let id = format!("step{:02}-time", scene.step);
+    let id = format!("{}-time", scene.picture);
     let mut svg = Svg::new(&id, layout.width, height);
-    let title = scene.heading();
-    svg.caption(&title, scene.lesson);
+    svg.caption(scene.title, scene.lesson);
     layout.axis(&mut svg, story);
     layout.columns(&mut svg, scene);
     layout.loops(&mut svg, story)?;
     layout.bars(&mut svg, story)?;
     layout.happenings(&mut svg, story, scene);
     legend.draw(&mut svg, (MARGIN, layout.end + 52));
-    if scene.needs_a_network() {
+    if scene.has_network {
         let y = layout.end + 52 + legend.height();
         svg.text("muted", (MARGIN, y), Anchor::Start, NETWORK);
     }
     let description = format!("{} {}", scene.lesson, in_words(scene, story));
-    Ok(svg.finish(&format!("{title}, in time"), &description))
-}
-
-impl Scene {
-    fn heading(&self) -> String {
-        format!("Step {}: {}", self.step, self.title)
-    }
-
-    /// Whether it is about SQS.
-    fn needs_a_network(&self) -> bool {
-        self.step > 5
-    }
+    Ok(svg.finish(&format!("{}, in time", scene.title), &description))
 }
 
 impl Layout {
     fn of(scene: &Scene, story: &Story) -> Self {
         let arrows = || story.rows.iter().flat_map(|row| &row.arrows);
-        let room = |fits: &dyn Fn(&Arrow) -> bool| {
-            arrows().filter(|arrow| fits(arrow)).map(|arrow| width_of(&arrow.label)).max()
-        };
-        let runs = story.rows.iter().filter_map(|row| row.run.as_ref());
-        let run_label = runs.map(|run| width_of(&run.label)).max().unwrap_or_default();
         let has_server = arrows().any(|arrow| arrow.touches(Place::Server));
+        let run_labels =
+            story.rows.iter().filter_map(|row| Some(width_of(&row.run.as_ref()?.label)));
+        let first = AXIS + if has_server { 70 } else { widest(run_labels) + 40 };
         let lane_count = story.loops.iter().map(|it| it.lane + 1).max().unwrap_or(1);
-        let notes: Vec<i32> = (0..scene.stages.len())
-            .map(|stage| {
-                let bars = story.bars.iter().filter(|bar| bar.stage == stage);
-                let notes = bars.filter(|bar| !bar.note.is_empty());
-                notes.map(|bar| HALF + 7 + width_of(&bar.note)).max().unwrap_or_default()
-            })
-            .collect();
-        let to_server =
-            |arrow: &Arrow| !matches!((arrow.from, arrow.to), (Place::Stage(_), Place::Stage(_)));
-        let header = lane_count / 2 * LANE;
-        let header = i32::midpoint(bold_width_of("Server’s loops"), bold_width_of("Producer")) + 34
-            - i32::try_from(header).unwrap_or_default();
-        let mut gaps = vec![(room(&to_server).unwrap_or_default().max(70) + 50).max(header)];
-        for (index, pair) in scene.stages.windows(2).enumerate() {
-            let boxes = i32::midpoint(bold_width_of(pair[0].1), bold_width_of(pair[1].1));
-            let is_group = group_of(pair[0]).is_some() && group_of(pair[0]) == group_of(pair[1]);
-            let boxes = boxes + if is_group { 32 } else { 60 };
-            let next = if is_group { 0 } else { bold_width_of(pair[1].1) / 2 + 30 };
-            let note = notes[index] + next + 16;
-            let label = room(&|arrow| arrow.gap() == Some(index)).unwrap_or_default() + 50;
-            gaps.push(boxes.max(label).max(note));
-        }
-        let first = AXIS + if has_server { 70 } else { run_label + 40 };
         let lanes: Vec<_> = (first..).step_by(LANE).take(lane_count).collect();
         let last_lane = lanes.last().copied().unwrap_or(first);
-        let right = scene.stages.last().map_or(0, |stage| bold_width_of(stage.1)) / 2 + 20;
-        let deletes = story.rows.iter().any(|row| row.deletes);
-        let right = right.max(if deletes { width_of(DELETES) + 20 } else { 0 });
-        let right = right.max(notes.last().map_or(0, |note| note + 16)).max(40) + MARGIN;
-        let title = width_of(&scene.heading()) * 18 / FONT + 3 * MARGIN;
-        let least = last_lane + gaps.iter().sum::<i32>() + right;
-        // What is too much is shared out.
-        let width = least.max(title).max(LEAST_WIDTH);
-        let count = i32::try_from(gaps.len()).unwrap_or(1);
-        let mut x = last_lane;
-        let mut stages = Vec::new();
-        for gap in gaps {
-            x += gap + (width - least) / count;
-            stages.push(x);
-        }
+        let notes: Vec<_> =
+            (0..scene.stages.len()).map(|stage| width_of_notes(stage, story)).collect();
+        let gaps = gaps(scene, story, &notes, (last_lane - first) / 2);
+        let right = right_of_the_last(scene, story, &notes);
 
+        let title = width_of(scene.title) * 18 / FONT + 3 * MARGIN;
+        let least = last_lane + gaps.iter().sum::<i32>() + right;
+        // Room to spare is shared out.
+        let width = least.max(title).max(LEAST_WIDTH);
+        let spare = (width - least) / i32::try_from(gaps.len()).unwrap_or(1);
+        let mut x = last_lane;
+        let stages = gaps.iter().map(|gap| {
+            x += gap + spare;
+            x
+        });
+        let stages = stages.collect();
         let caption = lines_of(scene.lesson, width - 2 * MARGIN).len();
-        let groups =
-            if scene.stages.iter().any(|stage| group_of(*stage).is_some()) { 26 } else { 0 };
-        let header = 54 + groups + 20 * i32::try_from(caption).unwrap_or_default();
+        let has_groups = scene.stages.iter().any(|stage| group_of(*stage).is_some());
+        let groups = if has_groups { 26 } else { 0 };
         let mut layout = Self {
             lanes: if has_server { Vec::new() } else { lanes },
             server: has_server.then_some(first),
@@ -157,7 +128,7 @@ impl Layout {
             width,
             rows: Vec::new(),
             left_out: None,
-            header,
+            header: 54 + groups + 20 * i32::try_from(caption).unwrap_or_default(),
             end: 0,
             notes,
         };
@@ -238,9 +209,7 @@ impl Layout {
             (_, Some(first), Some(last)) => (*first, *last),
             _ => return,
         };
-        let title = if self.server.is_some() { "Server" } else { "Server’s loops" };
-        let title =
-            if scene.verb.is_empty() || self.server.is_some() { title } else { "Server’s tasks" };
+        let title = scene.source;
         let middle = i32::midpoint(from, to);
         let half = (bold_width_of(title) / 2 + 10).max((to - from) / 2 + 16);
         self.column(svg, title, middle, half);
@@ -256,7 +225,7 @@ impl Layout {
         }
     }
 
-    /// The stages of a pipeline belong together: their names begin with that of the pipeline.
+    /// Frames the stages of each pipeline. Their names begin with the pipeline's name.
     fn groups(&self, svg: &mut Svg, scene: &Scene) {
         let groups = scene.stages.windows(2).zip(self.stages.windows(2)).zip(self.notes.windows(2));
         for ((group, x), notes) in groups {
@@ -279,7 +248,7 @@ impl Layout {
         svg.text("head-text", (x, self.header + 25), Anchor::Middle, title);
     }
 
-    /// The rows from one to the other, if they are shown.
+    /// The heights of two rows, if they are shown.
     fn span(&self, from: usize, to: Option<usize>) -> Result<Option<(i32, i32)>> {
         let to = match to {
             Some(to) => self.rows[to],
@@ -339,6 +308,10 @@ impl Layout {
                 svg.text("strong halo", (x + HALF + 7, y + 5), Anchor::Start, DELETES);
                 svg.line("axis", (x - HALF, y), (x + HALF, y));
             }
+            if !row.note.is_empty() {
+                let x = self.stages[0];
+                svg.text("muted halo", (x - 8, y + 5), Anchor::End, &row.note);
+            }
             if let Some(run) = &row.run {
                 let x = self.lanes[story.loops[run.of].lane];
                 svg.circle(if run.finds { "some" } else { "none" }, (x, y), 5);
@@ -383,7 +356,7 @@ impl Layout {
         }
     }
 
-    /// Half of the width that something has in that row.
+    /// Half the width of a place in that row.
     fn half(&self, place: Place, row: usize, story: &Story) -> i32 {
         match place {
             Place::Loop(_) => HALF,
@@ -398,7 +371,50 @@ impl Layout {
     }
 }
 
-/// How far the frame of its pipeline is from a stage, to the left.
+fn widest(widths: impl Iterator<Item = i32>) -> i32 {
+    widths.max().unwrap_or_default()
+}
+
+/// The width of the notes beside a stage's bars.
+fn width_of_notes(stage: usize, story: &Story) -> i32 {
+    let bars = story.bars.iter().filter(|bar| bar.stage == stage && !bar.note.is_empty());
+    widest(bars.map(|bar| HALF + 7 + width_of(&bar.note)))
+}
+
+/// The distances between columns. The first one begins at the last of the server's lanes; half of the lanes are left of the
+/// middle of their title.
+fn gaps(scene: &Scene, story: &Story, notes: &[i32], half_of_the_lanes: i32) -> Vec<i32> {
+    let labels = |gap| {
+        let arrows = story.rows.iter().flat_map(|row| &row.arrows);
+        widest(arrows.filter(|arrow| arrow.gap() == gap).map(|arrow| width_of(&arrow.label)))
+    };
+    let titles = i32::midpoint(bold_width_of(scene.source), bold_width_of(scene.stages[0].1));
+    let note = widest(story.rows.iter().map(|row| width_of(&row.note)));
+    let mut gaps = vec![(labels(None).max(note).max(70) + 50).max(titles + 34 - half_of_the_lanes)];
+    for (index, pair) in scene.stages.windows(2).enumerate() {
+        let titles = i32::midpoint(bold_width_of(pair[0].1), bold_width_of(pair[1].1));
+        let is_group = group_of(pair[0]).is_some() && group_of(pair[0]) == group_of(pair[1]);
+        let (boxes, next) = if is_group {
+            (titles + 32, 0)
+        } else {
+            (titles + 60, bold_width_of(pair[1].1) / 2 + 30)
+        };
+        let note = notes[index] + next + 16;
+        gaps.push(boxes.max(labels(Some(index)) + 50).max(note));
+    }
+    gaps
+}
+
+/// The distance from the middle of the last stage's column to the edge.
+fn right_of_the_last(scene: &Scene, story: &Story, notes: &[i32]) -> i32 {
+    let title = scene.stages.last().map_or(0, |stage| bold_width_of(stage.1)) / 2 + 20;
+    let has_deletes = story.rows.iter().any(|row| row.deletes);
+    let deletes = if has_deletes { width_of(DELETES) + 20 } else { 0 };
+    let note = notes.last().map_or(0, |note| note + 16);
+    title.max(deletes).max(note).max(40) + MARGIN
+}
+
+/// The distance from a stage to the left side of its pipeline's frame.
 fn frame_before(stage: Stage) -> i32 {
     bold_width_of(stage.1) / 2 + 20
 }
@@ -412,7 +428,7 @@ impl Arrow {
         self.from == place || self.to == place
     }
 
-    /// Which gap between stages has room for its label: `None` is that between the server and the first.
+    /// The gap between stages that holds its label. `None` is the gap between the server and the first stage.
     fn gap(&self) -> Option<usize> {
         match (self.from, self.to) {
             (Place::Stage(a), Place::Stage(b)) => Some(a.min(b)),
@@ -421,7 +437,7 @@ impl Arrow {
     }
 }
 
-/// The picture's contents, for those who do not see it.
+/// Describes the picture for screen readers.
 fn in_words(scene: &Scene, story: &Story) -> String {
     let name = |place: Place| match place {
         Place::Server => "the server".to_owned(),
@@ -443,6 +459,9 @@ fn in_words(scene: &Scene, story: &Story) -> String {
         if let Some(run) = &row.run {
             let found = if run.finds { "" } else { ", finds nothing" };
             said.insert(0, format!("{} {}{found}", name(Place::Loop(run.of)), run.label));
+        }
+        if !row.note.is_empty() {
+            said.push(format!("{}: {}", name(Place::Stage(0)), row.note));
         }
         if row.deletes {
             said.push("the message is deleted".to_owned());

@@ -5,7 +5,9 @@ mod links;
 mod pages;
 mod picture;
 
+use std::env;
 use std::io;
+use std::net::TcpListener;
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, ensure};
@@ -13,19 +15,19 @@ use clap::Subcommand;
 
 use crate::steps::root;
 
-/// What is built is what is tested.
+/// The version that the tests have seen.
 const MDBOOK: &str = "0.5.4";
 
-/// What `cargo x book` can be told.
+/// The arguments of `cargo x book`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Serves it at this machine, and builds it anew whenever a file changes
+    /// Serves the book on this machine, and builds it again whenever a file changes
     #[arg(long)]
     serve: bool,
-    /// Serves it, and shows it in the browser
+    /// Serves the book, and opens it in the browser
     #[arg(long)]
     open: bool,
-    /// Where it is served
+    /// The port to serve it at
     #[arg(long, default_value_t = 3000)]
     port: u16,
     #[command(subcommand)]
@@ -34,15 +36,15 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum CalledBy {
-    /// What mdBook calls: the book comes in on standard input, and goes out as it is to be
+    /// For mdBook, which calls this with the book on standard input, and reads the changed book
     #[command(hide = true)]
     Preprocess {
-        /// `supports html`: whether it is wanted for this kind of output. It is for any.
+        /// `supports html`: mdBook asks this first. The answer is yes for every kind of output.
         question: Vec<String>,
     },
 }
 
-/// Builds the book into `target/book`, and serves it if that is wanted.
+/// Builds the book into `target/book`, or serves it.
 ///
 /// # Errors
 ///
@@ -63,26 +65,39 @@ fn preprocess() -> Result<()> {
 
 fn build(args: &Args) -> Result<()> {
     install()?;
+    let served = args.serve || args.open;
     let mut mdbook = Command::new(root().join("target/mdbook/bin/mdbook"));
-    if args.serve || args.open {
-        mdbook.args(["serve", "--hostname", "127.0.0.1", "--port", &args.port.to_string()]);
+    if env::var_os("MDBOOK_LOG").is_none() {
+        mdbook.env("MDBOOK_LOG", "warn");
+    }
+    if served {
+        let port = args.port;
+        // mdBook panics if another program has the port.
+        TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("cannot use port {port}; choose another one with --port"))?;
+        println!("The book is at http://127.0.0.1:{port}, until you press Ctrl-C.");
+        mdbook.args(["serve", "--hostname", "127.0.0.1", "--port", &port.to_string()]);
         mdbook.args(args.open.then_some("--open"));
-        // Its pages are other ones: each waits to hear that it is to be loaded anew.
+        // A folder of its own, because each served page listens for changes.
         mdbook.arg("--dest-dir").arg(root().join("target/book-served"));
     } else {
         mdbook.arg("build");
     }
-    succeeded("mdbook", mdbook.arg(root().join("shared/book")).status())
+    succeeded("mdbook", mdbook.arg(root().join("shared/book")).status())?;
+    if !served {
+        println!("The book is {}", root().join("target/book/index.html").display());
+    }
+    Ok(())
 }
 
-/// Builds mdBook, if that has not been done yet. Cargo sees to it that it is this very version.
+/// Builds mdBook unless that has been done. Cargo makes sure that it is exactly this version.
 fn install() -> Result<()> {
     let folder = root().join("target/mdbook");
     if !folder.exists() {
-        println!("Building mdBook {MDBOOK}. That takes a minute or two, and is done once.");
+        println!("Building mdBook {MDBOOK}. That takes a minute or two, and happens once.");
     }
     let mut cargo = Command::new("cargo");
-    // Optimised, it takes twice as long to build, and no less for a book as small as this.
+    // An optimised build would take twice as long, and make a book as small as this no faster.
     cargo.args(["install", "mdbook", "--locked", "--debug", "--quiet", "--version", MDBOOK]);
     succeeded("cargo install mdbook", cargo.arg("--root").arg(folder).status())
 }

@@ -31,8 +31,8 @@ pub fn print(from: u8, to: u8) -> Result<()> {
         added: AnsiColor::Green.on_default(),
     };
     let mut out = anstream::stdout().lock();
-    write!(out, "{}", show(from, to, &differences, &colours))?;
     writeln!(out, "{}", summary(&differences))?;
+    write!(out, "{}", show(from, to, &differences, &colours))?;
     Ok(())
 }
 

@@ -47,21 +47,25 @@ enum Command {
     #[command(override_usage = "cargo x diff <FROM> <TO>, for instance: cargo x diff 4 5")]
     Diff {
         /// The number of a step
+        #[arg(value_parser = steps::number)]
         from: u8,
         /// The number of another one
+        #[arg(value_parser = steps::number)]
         to: u8,
     },
     /// Writes the steps' diffs into their READMEs
     Diffs,
     /// Runs what the READMEs show in a terminal, and writes down what happens if it is not that
     Transcripts {
-        /// The numbers of steps; all of them, if none is named
+        /// The numbers of steps; without any, all of them
+        #[arg(value_parser = steps::number)]
         steps: Vec<u8>,
     },
     /// Carries a change of one step through the later steps, and stops at a conflict
     #[command(override_usage = "cargo x carry <STEP>, for instance: cargo x carry 4")]
     Carry {
         /// The number of the step that has changed
+        #[arg(value_parser = steps::number)]
         step: u8,
         /// The commit that the step has changed since
         #[arg(long, value_name = "COMMIT", default_value = "HEAD")]

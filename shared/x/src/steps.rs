@@ -52,7 +52,16 @@ pub fn all_in(root: &Path) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The one with this number.
+/// Reads the number of a step from the command line.
+///
+/// # Errors
+///
+/// If it is no number.
+pub fn number(argument: &str) -> Result<u8, &'static str> {
+    argument.parse().map_err(|_| "it is not the number of a step, such as 4")
+}
+
+/// The step with this number.
 ///
 /// # Errors
 ///

@@ -1,10 +1,14 @@
-//! Pictures: in the page itself, so that they have its colours and their text can be selected.
+//! Pictures are part of the page's HTML, so that they have its colours and their text can be selected.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
 use crate::steps::root;
+
+/// How far a picture may shrink on a narrow screen, in percent: its letters, of 15 pixels, become
+/// those of 8.5. After that it scrolls.
+const SMALLEST: u32 = 57;
 
 /// The SVG `file` as HTML.
 ///
@@ -18,11 +22,21 @@ pub fn inline(file: &str) -> Result<String> {
 }
 
 fn figure(svg: &str) -> Result<String> {
-    // What is before that is for a file of its own.
+    // A page of HTML has no use for the declaration of XML before it.
     let start = svg.find("<svg").context("it has no <svg")?;
     // An empty line would end the HTML in Markdown.
     let lines: Vec<&str> = svg[start..].lines().filter(|line| !line.trim().is_empty()).collect();
-    Ok(format!("<figure class=\"picture\">\n{}\n</figure>", lines.join("\n")))
+    let least = width(&svg[start..]).context("its <svg> has no width")? * SMALLEST / 100;
+    Ok(format!(
+        "<figure class=\"picture\" style=\"--least-width: {least}px\">\n{}\n</figure>",
+        lines.join("\n")
+    ))
+}
+
+/// That of the first element, in whole pixels.
+fn width(svg: &str) -> Option<u32> {
+    let (element, _) = svg.split_once('>')?;
+    element.split_once(" width=\"")?.1.split_once('"')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -31,9 +45,11 @@ mod tests {
 
     #[test]
     fn it_can_be_in_a_page_and_has_no_empty_lines() {
-        let svg = "<?xml version=\"1.0\"?>\n<svg>\n\n<text>a</text>\n  \n</svg>\n";
-        let html = "<figure class=\"picture\">\n<svg>\n<text>a</text>\n</svg>\n</figure>";
+        let svg = "<?xml version=\"1.0\"?>\n<svg width=\"200\">\n\n<text>a</text>\n  \n</svg>\n";
+        let html = "<figure class=\"picture\" style=\"--least-width: 114px\">\n\
+                    <svg width=\"200\">\n<text>a</text>\n</svg>\n</figure>";
         assert_eq!(figure(svg).unwrap(), html);
         figure("GIF89a").unwrap_err();
+        figure("<svg><rect width=\"2\"/></svg>").unwrap_err();
     }
 }

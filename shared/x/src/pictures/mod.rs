@@ -21,7 +21,6 @@ use anyhow::{Context, Result, ensure};
 use crate::programs::Programs;
 use crate::steps;
 use plans::PLANS;
-use recording::What;
 use scenes::{FILES, SCENES};
 use time::Scene;
 
@@ -56,16 +55,11 @@ fn in_time(scene: &Scene, programs: &Programs) -> Result<String> {
             let line = format!("{:>1$}\n", name, 1023);
             fs::write(folder.path().join(name), line.repeat(*size))?;
         }
-        let mut entries = recording::record(&program, scene.arguments, folder.path(), scene.until)?;
-        entries.retain(|entry| scene.deletes || entry.what != What::Deletes);
-        if scene.has_network {
-            recording::renumber(&mut entries);
-        }
-        Ok(entries)
+        let lines = recording::record(&program, scene.arguments, folder.path(), scene.until)?;
+        story::tell(&lines, scene)
     };
-    let entries = record()?;
-    ensure!(entries == record()?, "two runs of it differ");
-    let story = story::tell(&entries, scene)?;
+    let story = record()?;
+    ensure!(story == record()?, "two runs of it differ");
     time::draw(scene, &story)
 }
 

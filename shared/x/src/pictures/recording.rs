@@ -11,14 +11,6 @@ use serde::Deserialize;
 /// Log lines from level `info` up, everything that the stages trace, and the requests that SQS gets.
 const LOG: &str = "info,aws=error,h2=error,hyper=error,rustack=off,s3s=off,shared::stage=trace,shared::local_aws=debug";
 
-/// One line of the log that matters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Milliseconds since the run began, or, when all is recorded, tenths of a second.
-    pub at: u32,
-    pub what: What,
-}
-
 /// A stage by its name. Stages that share a name differ in their subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
@@ -26,56 +18,64 @@ pub struct Who {
     pub subscription: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    Ask {
-        by: Who,
-        of: String,
-        count: u32,
-    },
-    /// The first stage is handed what it was asked for.
-    Demand {
-        count: u32,
-    },
-    /// A stage's own source brings events.
-    Emit {
-        by: String,
-        count: u32,
-    },
-    /// Events that nobody has asked for come into its buffer, or leave it.
-    Buffer {
-        by: String,
-        count: u32,
-    },
-    Dispatch {
-        by: String,
-        to: Who,
-        count: u32,
-    },
-    Begins {
-        who: Who,
-    },
-    Done {
-        who: Who,
-    },
-    Starts {
-        id: u32,
-    },
-    Terminates {
-        id: u32,
-    },
-    /// A loop looks for events. In steps 2 and 3 it has one run only, without a number.
-    Run {
-        run: Option<u32>,
-        missing: u32,
-    },
-    /// A stage names the files that it handles.
-    Files {
-        by: Who,
-        names: String,
-    },
-    /// SQS is asked to delete messages.
-    Deletes,
+/// A line of the log, and the fields that pictures read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Line {
+    /// Milliseconds on the paused clock, or, once all is recorded, tenths of a second since the first line.
+    #[serde(skip)]
+    pub at: u32,
+    timestamp: String,
+    pub message: String,
+    /// The span that begins or ends.
+    pub span: Span,
+    spans: Vec<Span>,
+    pub stage: String,
+    subscription: u64,
+    pub count: u32,
+    pub producer: String,
+    consumer: String,
+    pub started: Option<String>,
+    pub terminating: Option<String>,
+    pub run: Option<u32>,
+    pub missing: Option<u32>,
+    files: Option<String>,
+    key: Option<String>,
+    pub operation: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Span {
+    pub name: String,
+    stage: String,
+    subscription: u64,
+    pub count: u32,
+}
+
+impl Line {
+    pub fn who(&self) -> Who {
+        Who { name: self.stage.clone(), subscription: self.subscription }
+    }
+
+    pub fn consumer(&self) -> Who {
+        Who { name: self.consumer.clone(), subscription: self.subscription }
+    }
+
+    /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
+    pub fn handled(&self) -> Option<(Who, String)> {
+        let span = self.spans.iter().find(|span| span.name == "handle_events")?;
+        let paths = self.files.as_ref().or(self.key.as_ref())?;
+        let names = paths.split(['[', '"', ']']).filter_map(|path| path.rsplit_once('/'));
+        let names: Vec<_> = names.map(|(_, name)| name).collect();
+        Some((span.who(), names.join(", ")))
+    }
+}
+
+impl Span {
+    pub fn who(&self) -> Who {
+        Who { name: self.stage.clone(), subscription: self.subscription }
+    }
 }
 
 /// Runs a program in this folder, on the paused clock, until it has told of everything before `until`, in tenths
@@ -84,7 +84,7 @@ pub enum What {
 /// # Errors
 ///
 /// If it cannot be run, or its log cannot be read.
-pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> Result<Vec<Entry>> {
+pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> Result<Vec<Line>> {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -105,41 +105,25 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
             .with_context(|| format!("cannot run {}", program.display()))?,
     );
     let output = child.0.stdout.take().context("its output is piped")?;
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     for line in BufReader::new(output).lines() {
-        let line = line?;
-        let Some(entry) = parse(&line).with_context(|| format!("cannot read {line}"))? else {
-            continue;
-        };
-        let first = entries.first().map_or(entry.at, |first| first.at);
-        if entry.at - first > until * 100 + 50 {
+        let text = line?;
+        let line = parse(&text).with_context(|| format!("cannot read {text}"))?;
+        if lines.is_empty() && line.message != "ask" {
+            continue; // The program is still being set up.
+        }
+        let first = lines.first().map_or(line.at, |first| first.at);
+        if line.at - first > until * 100 + 50 {
             break;
         }
-        if entries.is_empty() && !matches!(entry.what, What::Ask { .. }) {
-            continue; // That was when it was set up.
-        }
-        entries.push(entry);
+        lines.push(line);
     }
     let first =
-        entries.first().with_context(|| format!("{} asked for nothing", program.display()))?.at;
-    for entry in &mut entries {
-        entry.at = (entry.at - first + 50) / 100;
+        lines.first().with_context(|| format!("{} asks for nothing", program.display()))?.at;
+    for line in &mut lines {
+        line.at = (line.at - first + 50) / 100;
     }
-    Ok(entries)
-}
-
-/// Numbers the loops from 1. From step 6 on, the numbers of their tasks tell more of how the embedded SQS and S3
-/// work than of the step.
-pub fn renumber(entries: &mut [Entry]) {
-    let mut known = Vec::new();
-    for entry in entries {
-        if let What::Starts { id } | What::Terminates { id } = &mut entry.what {
-            if !known.contains(id) {
-                known.push(*id);
-            }
-            *id = (1..).zip(&known).find(|(_, it)| *it == id).map_or(0, |(number, _)| number);
-        }
-    }
+    Ok(lines)
 }
 
 /// Kills the process when it is dropped.
@@ -152,48 +136,10 @@ impl Drop for Killed {
     }
 }
 
-/// A line of the log, and its fields.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Line {
-    timestamp: String,
-    message: String,
-    span: Span,
-    spans: Vec<Span>,
-    stage: String,
-    subscription: u64,
-    count: u32,
-    producer: String,
-    consumer: String,
-    started: Option<String>,
-    terminating: Option<String>,
-    run: Option<u32>,
-    missing: Option<u32>,
-    files: Option<String>,
-    key: Option<String>,
-    operation: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Span {
-    name: String,
-    stage: String,
-    subscription: u64,
-    count: u32,
-}
-
-impl Span {
-    fn who(&self) -> Who {
-        Who { name: self.stage.clone(), subscription: self.subscription }
-    }
-}
-
-/// Reads a line of the log. `None` if no picture shows what it tells.
-pub(super) fn parse(line: &str) -> Result<Option<Entry>> {
+/// Reads a line of the log.
+pub(super) fn parse(line: &str) -> Result<Line> {
     let line: Line = serde_json::from_str(line)?;
-    let at = milliseconds(&line.timestamp)?;
-    Ok(line.what()?.map(|what| Entry { at, what }))
+    Ok(Line { at: milliseconds(&line.timestamp)?, ..line })
 }
 
 /// `"12.345678"` is 12345 milliseconds.
@@ -203,47 +149,4 @@ fn milliseconds(time: &str) -> Result<u32> {
         bail!("{time} is not a time on the paused clock");
     };
     Ok(seconds * 1000 + thousandths.parse::<u32>()?)
-}
-
-impl Line {
-    fn what(&self) -> Result<Option<What>> {
-        let who = || Who { name: self.stage.clone(), subscription: self.subscription };
-        Ok(Some(match (self.message.as_str(), self.span.name.as_str()) {
-            ("ask", _) => What::Ask { by: who(), of: self.producer.clone(), count: self.count },
-            ("emit", _) => What::Emit { by: self.stage.clone(), count: self.count },
-            ("buffer", _) => What::Buffer { by: self.stage.clone(), count: self.count },
-            ("dispatch", _) => {
-                let to = Who { name: self.consumer.clone(), ..who() };
-                What::Dispatch { by: self.stage.clone(), to, count: self.count }
-            }
-            ("new", "handle_demand") => What::Demand { count: self.span.count },
-            ("new", "handle_events") => What::Begins { who: self.span.who() },
-            ("close", "handle_events") => What::Done { who: self.span.who() },
-            _ => return self.logged(),
-        }))
-    }
-
-    /// What a step's own line tells.
-    fn logged(&self) -> Result<Option<What>> {
-        Ok(if let Some(id) = &self.started {
-            Some(What::Starts { id: id.parse()? })
-        } else if let Some(id) = &self.terminating {
-            Some(What::Terminates { id: id.parse()? })
-        } else if let Some(missing) = self.missing {
-            Some(What::Run { run: self.run, missing })
-        } else if self.operation == "DeleteMessageBatch" {
-            Some(What::Deletes)
-        } else {
-            self.handled()
-        })
-    }
-
-    /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
-    fn handled(&self) -> Option<What> {
-        let span = self.spans.iter().find(|span| span.name == "handle_events")?;
-        let paths = self.files.as_ref().or(self.key.as_ref())?;
-        let names = paths.split(['[', '"', ']']).filter_map(|path| path.rsplit_once('/'));
-        let names: Vec<_> = names.map(|(_, name)| name).collect();
-        Some(What::Files { by: span.who(), names: names.join(", ") })
-    }
 }

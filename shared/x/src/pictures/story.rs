@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 
-use super::recording::{Entry, What, Who};
+use super::recording::{Line, Who};
 use super::time::Scene;
 
 /// A stage: its name in the log, and its title in the picture.
@@ -91,12 +91,13 @@ pub struct Story {
 /// # Errors
 ///
 /// If the log contradicts itself.
-pub fn tell(entries: &[Entry], scene: &Scene) -> Result<Story> {
+pub fn tell(lines: &[Line], scene: &Scene) -> Result<Story> {
     let mut teller = Teller::of(scene);
-    for entry in entries {
-        teller.now = entry.at;
-        teller.time_passes();
-        teller.hear(&entry.what).with_context(|| format!("{entry:?} makes no sense"))?;
+    for line in lines {
+        teller.now = line.at;
+        teller
+            .hear(line)
+            .with_context(|| format!("{:?} makes no sense at {} s", line.message, line.at / 10))?;
     }
     Ok(teller.story)
 }
@@ -107,6 +108,8 @@ struct Teller<'a> {
     now: u32,
     /// The stages that have come up so far, in that order.
     known: Vec<Who>,
+    /// The tasks of the loops so far.
+    tasks: Vec<String>,
     /// Asks that are in the first stage's mailbox: by which stage, and for how many.
     asks: VecDeque<(usize, u32)>,
     /// How many events the first stage was asked for and has not emitted.
@@ -124,6 +127,7 @@ impl<'a> Teller<'a> {
             story: Story::default(),
             now: 0,
             known: Vec::new(),
+            tasks: Vec::new(),
             asks: VecDeque::new(),
             pending: 0,
             emitted: 0,
@@ -131,35 +135,42 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn hear(&mut self, what: &What) -> Result<()> {
-        match what {
-            What::Ask { by, of, count } => self.ask(by, of, *count),
-            What::Demand { count } => {
-                self.demand(*count);
+    fn hear(&mut self, line: &Line) -> Result<()> {
+        self.time_passes();
+        let is_first = line.stage == self.first();
+        match (line.message.as_str(), line.span.name.as_str()) {
+            ("ask", _) => self.ask(&line.who(), &line.producer, line.count),
+            ("emit", _) if is_first => self.emit(line.count),
+            ("buffer", _) if is_first => {
+                self.buffer(line.count);
                 Ok(())
             }
-            What::Emit { by, count } if by == self.first() => self.emit(*count),
-            What::Buffer { by, count } if by == self.first() => {
-                self.buffer(*count);
+            ("dispatch", _) => self.dispatch(&line.stage, &line.consumer(), line.count),
+            ("new", "handle_demand") => {
+                self.demand(line.span.count);
                 Ok(())
             }
-            What::Emit { .. } | What::Buffer { .. } => Ok(()),
-            What::Dispatch { by, to, count } => self.dispatch(by, to, *count),
-            What::Begins { who } => self.begin(who),
-            What::Done { who } => self.end(who),
-            What::Files { by, names } => {
-                let bar = self.handling(by)?;
-                self.story.bars[bar].note.clone_from(names);
-                Ok(())
-            }
-            What::Starts { id } => self.start(*id),
-            What::Terminates { id } => self.terminate(*id),
-            What::Run { run, missing } => self.run(*run, *missing),
-            What::Deletes => {
-                self.row().deletes = true;
-                Ok(())
-            }
+            ("new", "handle_events") => self.begin(&line.span.who()),
+            ("close", "handle_events") => self.end(&line.span.who()),
+            _ => self.hear_step(line),
         }
+    }
+
+    /// A line that the program itself logs.
+    fn hear_step(&mut self, line: &Line) -> Result<()> {
+        if let Some(task) = &line.started {
+            self.start(task)?;
+        } else if let Some(task) = &line.terminating {
+            self.terminate(task)?;
+        } else if let Some(missing) = line.missing {
+            self.run(line.run, missing)?;
+        } else if line.operation == "DeleteMessageBatch" && self.scene.deletes {
+            self.row().deletes = true;
+        } else if let Some((by, names)) = line.handled() {
+            let bar = self.handling(&by)?;
+            self.story.bars[bar].note = names;
+        }
+        Ok(())
     }
 
     fn ask(&mut self, by: &Who, of: &str, count: u32) -> Result<()> {
@@ -289,7 +300,7 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    fn start(&mut self, id: u32) -> Result<()> {
+    fn start(&mut self, task: &str) -> Result<()> {
         let from = self.last_row()?;
         // A loop that was not terminated has ended by itself by now.
         for it in &mut self.story.loops {
@@ -302,18 +313,31 @@ impl<'a> Teller<'a> {
         };
         let pull = self.story.rows[from].arrows.last_mut().context("nobody pulls")?;
         pull.to = Place::Loop(self.story.loops.len());
-        let it =
-            Loop { id, from, to: None, is_terminated: false, lane, missing: 0, last_act: from };
+        let (id, to) = (self.id_of(task)?, None);
+        let it = Loop { id, from, to, is_terminated: false, lane, missing: 0, last_act: from };
         self.story.loops.push(it);
         Ok(())
     }
 
-    fn terminate(&mut self, id: u32) -> Result<()> {
-        let row = self.last_row()?;
+    fn terminate(&mut self, task: &str) -> Result<()> {
+        let (row, id) = (self.last_row()?, self.id_of(task)?);
         let it = self.story.loops.iter_mut().rfind(|it| it.id == id);
         let it = it.context("there is no such loop")?;
         (it.to, it.is_terminated) = (Some(row), true);
         Ok(())
+    }
+
+    /// The number of a loop: that of its task, which the log shows, too. With SQS and S3, the tasks' numbers depend on how these
+    /// work, so the loops are numbered from 1.
+    fn id_of(&mut self, task: &str) -> Result<u32> {
+        if !self.scene.has_network {
+            return Ok(task.parse()?);
+        }
+        if !self.tasks.iter().any(|known| known == task) {
+            self.tasks.push(task.to_owned());
+        }
+        let position = self.tasks.iter().position(|known| known == task);
+        Ok(u32::try_from(position.map_or(0, |position| position + 1))?)
     }
 
     /// The latest loop looks for events. The earlier ones were terminated or have ended, so they do not run again.

@@ -1,10 +1,11 @@
 //! Properties of every picture, and how a run becomes one.
 
 use std::fs;
+use std::ops::Range;
 
 use roxmltree::{Document, Node};
 
-use super::recording::{Entry, What, Who, parse};
+use super::recording::{Who, parse};
 use super::scenes::SCENE;
 use super::story::{Arrow, Place, Stage, Story, tell};
 use super::svg::width_of;
@@ -24,6 +25,18 @@ fn pictures() -> Vec<(String, String)> {
 fn number(of: &Node, attribute: &str) -> i32 {
     let value = of.attribute(attribute).unwrap_or_default();
     value.parse().unwrap_or_else(|_| panic!("{attribute}={value:?} of {of:?}"))
+}
+
+/// A text, and about where it is.
+fn place_of(node: &Node) -> (String, Range<i32>, Range<i32>) {
+    let text = node.text().unwrap_or_default();
+    let (x, y, wide) = (number(node, "x"), number(node, "y"), width_of(text));
+    let left = match node.attribute("text-anchor") {
+        Some("start") => x,
+        Some("end") => x - wide,
+        _ => x - wide / 2,
+    };
+    (text.to_owned(), left..left + wide, y - 11..y + 3)
 }
 
 fn size(document: &Document) -> (i32, i32) {
@@ -106,15 +119,9 @@ fn all_of_it_is_within_it() {
         for node in document.descendants() {
             match node.tag_name().name() {
                 "text" => {
-                    let text = node.text().unwrap_or_default();
-                    let (x, y, wide) = (number(&node, "x"), number(&node, "y"), width_of(text));
-                    let left = match node.attribute("text-anchor") {
-                        Some("start") => x,
-                        Some("end") => x - wide,
-                        _ => x - wide / 2,
-                    };
-                    assert!(left >= 0 && left + wide <= width, "{name}: {text}");
-                    assert!(y >= 12 && y <= height - 4, "{name}: {text}");
+                    let (text, wide, high) = place_of(&node);
+                    assert!(wide.start >= 0 && wide.end <= width, "{name}: {text}");
+                    assert!(high.start >= 1 && high.end < height, "{name}: {text}");
                 }
                 "rect" if node.attribute("x").is_some() => {
                     let (x, y) = (number(&node, "x"), number(&node, "y"));
@@ -144,18 +151,7 @@ fn no_text_lies_on_another() {
         let texts = document
             .descendants()
             .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
-        let boxes: Vec<_> = texts
-            .filter_map(|node| Some((node.text()?.to_owned(), node)))
-            .map(|(text, node)| {
-                let (x, y, wide) = (number(&node, "x"), number(&node, "y"), width_of(&text));
-                let left = match node.attribute("text-anchor") {
-                    Some("start") => x,
-                    Some("end") => x - wide,
-                    _ => x - wide / 2,
-                };
-                (text, left..left + wide, y - 11..y + 3)
-            })
-            .collect();
+        let boxes: Vec<_> = texts.map(|node| place_of(&node)).collect();
         for (index, (a, a_wide, a_high)) in boxes.iter().enumerate() {
             for (b, b_wide, b_high) in &boxes[index + 1..] {
                 let apart = a_wide.end <= b_wide.start
@@ -169,41 +165,20 @@ fn no_text_lies_on_another() {
 }
 
 #[test]
-fn a_log_is_understood() {
-    let who = |subscription| Who { name: "SQS.Consumer".to_owned(), subscription };
-    let lines = [
-        (
-            r#"{"timestamp":"0.000000","level":"TRACE","message":"ask","stage":"SQS.Consumer","producer":"SQS.Producer","subscription":2,"count":10,"target":"t"}"#,
-            Some(What::Ask { by: who(2), of: "SQS.Producer".to_owned(), count: 10 }),
-        ),
-        (
-            r#"{"timestamp":"0.000000","level":"TRACE","message":"new","target":"t","span":{"count":10,"stage":"SQS.Producer","name":"handle_demand"},"spans":[]}"#,
-            Some(What::Demand { count: 10 }),
-        ),
-        (
-            r#"{"timestamp":"0.000000","level":"TRACE","message":"close","time.busy":"1µs","target":"t","span":{"count":2,"stage":"SQS.Consumer","subscription":3,"name":"handle_events"},"spans":[]}"#,
-            Some(What::Done { who: who(3) }),
-        ),
-        (
-            r#"{"timestamp":"0.000000","level":"INFO","message":"looping","run":3,"missing":30,"target":"t"}"#,
-            Some(What::Run { run: Some(3), missing: 30 }),
-        ),
-        (
-            r#"{"timestamp":"0.000000","level":"INFO","message":"consumed","files":"[\"a/b/one\", \"a/two\"]","target":"t","spans":[{"count":2,"stage":"SQS.Consumer","subscription":3,"name":"handle_events"}]}"#,
-            Some(What::Files { by: who(3), names: "one, two".to_owned() }),
-        ),
-        (
-            r#"{"timestamp":"0.000000","level":"INFO","message":"Initalised SQS.Producer","target":"t"}"#,
-            None,
-        ),
-    ];
-    for (line, what) in lines {
-        assert_eq!(parse(line).unwrap().map(|entry| entry.what), what, "{line}");
-    }
-    let at = |time: &str| {
-        let line = format!(r#"{{"timestamp":"{time}","message":"","missing":2}}"#);
-        parse(&line).map(|entry| entry.unwrap().at)
-    };
+fn files_are_named_by_a_field_of_a_line_within_a_stage() {
+    let span = r#""spans":[{"stage":"C","subscription":3,"name":"handle_events"}]"#;
+    let handled =
+        |fields: &str| parse(&format!(r#"{{"timestamp":"0.0000",{fields}}}"#)).unwrap().handled();
+    let by = |names: &str| Some((Who { name: "C".to_owned(), subscription: 3 }, names.to_owned()));
+    assert_eq!(handled(&format!(r#""key":"a/one",{span}"#)), by("one"));
+    assert_eq!(handled(&format!(r#""files":"[\"a/b/one\", \"a/two\"]",{span}"#)), by("one, two"));
+    assert_eq!(handled(r#""key":"a/one""#), None);
+    assert_eq!(handled(span), None);
+}
+
+#[test]
+fn the_time_is_that_of_the_paused_clock() {
+    let at = |time: &str| parse(&format!(r#"{{"timestamp":"{time}"}}"#)).map(|line| line.at);
     assert_eq!(at("86.000000").unwrap(), 86_000);
     assert_eq!(at("2.100999").unwrap(), 2_100);
     assert!(at("2026-11-22T16:00:00.000000Z").is_err(), "that clock is not paused");
@@ -213,27 +188,35 @@ fn a_log_is_understood() {
 #[test]
 fn new_demand_takes_over() {
     const STAGES: &[Stage] = &[("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
-    let who = |subscription| Who { name: "C".to_owned(), subscription };
-    let ask = |subscription| What::Ask { by: who(subscription), of: "P".to_owned(), count: 10 };
-    let dispatch = What::Dispatch { by: "P".to_owned(), to: who(2), count: 5 };
-    let whats = [
-        (0, ask(1)),
-        (0, ask(2)),
-        (0, What::Demand { count: 10 }),
-        (0, What::Starts { id: 4 }),
-        (0, What::Demand { count: 10 }),
-        (0, What::Terminates { id: 4 }),
-        (0, What::Starts { id: 5 }),
-        (50, What::Run { run: Some(0), missing: 20 }),
-        (50, What::Emit { by: "P".to_owned(), count: 5 }),
-        (50, dispatch),
-        (50, What::Begins { who: who(2) }),
-        (60, What::Done { who: who(2) }),
-        (70, What::Run { run: Some(1), missing: 15 }),
+    let ask = r#""message":"ask","stage":"C","producer":"P","count":10"#;
+    let demand = r#""message":"new","span":{"name":"handle_demand","count":10}"#;
+    let handle = r#""span":{"name":"handle_events","stage":"C","subscription":2}"#;
+    let log = [
+        (0, format!(r#"{ask},"subscription":1"#)),
+        (0, format!(r#"{ask},"subscription":2"#)),
+        (0, demand.to_owned()),
+        (0, r#""started":"4""#.to_owned()),
+        (0, demand.to_owned()),
+        (0, r#""terminating":"4""#.to_owned()),
+        (0, r#""started":"5""#.to_owned()),
+        (50, r#""run":0,"missing":20"#.to_owned()),
+        (50, r#""message":"emit","stage":"P","count":5"#.to_owned()),
+        (
+            50,
+            r#""message":"dispatch","stage":"P","consumer":"C","subscription":2,"count":5"#
+                .to_owned(),
+        ),
+        (50, format!(r#""message":"new",{handle}"#)),
+        (60, format!(r#""message":"close",{handle}"#)),
+        (70, r#""run":1,"missing":15"#.to_owned()),
     ];
-    let entries: Vec<_> = whats.map(|(at, what)| Entry { at, what }).into();
+    let lines = log.map(|(at, fields)| {
+        let mut line = parse(&format!(r#"{{"timestamp":"0.0000",{fields}}}"#)).unwrap();
+        line.at = at;
+        line
+    });
     let scene = Scene { stages: STAGES, ..SCENE };
-    let Story { rows, loops, bars } = tell(&entries, &scene).unwrap();
+    let Story { rows, loops, bars } = tell(&lines, &scene).unwrap();
     assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [0, 0, 50, 60, 70]);
     let arrow = |from, to, is_ask, label: &str| Arrow { from, to, is_ask, label: label.to_owned() };
     assert_eq!(

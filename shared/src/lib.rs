@@ -8,12 +8,8 @@ mod clock;
 #[cfg(feature = "aws")]
 pub mod contents;
 mod error;
-#[cfg(feature = "fault-proxy")]
-pub mod fault_proxy;
 #[cfg(feature = "aws")]
 pub mod job;
-#[cfg(feature = "aws")]
-pub mod local_aws;
 pub mod logging;
 #[cfg(feature = "aws")]
 pub mod metrics;
@@ -23,9 +19,6 @@ mod progress;
 pub mod results;
 #[cfg(feature = "watch")]
 mod signals;
-pub mod stage;
-#[cfg(feature = "transcript")]
-pub mod transcript;
 mod usage;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;
@@ -34,7 +27,10 @@ mod watch;
 pub use clock::runtime;
 pub use error::Error;
 #[cfg(feature = "aws")]
+pub use local_aws;
+#[cfg(feature = "aws")]
 pub use signals::stop_signal;
+pub use stage;
 pub use usage::UsageError;
 
 /// What steps 01–04 do first: refuses arguments, because they have none, and sets up [`logging`] and the clock.

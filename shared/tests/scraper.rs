@@ -39,7 +39,7 @@ fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
 
 #[test]
 fn what_is_shown_is_what_happens() {
-    shared::transcript::check(example::program("scraper").to_str().unwrap(), README);
+    testing::transcript::check(example::program("scraper").to_str().unwrap(), README);
     for experiment in &EXPERIMENTS[1..] {
         assert!(
             README.contains(&format!("--experiment {experiment}")),

@@ -12,8 +12,8 @@ use std::time::Duration;
 use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
 };
-use shared::fault_proxy::{Fault, FaultProxy};
 use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
+use testing::fault_proxy::{Fault, FaultProxy};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -159,7 +159,7 @@ async fn however_many_consumers_ask_one_receive_is_in_the_air() {
 #[test]
 fn what_is_shown_is_what_happens() {
     let readme = include_str!("../examples/sqs_producer/README.md");
-    shared::transcript::check(example::program("sqs_producer").to_str().unwrap(), readme);
+    testing::transcript::check(example::program("sqs_producer").to_str().unwrap(), readme);
 }
 
 #[tokio::test]

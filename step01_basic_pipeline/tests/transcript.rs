@@ -2,7 +2,7 @@
 
 #[test]
 fn the_transcript_is_what_happens() {
-    shared::transcript::check(
+    testing::transcript::check(
         env!("CARGO_BIN_EXE_step01_basic_pipeline"),
         include_str!("../README.md"),
     );

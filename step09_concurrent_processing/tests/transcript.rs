@@ -2,7 +2,7 @@
 
 #[test]
 fn the_transcript_is_what_happens() {
-    shared::transcript::check(
+    testing::transcript::check(
         env!("CARGO_BIN_EXE_step09_concurrent_processing"),
         include_str!("../README.md"),
     );
@@ -10,7 +10,7 @@ fn the_transcript_is_what_happens() {
 
 #[test]
 fn what_operating_it_shows_is_what_happens() {
-    shared::transcript::check(
+    testing::transcript::check(
         env!("CARGO_BIN_EXE_step09_concurrent_processing"),
         include_str!("../../deploy/OPERATING.md"),
     );

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use aws_sdk_sqs::Client;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, value_parser};
+use local_aws::{LocalAws, LocalAwsError};
 use tracing::info;
 
 use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
-use crate::local_aws::{LocalAws, LocalAwsError};
 use crate::{clock, watch};
 
 /// Which SQS and S3 to use, and how. To be flattened into a step's own arguments.
@@ -135,8 +135,8 @@ impl AwsArgs {
         let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
-        let Aws { queue, s3 } = local.aws().clone();
-        let queue = Queue::at(queue.client, &queue.url).await?;
+        let Clients { sqs, s3 } = Clients::new(local.sdk_config(), None);
+        let queue = Queue::at(sqs, local.queue_url()).await?;
         Ok(Aws { queue, s3 })
     }
 
@@ -154,7 +154,11 @@ impl AwsArgs {
     }
 
     pub(crate) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
-        LocalAws::start(0, &self.queue_name).await
+        if clock::paused().is_some() {
+            LocalAws::start_in_memory(&self.queue_name).await
+        } else {
+            LocalAws::start(0, &self.queue_name).await
+        }
     }
 
     pub(crate) fn set_up(&self, queue: Queue) -> Queue {

@@ -5,13 +5,11 @@ use std::time::Duration;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{
-    Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
-};
+use aws_sdk_sqs::config::ProvideCredentials;
 
 use crate::UsageError;
 use crate::error::chain;
-use crate::local_aws::{ACCESS_KEY, LocalAwsError, REGION};
+use local_aws::LocalAwsError;
 
 /// A client for each service.
 #[derive(Clone, Debug)]
@@ -146,26 +144,13 @@ impl Configured {
 }
 
 impl Clients {
-    /// Clients to what is at this endpoint.
+    /// Clients to an embedded SQS and S3 at this endpoint.
     #[cfg(test)]
     pub(crate) fn local(endpoint_url: &str) -> Self {
-        Self::local_by(endpoint_url, None)
+        Self::new(&local_aws::sdk_config(endpoint_url), None)
     }
 
-    /// Clients to an embedded SQS and S3, by this way if there is one. Nothing that is configured in the
-    /// environment matters.
-    pub(crate) fn local_by(endpoint_url: &str, way: Option<SharedHttpClient>) -> Self {
-        let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(endpoint_url)
-            .region(Region::from_static(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(keys));
-        config.set_http_client(way);
-        Self::new(&config.build(), None)
-    }
-
-    fn new(config: &SdkConfig, sqs_endpoint: Option<&str>) -> Self {
+    pub(crate) fn new(config: &SdkConfig, sqs_endpoint: Option<&str>) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
         let mut sqs = aws_sdk_sqs::config::Builder::from(config)
             .timeout_config(timeouts.clone().operation_attempt_timeout(SQS_TIMEOUT).build());

@@ -15,11 +15,11 @@ use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
-use crate::aws::{Aws, AwsArgs, Clients, ConnectError, Queue, why};
+use crate::aws::{AwsArgs, Clients, ConnectError, Queue, VISIBILITY_TIMEOUT, why};
 use crate::error::chain;
 use crate::job::JobArgs;
-use crate::local_aws::{self, LocalAwsError};
 use crate::results::Results;
+use local_aws::LocalAwsError;
 use report::Report;
 
 /// Whether to check what is set up, in place of working. To be flattened into a step's own arguments.
@@ -124,7 +124,8 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsE
             "SQS and S3 are the embedded ones, now at {endpoint}. For your own, set SQS_QUEUE_URL"
         ),
     );
-    let Aws { queue, s3 } = local.aws().clone();
+    let Clients { sqs, s3 } = Clients::new(local.sdk_config(), None);
+    let queue = Queue::new(sqs, local.queue_url().to_owned(), VISIBILITY_TIMEOUT);
     report.ok("Queue", &queue.url);
     Ok(Found {
         queue: Some(aws.set_up(queue)),

@@ -24,7 +24,7 @@ pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
     Targets::new().with_target(STAGES, LevelFilter::TRACE).with_default(LevelFilter::INFO)
 }
 
-const STAGES: &str = "shared::stage";
+const STAGES: &str = "stage";
 
 /// Kept with a span: which stage does which work, in which task.
 struct Begun {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use shared::contents::Limits;
-use shared::fault_proxy::Fault::{ResetAfter, Slow, StallAfter};
+use testing::fault_proxy::Fault::{ResetAfter, Slow, StallAfter};
 use tokio::time::sleep;
 
 use super::support::{STALL, World, gzip, noise, rest};

@@ -5,8 +5,8 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use shared::aws::Download;
 use shared::aws::Failure;
 use shared::contents::{Contents, Limits};
-use shared::fault_proxy::Fault::ResetAfter;
 use shared::local_aws::BUCKET;
+use testing::fault_proxy::Fault::ResetAfter;
 
 use super::support::{World, gzip, noise, rest};
 

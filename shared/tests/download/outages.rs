@@ -8,8 +8,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use shared::aws::Download;
-use shared::fault_proxy::Fault::{ResetAfter, StallAfter, Status};
 use shared::local_aws::{ACCESS_KEY, BUCKET};
+use testing::fault_proxy::Fault::{ResetAfter, StallAfter, Status};
 
 use super::support::{World, config, noise, rest};
 

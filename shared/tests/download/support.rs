@@ -19,8 +19,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use shared::aws::Download;
 use shared::contents::{Contents, Limits};
-use shared::fault_proxy::FaultProxy;
 use shared::local_aws::{BUCKET, LocalAws};
+use testing::fault_proxy::FaultProxy;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

@@ -1,7 +1,7 @@
 //! An SQS and S3 that fail now and then.
 
-use shared::fault_proxy::Fault::{ResetAfter, Status};
-use shared::fault_proxy::FaultProxy;
+use testing::fault_proxy::Fault::{ResetAfter, Status};
+use testing::fault_proxy::FaultProxy;
 
 use super::support::{World, gzip, numbered_lines, text};
 

@@ -5,8 +5,8 @@ use std::fs;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use shared::fault_proxy::Fault::Latency;
 use std::time::Duration;
+use testing::fault_proxy::Fault::Latency;
 
 use super::scene::{Ask, Scene};
 use super::support::Running;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::fault_proxy::Fault::{Latency, Slow, Status};
+use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
 use super::scene::{Ask, Scene, key_in, noise, until};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::fault_proxy::Fault::{Latency, ResetAfter, Slow, StallAfter, Status};
+use testing::fault_proxy::Fault::{Latency, ResetAfter, Slow, StallAfter, Status};
 
 use super::scene::{Ask, Scene, noise};
 use super::support::Running;

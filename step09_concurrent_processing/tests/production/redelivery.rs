@@ -1,6 +1,6 @@
 //! SQS delivers at least once: what is done already is not done again.
 
-use shared::fault_proxy::Fault::ResetAfter;
+use testing::fault_proxy::Fault::ResetAfter;
 
 use super::scene::{Ask, Scene};
 use super::support::gzip;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::fault_proxy::Fault::Latency;
+use testing::fault_proxy::Fault::Latency;
 
 use super::scene::{Ask, Scene};
 

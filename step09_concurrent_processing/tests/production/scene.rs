@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::Message;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use shared::fault_proxy::FaultProxy;
+use testing::fault_proxy::FaultProxy;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use shared::fault_proxy::Fault::{Latency, Slow, Status};
+use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
 use super::scene::{Ask, Scene, key_in, noise, record_in};
 

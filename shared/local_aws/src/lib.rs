@@ -1,0 +1,363 @@
+//! SQS and S3 embedded, for a machine without an AWS account: a stand-in, and only that.
+//!
+//! Both speak their real protocol over HTTP, at one address on the loopback interface, so that the
+//! AWS SDK, the AWS CLI or boto3 work against them. The queues are [rustack]'s, S3's protocol is
+//! [s3s]'s work; ours is the store behind it, and that a bucket tells a queue of every object
+//! created in it. All of it is in memory, and gone when the process ends.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `lib.rs` | starts both, and sends each request to one of them |
+//! | [`sqs`] | SQS: rustack's queues, mended where they fall short |
+//! | [`s3`] | S3: answers from the store what s3s has read |
+//! | [`store`] | the buckets and their objects |
+//! | [`notification`] | tells a queue which objects were created |
+//! | [`samples`] | makes the talk's twelve daily files |
+//! | [`pipe`] | the way from the SDK to both in memory, for a paused clock |
+//! | `main.rs` | the program |
+//!
+//! [rustack]: https://github.com/tyrchen/rustack
+//! [s3s]: https://github.com/Nugine/s3s
+
+mod notification;
+mod pipe;
+mod s3;
+mod samples;
+mod sqs;
+mod store;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
+};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_types::SdkConfig;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustack_sqs_core::config::SqsConfig;
+use rustack_sqs_core::provider::RustackSqs;
+use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
+use s3s::Body;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+/// The region that it claims to be.
+pub const REGION: &str = "us-east-1";
+/// The account that it claims to belong to.
+pub const ACCOUNT: &str = "000000000000";
+/// The access key id and the secret key that it expects.
+pub const ACCESS_KEY: &str = "test";
+/// The bucket that is there when it starts, and that [`fill`](LocalAws::fill) puts files into.
+pub const BUCKET: &str = "warehouse.development";
+
+/// An embedded SQS and S3. It serves until the tokio runtime that it was started in ends.
+pub struct LocalAws {
+    address: SocketAddr,
+    config: SdkConfig,
+    aws: Aws,
+    requests: Requests,
+}
+
+/// Clients to an embedded SQS and S3, with the SDK's own settings.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// SQS, with the queue that was there from the start.
+    pub queue: Queue,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+}
+
+/// A queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// A client for it.
+    pub client: aws_sdk_sqs::Client,
+    /// Its URL.
+    pub url: String,
+}
+
+/// What went wrong, whatever it is.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How often each operation of SQS was requested.
+type Requests = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// Something went wrong while the embedded SQS and S3 were set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalAwsError {
+    /// The port is taken, most likely.
+    #[error("cannot serve SQS and S3 at 127.0.0.1:{port}: {source}. Is the port in use?")]
+    Bind {
+        /// The port that was asked for.
+        port: u16,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: BoxError,
+    },
+    /// A request to it failed.
+    #[error("the embedded SQS and S3 do not work")]
+    Request(#[source] BoxError),
+}
+
+impl LocalAws {
+    /// Starts to serve at 127.0.0.1, at this port or, if it is 0, at a free one. There is a queue of
+    /// this name then, and the bucket [`BUCKET`], which tells the queue of every object created in it.
+    ///
+    /// # Errors
+    ///
+    /// If the port cannot be served at.
+    pub async fn start(port: u16, queue_name: &str) -> Result<Self, LocalAwsError> {
+        Self::start_by(port, queue_name, |_| None).await
+    }
+
+    /// As [`start`](Self::start), at a free port. Its own clients, and those that are made from
+    /// [`sdk_config`](Self::sdk_config), reach it in memory: a clock that is paused does not wait for a socket.
+    ///
+    /// # Errors
+    ///
+    /// If there is no free port.
+    pub async fn start_in_memory(queue_name: &str) -> Result<Self, LocalAwsError> {
+        Self::start_by(0, queue_name, |router| Some(pipe::client(router))).await
+    }
+
+    async fn start_by(
+        port: u16,
+        queue_name: &str,
+        http_client: impl FnOnce(Router) -> Option<SharedHttpClient>,
+    ) -> Result<Self, LocalAwsError> {
+        let bind_error = |source| LocalAwsError::Bind { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        let requests = Requests::default();
+        let router = Router::new(address, requests.clone());
+        tokio::spawn(serve(listener, router.clone()));
+
+        let mut config = sdk_config(&format!("http://{address}")).into_builder();
+        config.set_http_client(http_client(router));
+        let config = config.build();
+        let aws = set_up(&config, queue_name).await?;
+        Ok(Self { address, config, aws, requests })
+    }
+
+    /// Where it is: `http://127.0.0.1:` and the port.
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The URL of its queue.
+    pub fn queue_url(&self) -> &str {
+        &self.aws.queue.url
+    }
+
+    /// The configuration of clients to it.
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Clients to it, and its queue.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// How often each operation of SQS was requested so far, by its name: `ReceiveMessage`. Who pays for
+    /// SQS pays for these.
+    pub fn sqs_requests(&self) -> BTreeMap<String, u64> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts files into [`BUCKET`]: these, under `packrat/data/` and their names, or, if there are
+    /// none, the talk's twelve daily files.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub async fn fill(&self, files: &[PathBuf]) -> Result<(), LocalAwsError> {
+        if files.is_empty() {
+            let samples = samples::daily_files().map_err(request_error)?;
+            for (key, content) in samples {
+                self.put(&key, content.into()).await?;
+            }
+        }
+        for (path, key) in files.iter().zip(keys(files)) {
+            let content = ByteStream::from_path(path).await.map_err(|error| {
+                LocalAwsError::File { path: path.clone(), source: error.into() }
+            })?;
+            self.put(&key, content).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, content: ByteStream) -> Result<(), LocalAwsError> {
+        let put = self.aws.s3.put_object().bucket(BUCKET).key(key).body(content);
+        put.send().await.map(drop).map_err(request_error)
+    }
+}
+
+/// A key for each file: its name; or, for files of one name in different folders, its path.
+fn keys(files: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| {
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    };
+    let mut names: Vec<_> = files.iter().map(name).collect();
+    names.sort_unstable();
+    let is_unique = |name: &String| {
+        let first = names.partition_point(|other| other < name);
+        names.get(first + 1) != Some(name)
+    };
+    let path = |path: &PathBuf| path.to_string_lossy().trim_start_matches('/').to_owned();
+    files
+        .iter()
+        .map(|file| Some(name(file)).filter(is_unique).unwrap_or_else(|| path(file)))
+        .map(|name| format!("packrat/data/{name}"))
+        .collect()
+}
+
+/// The configuration of clients to an embedded SQS and S3 at this endpoint, whatever is configured in the environment.
+pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
+    let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint_url)
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build()
+}
+
+async fn set_up(config: &SdkConfig, queue_name: &str) -> Result<Aws, LocalAwsError> {
+    let sqs = aws_sdk_sqs::Client::new(config);
+    // Its one address has no room for a bucket's name in the host's.
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let created = sqs.create_queue().queue_name(queue_name).send().await.map_err(request_error)?;
+    let url = created.queue_url.unwrap_or_default();
+    let attributes = sqs
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(QueueAttributeName::QueueArn)
+        .send()
+        .await
+        .map_err(request_error)?;
+    let arn = attributes.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
+    let queue = QueueConfiguration::builder()
+        .queue_arn(arn.unwrap_or_default())
+        .events(Event::from("s3:ObjectCreated:*"))
+        .build()
+        .map_err(request_error)?;
+    let notifications = NotificationConfiguration::builder().queue_configurations(queue).build();
+    s3.create_bucket().bucket(BUCKET).send().await.map_err(request_error)?;
+    s3.put_bucket_notification_configuration()
+        .bucket(BUCKET)
+        .notification_configuration(notifications)
+        .send()
+        .await
+        .map_err(request_error)?;
+    Ok(Aws { queue: Queue { client: sqs, url }, s3 })
+}
+
+fn request_error(error: impl Into<BoxError>) -> LocalAwsError {
+    LocalAwsError::Request(error.into())
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                // Answers are small, and somebody waits for them.
+                let _ = connection.set_nodelay(true);
+                tokio::spawn(serve_connection(connection, router.clone()));
+            }
+            // Too many open files, most likely: some will be closed.
+            Err(error) => {
+                tracing::error!("the embedded SQS and S3 cannot accept a connection: {error}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection<C>(connection: C, router: Router)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let server = auto::Builder::new(TokioExecutor::new());
+    if let Err(error) = server.serve_connection(TokioIo::new(connection), router).await {
+        tracing::debug!("a connection to the embedded SQS and S3 broke: {error}");
+    }
+}
+
+/// Requests to SQS name their action in a header. Everything else is for S3.
+#[derive(Clone)]
+struct Router {
+    sqs: SqsHttpService<sqs::Sqs>,
+    s3: S3Service,
+    requests: Requests,
+}
+
+impl Router {
+    fn new(address: SocketAddr, requests: Requests) -> Self {
+        let queues = Arc::new(RustackSqs::new(SqsConfig {
+            default_region: REGION.to_owned(),
+            account_id: ACCOUNT.to_owned(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            skip_signature_validation: true,
+        }));
+        let sqs = sqs::Sqs::new(queues.clone());
+        let mut s3 = S3ServiceBuilder::new(s3::EmbeddedS3::new(queues));
+        s3.set_auth(SimpleAuth::from_single(ACCESS_KEY, ACCESS_KEY));
+        Self {
+            sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
+            s3: s3.build(),
+            requests,
+        }
+    }
+
+    /// Counts a request to SQS: `AmazonSQS.ReceiveMessage`.
+    fn count(&self, target: &HeaderValue) {
+        let target = target.to_str().unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        tracing::debug!(operation, "{operation} is requested");
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry(operation.to_owned()).or_default() += 1;
+    }
+}
+
+impl Service<Request<Incoming>> for Router {
+    type Response = Response<Body>;
+    type Error = s3s::HttpError;
+    type Future = std::pin::Pin<
+        Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send + 'static>,
+    >;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let router = self.clone();
+        Box::pin(async move {
+            let Some(target) = request.headers().get("x-amz-target") else {
+                return router.s3.call(request.map(Body::from)).await;
+            };
+            router.count(target);
+            let answer: Result<_, Infallible> = router.sqs.call(request).await;
+            Ok(answer.unwrap_or_else(|never| match never {}).map(Body::http_body))
+        })
+    }
+}

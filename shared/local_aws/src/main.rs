@@ -1,0 +1,68 @@
+//! The embedded SQS and S3 on their own, for several processes to share.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::Parser;
+use local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Serves SQS and S3 at 127.0.0.1, and prints what a second terminal needs to use them.
+#[derive(Parser)]
+#[command(name = "local_aws")]
+struct Args {
+    /// The port to serve at; a free one, if it is 0
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+
+    /// The name of the queue
+    #[arg(long, default_value = "warehouse_raw_events")]
+    queue_name: String,
+
+    /// Put the talk's twelve daily files into the bucket
+    #[arg(long)]
+    samples: bool,
+
+    /// Files to put into the bucket
+    files: Vec<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    tracing_subscriber::fmt().with_max_level(LevelFilter::ERROR).with_writer(io::stderr).init();
+    let local = LocalAws::start(args.port, &args.queue_name).await?;
+    if args.samples || !args.files.is_empty() {
+        local.fill(&args.files).await?;
+    }
+    println!(
+        "# SQS and S3 are here until Ctrl-C. The bucket {BUCKET} tells the queue of its files."
+    );
+    println!("# In another terminal:");
+    println!(
+        "# (The AWS CLI before version 2 also needs --endpoint-url \"$AWS_ENDPOINT_URL\" for sqs.)"
+    );
+    println!("export AWS_ENDPOINT_URL={}", local.endpoint_url());
+    println!("export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={ACCESS_KEY}");
+    println!("export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}");
+    println!("export SQS_QUEUE_URL={}", local.queue_url());
+    told_to_stop().await?;
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+#[cfg(unix)]
+async fn told_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+async fn told_to_stop() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

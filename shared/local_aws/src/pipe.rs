@@ -1,0 +1,117 @@
+//! The way from the SDK to the embedded SQS and S3 on a paused clock: in memory.
+//!
+//! A paused clock jumps when all tasks wait, and it does not know that some of them wait for a socket, however
+//! soon that has something for them. So the connections are pipes in memory. What goes through them is
+//! the same HTTP, by the same SDK and the same server, and takes its time on that clock: the same at every run.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use futures_util::stream::{self, StreamExt};
+use http::{HeaderValue, Uri, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::duplex;
+use tokio::time::sleep;
+
+use super::{Router, serve_connection};
+
+/// From a request to the first byte of its answer.
+const LATENCY: Duration = Duration::from_millis(200);
+/// What comes in an eighth of a second: a mebibyte takes a whole one.
+const PIECE: usize = 128 * 1024;
+const PIECE_TAKES: Duration = Duration::from_millis(125);
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the SDK sends its requests with.
+pub(super) fn client(router: Router) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Pipe(router));
+    http_client_fn(move |_settings, _components| connector.clone())
+}
+
+struct Pipe(Router);
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pipe")
+    }
+}
+
+impl HttpConnector for Pipe {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let router = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            sleep(LATENCY).await;
+            send(router, request).await.map_err(ConnectorError::io)
+        })
+    }
+}
+
+async fn send(router: Router, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let (client, server) = duplex(PIECE);
+    tokio::spawn(serve_connection(server, router));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(client)).await?;
+    tokio::spawn(connection);
+
+    // As any HTTP client has it: the host in a header, the path alone in the first line.
+    let mut request = request.try_into_http1x()?;
+    let uri = request.uri().clone().into_parts();
+    let host = HeaderValue::from_str(uri.authority.as_ref().map_or("", |host| host.as_str()))?;
+    request.headers_mut().entry(header::HOST).or_insert(host);
+    *request.uri_mut() = uri.path_and_query.map(Uri::from).unwrap_or_default();
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = slowly(body.collect().await?.to_bytes());
+    Ok(http::Response::from_parts(head, body).try_into()?)
+}
+
+/// A body that comes piece by piece. What is less than one takes no time: it is an answer of SQS, most likely.
+fn slowly(body: Bytes) -> SdkBody {
+    let pieces = stream::unfold(body, |mut rest| async {
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        if piece.len() == PIECE {
+            sleep(PIECE_TAKES).await;
+        }
+        Some((Ok::<_, Infallible>(Frame::data(piece)), rest))
+    });
+    SdkBody::from_body_1_x(StreamBody::new(Box::pin(pieces.fuse())))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::super::{BUCKET, Requests, set_up};
+    use super::*;
+    use crate::sdk_config;
+
+    /// It is the paused clock's time, of which no run has more than another.
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_through_it_is_whole_and_takes_its_time() {
+        let router = Router::new(([127, 0, 0, 1], 1).into(), Requests::default());
+        let mut config = sdk_config("http://127.0.0.1:1").into_builder();
+        config.set_http_client(Some(client(router)));
+        let s3 = set_up(&config.build(), "queue").await.unwrap().s3;
+        let content = vec![7; 2 * 8 * PIECE + 1];
+        let put = s3.put_object().bucket(BUCKET).key("key").body(content.clone().into());
+        put.send().await.unwrap();
+
+        let began = Instant::now();
+        let got = s3.get_object().bucket(BUCKET).key("key").send().await.unwrap();
+        assert_eq!(began.elapsed().as_millis() / 10, 20);
+        assert_eq!(got.body.collect().await.unwrap().to_vec(), content);
+        assert_eq!(began.elapsed().as_millis() / 10, 220);
+    }
+}

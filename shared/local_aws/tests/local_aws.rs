@@ -1,0 +1,62 @@
+//! The embedded SQS and S3 on their own, as a process.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_types::SdkConfig;
+
+fn start(port: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local_aws"));
+    command.args(["--port", port, "--samples"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What it prints for a second terminal: names and values.
+fn exports(child: &mut Child) -> Vec<(String, String)> {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+    let mut exports = Vec::new();
+    for line in lines {
+        for export in line.strip_prefix("export ").unwrap_or_default().split(' ') {
+            exports.extend(export.split_once('=').map(|(name, value)| (name.into(), value.into())));
+        }
+        if line.contains("SQS_QUEUE_URL") {
+            break;
+        }
+    }
+    exports
+}
+
+#[tokio::test]
+async fn it_serves_what_it_says_at_this_machine_only_and_ends_when_told_to() {
+    let mut local = start("0");
+    let exports = exports(&mut local);
+    let value = |wanted| &exports.iter().find(|(name, _)| name == wanted).unwrap().1;
+    assert!(value("AWS_ENDPOINT_URL").starts_with("http://127.0.0.1:"), "{exports:?}");
+
+    let key = value("AWS_ACCESS_KEY_ID");
+    let keys = Credentials::new(key, value("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(value("AWS_ENDPOINT_URL"))
+        .region(Region::new(value("AWS_REGION").clone()))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build();
+    let receive = aws_sdk_sqs::Client::new(&config).receive_message();
+    let receive = receive.queue_url(value("SQS_QUEUE_URL")).max_number_of_messages(10);
+    let messages = receive.send().await.unwrap().messages.unwrap();
+    assert!(messages[0].body().unwrap().contains("s3:TestEvent"));
+    assert!(messages[1].body().unwrap().contains("packrat/data/20160720.gz"));
+
+    let port = value("AWS_ENDPOINT_URL").rsplit(':').next().unwrap();
+    let second = start(port).wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let error = String::from_utf8(second.stderr).unwrap();
+    assert!(error.contains(port) && error.contains("in use"), "{error}");
+
+    let kill = Command::new("kill").arg(local.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    assert!(local.wait().unwrap().success());
+}

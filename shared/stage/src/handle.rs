@@ -1,0 +1,317 @@
+//! Starts a stage, and speaks to it from outside.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::{Instrument, Span, warn};
+
+use super::buffer::{Buffer, Keep};
+use super::consumer_supervisor::{Restart, TaskPerEvent};
+use super::dispatcher::Dispatcher;
+use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
+use super::message::{Exit, Message, SubscriptionId};
+use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
+use super::worker::{MessageTo, Worker};
+use super::{Consumer, Producer, ProducerConsumer};
+
+/// How long an orderly stop may take, as a rule: 30 seconds.
+pub const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a stage is to run. Made by [`named`], used up by starting the stage.
+#[must_use = "a stage runs when it is started"]
+#[derive(Clone, Debug)]
+pub struct Options {
+    name: Arc<str>,
+    buffer_size: Option<usize>,
+    buffer_keep: Keep,
+}
+
+/// A stage by this name, which stands in what is logged about it.
+pub fn named(name: impl Into<Arc<str>>) -> Options {
+    Options { name: name.into(), buffer_size: None, buffer_keep: Keep::default() }
+}
+
+impl Options {
+    /// The most events that are kept while nobody asks for them. 10,000 by default for a producer,
+    /// no limit for a producer-consumer. What is too much is discarded, with a warning.
+    pub fn buffer_size(self, events: usize) -> Self {
+        Self { buffer_size: Some(events), ..self }
+    }
+
+    /// Which events a full buffer keeps. The last, by default.
+    pub fn buffer_keep(self, keep: Keep) -> Self {
+        Self { buffer_keep: keep, ..self }
+    }
+
+    /// Starts a producer. `init` makes it, and is given the handle by which the producer's helpers
+    /// can [cast](Handle::cast) to it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_producer<P: Producer>(
+        self,
+        init: impl FnOnce(&ProducerHandle<P>) -> P,
+    ) -> ProducerHandle<P> {
+        let buffer_size = self.buffer_size.unwrap_or(10_000);
+        self.start(buffer_size, |me| AProducer(init(me)))
+    }
+
+    /// Starts a producer-consumer.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_producer_consumer<B: ProducerConsumer>(
+        self,
+        stage: B,
+    ) -> ProducerConsumerHandle<B> {
+        let buffer_size = self.buffer_size.unwrap_or(usize::MAX);
+        self.start(buffer_size, |_| AProducerConsumer(stage))
+    }
+
+    /// Starts a consumer.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_consumer<C: Consumer>(self, stage: C) -> ConsumerHandle<C> {
+        self.start(0, |_| AConsumer(stage))
+    }
+
+    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are never
+    /// more tasks than `max_demand`, and more events are asked for when tasks have ended.
+    ///
+    /// *Consumer supervisor* is GenStage's name for it. Its tasks outlive their producer: if that ends,
+    /// and the subscription is permanent, the consumer supervisor ends when its tasks are done.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use stage::{Producer, Restart, SubscribeOptions};
+    /// # struct Urls;
+    /// # impl Producer for Urls {
+    /// #     type Event = String;
+    /// #     type Cast = Infallible;
+    /// #     async fn handle_demand(&mut self, demand: usize) -> Vec<String> {
+    /// #         vec!["url".to_owned(); demand]
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let urls = stage::named("urls").start_producer(|_| Urls);
+    /// // Five pages at a time, each in a task of its own.
+    /// let scraper = stage::named("scraper")
+    ///     .start_consumer_supervisor(Restart::Temporary, |url: String| async move {
+    ///         println!("scraping {url}");
+    ///     });
+    /// scraper.subscribe(&urls, SubscribeOptions::default().max_demand(5).min_demand(4))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_consumer_supervisor<T, F, Task>(
+        self,
+        restart: Restart,
+        start: F,
+    ) -> Handle<T, Infallible, Infallible>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(T) -> Task + Send + Sync + 'static,
+        Task: Future<Output = ()> + Send + 'static,
+    {
+        let name = self.name.clone();
+        self.start(0, |me| TaskPerEvent::new(name, me.mailbox.clone(), restart, start))
+    }
+
+    fn start<S: Stage>(
+        self,
+        buffer_size: usize,
+        init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>) -> S,
+    ) -> Handle<S::In, S::Out, S::Cast> {
+        let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
+        let (told, exit) = watch::channel(None);
+        // The task is there before the stage, so that the stage can be given a whole handle.
+        let (worker, ready) = oneshot::channel::<Worker<S>>();
+        let task = async {
+            if let Ok(worker) = ready.await {
+                worker.run().await;
+            }
+        };
+        // What a stage logs belongs to the span in which it was started.
+        let task = match Span::current() {
+            span if span.is_none() => tokio::spawn(task),
+            span => tokio::spawn(task.instrument(span)),
+        };
+        let stage = StageRef { name: self.name.clone(), exit, task: task.abort_handle() };
+        let handle = Handle { stage, mailbox };
+
+        let dispatcher =
+            Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
+        let mailbox = (handle.mailbox.clone(), receiver);
+        // If the task was killed already, what drops the worker then says so.
+        let _ = worker.send(Worker::new(self.name, init(&handle), mailbox, dispatcher, told));
+        handle
+    }
+}
+
+/// Speaks to a stage that is sent `In`, emits `Out`, and can be told `Cast`.
+///
+/// Clones speak to the same stage. Dropping them does not stop it: a stage runs until it is stopped.
+pub struct Handle<In, Out, Cast> {
+    stage: StageRef,
+    mailbox: UnboundedSender<Message<In, Out, Cast>>,
+}
+
+/// The handle of the producer `P`.
+pub type ProducerHandle<P> = Handle<Infallible, <P as Producer>::Event, <P as Producer>::Cast>;
+
+/// The handle of the producer-consumer `B`.
+pub type ProducerConsumerHandle<B> =
+    Handle<<B as ProducerConsumer>::Input, <B as ProducerConsumer>::Event, Infallible>;
+
+/// The handle of the consumer `C`.
+pub type ConsumerHandle<C> = Handle<<C as Consumer>::Event, Infallible, Infallible>;
+
+impl<In, Out, Cast> Clone for Handle<In, Out, Cast> {
+    fn clone(&self) -> Self {
+        Self { stage: self.stage.clone(), mailbox: self.mailbox.clone() }
+    }
+}
+
+impl<In, Out, Cast> Handle<In, Out, Cast>
+where
+    In: Send + 'static,
+    Out: Send + 'static,
+    Cast: Send + 'static,
+{
+    /// Subscribes this stage to `producer`: it asks for `max_demand` events at once.
+    ///
+    /// A stage can subscribe to several producers, and to one that ran before and was cancelled: that
+    /// is a new subscription, which starts afresh. If the producer has stopped, the subscription ends
+    /// as soon as it has begun.
+    ///
+    /// # Errors
+    ///
+    /// If `min_demand` is not below `max_demand`, or `max_demand` is 0.
+    pub fn subscribe<ItsIn, ItsCast>(
+        &self,
+        producer: &Handle<ItsIn, In, ItsCast>,
+        options: SubscribeOptions,
+    ) -> Result<SubscriptionId, InvalidDemand>
+    where
+        ItsIn: Send + 'static,
+        ItsCast: Send + 'static,
+    {
+        let subscription = Subscription::new(
+            producer.stage.name.clone(),
+            Arc::new(producer.mailbox.clone()),
+            options,
+        )?;
+        let id = subscription.id;
+        self.send(Message::Subscribe(Box::new(subscription)));
+        Ok(id)
+    }
+
+    /// Ends one of this stage's subscriptions. What the producer has sent until it hears of it is
+    /// still handled. A permanent subscription takes the consumer with it, as in GenStage.
+    pub fn cancel(&self, subscription: SubscriptionId) {
+        self.send(Message::Cancel(subscription));
+    }
+
+    /// Tells the stage something. It is handled in its turn by
+    /// [`handle_cast`](Producer::handle_cast). Nobody hears it if the stage has stopped.
+    pub fn cast(&self, message: Cast) {
+        self.send(Message::Cast(message));
+    }
+
+    /// How many events the stage has emitted and nobody has asked for yet. 0 if it has stopped.
+    pub async fn buffered(&self) -> usize {
+        let (reply, count) = oneshot::channel();
+        self.send(Message::CountBuffered(reply));
+        count.await.unwrap_or(0)
+    }
+
+    /// Tells the stage to stop, in order: it asks for nothing more, handles what it has been sent,
+    /// delivers what it has emitted, and ends. Its consumers follow, if their subscriptions are
+    /// permanent, so stopping the first stage drains a whole pipeline. See [`stopped`] for its end.
+    ///
+    /// [`stopped`]: Handle::stopped
+    pub fn stop(&self) {
+        self.send(Message::Stop);
+    }
+
+    /// Ends the stage where it stands, even in the middle of an event.
+    pub fn kill(&self) {
+        self.stage.kill();
+    }
+
+    /// Waits until the stage has ended, and tells why.
+    pub async fn stopped(&self) -> Exit {
+        self.stage.stopped().await
+    }
+
+    /// Waits until the stage has ended, but no longer than `limit`: then it is killed. For an orderly
+    /// [stop](Handle::stop), [`STOP_LIMIT`] is what GenStage's users are used to.
+    pub async fn stopped_within(&self, limit: Duration) -> Exit {
+        self.stage.stopped_within(limit).await
+    }
+
+    /// This stage as one that can be awaited or killed, whatever its events are.
+    pub fn stage(&self) -> StageRef {
+        self.stage.clone()
+    }
+
+    fn send(&self, message: Message<In, Out, Cast>) {
+        // A stage that has stopped hears nothing; whoever minds awaits `stopped`.
+        let _ = self.mailbox.send(message);
+    }
+}
+
+/// A running stage, whatever its events are: what a supervisor needs of it.
+#[derive(Clone, Debug)]
+pub struct StageRef {
+    name: Arc<str>,
+    exit: watch::Receiver<Option<Exit>>,
+    task: AbortHandle,
+}
+
+impl StageRef {
+    /// The name it was started with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends the stage where it stands, even in the middle of an event.
+    pub fn kill(&self) {
+        self.task.abort();
+    }
+
+    /// Waits until the stage has ended, and tells why.
+    pub async fn stopped(&self) -> Exit {
+        match self.exit.clone().wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(exit)) => exit.clone(),
+            // Its task was dropped: the runtime shuts down.
+            _ => Exit::Killed,
+        }
+    }
+
+    /// Waits until the stage has ended, but no longer than `limit`: then it is killed.
+    pub async fn stopped_within(&self, limit: Duration) -> Exit {
+        if let Ok(exit) = timeout(limit, self.stopped()).await {
+            return exit;
+        }
+        let seconds = limit.as_secs();
+        warn!(stage = %self.name, "{} has not stopped within {seconds} s, and is killed", self.name);
+        self.kill();
+        self.stopped().await
+    }
+}

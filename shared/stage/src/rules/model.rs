@@ -1,0 +1,144 @@
+//! Rules 5 to 8 once more: the dispatcher does what a simple model of it does, whatever happens to it.
+
+use std::cmp::Reverse;
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::buffer::Buffer;
+use crate::dispatcher::Dispatcher;
+use crate::message::{FromProducer, Message, NewConsumer};
+
+/// What can happen to a dispatcher. A consumer is named by its seat, whoever sits there at the time.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Whoever sits there leaves; if nobody does, somebody new subscribes.
+    ComeOrGo(usize),
+    /// Asks, even after leaving: an ask can cross the end of its subscription.
+    Ask(usize, usize),
+    Emit(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0..4_usize).prop_map(Step::ComeOrGo),
+        3 => (0..4_usize, 1..9_usize).prop_map(|(seat, count)| Step::Ask(seat, count)),
+        3 => (0..20_usize).prop_map(Step::Emit),
+    ]
+}
+
+/// What is sent to whom: events, or that the subscription is over.
+type Sent = Vec<(SubscriptionId, Option<Vec<u32>>)>;
+
+/// The rules in the plainest words, without a thought of speed.
+struct Model {
+    /// In the order of subscription, with what each has asked for and not been sent.
+    consumers: Vec<(SubscriptionId, usize)>,
+    buffer: Vec<u32>,
+    size: usize,
+    keep: Keep,
+    /// What the producer was asked for and has not emitted.
+    owes: usize,
+}
+
+impl Model {
+    fn wanted(&self) -> usize {
+        self.consumers.iter().map(|(_, pending)| pending).sum()
+    }
+
+    /// Returns how much the producer is asked for: what is wanted beyond what it owes already.
+    fn ask(&mut self, id: SubscriptionId, count: usize) -> (usize, Sent) {
+        let Some(consumer) = self.consumers.iter_mut().find(|(other, _)| *other == id) else {
+            return (0, vec![]);
+        };
+        consumer.1 += count;
+        let sent = self.send();
+        let demand = self.wanted().saturating_sub(self.owes);
+        self.owes += demand;
+        (demand, sent)
+    }
+
+    /// Returns how many events are discarded.
+    fn emit(&mut self, events: &[u32]) -> (usize, Sent) {
+        self.owes = self.owes.saturating_sub(events.len());
+        self.buffer.extend(events);
+        let sent = self.send();
+        let discarded = self.buffer.len().saturating_sub(self.size);
+        match self.keep {
+            Keep::First => self.buffer.truncate(self.size),
+            Keep::Last => self.buffer = self.buffer.split_off(discarded),
+        }
+        (discarded, sent)
+    }
+
+    /// The largest demand is met first, and in full. The sort keeps equals in their order.
+    fn send(&mut self) -> Sent {
+        let mut hungriest: Vec<_> = self.consumers.iter_mut().collect();
+        hungriest.sort_by_key(|(_, pending)| Reverse(*pending));
+        let mut sent = Vec::new();
+        for (id, pending) in hungriest {
+            let count = self.buffer.len().min(*pending);
+            if count > 0 {
+                *pending -= count;
+                sent.push((*id, Some(self.buffer.drain(..count).collect())));
+            }
+        }
+        sent
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn rules_05_to_08_hold_whatever_happens(
+        size in 0..30_usize,
+        keep in prop::sample::select(&[Keep::First, Keep::Last]),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        // One mailbox for all consumers: so it shows also who is served first.
+        let (to_all, mut mailbox) = unbounded_channel::<Message<u32, Infallible, Infallible>>();
+        let to_all = Arc::new(to_all);
+        let mut dispatcher = Dispatcher::new("A".into(), Buffer::new(size, keep));
+        let mut model = Model { consumers: vec![], buffer: vec![], size, keep, owes: 0 };
+        let mut seats = [(); 4].map(|()| SubscriptionId::new());
+        let mut numbers = 0_u32..;
+        for step in steps {
+            let (real, (count, sent)) = match step {
+                Step::ComeOrGo(seat) => {
+                    let before = model.consumers.len();
+                    model.consumers.retain(|(id, _)| *id != seats[seat]);
+                    if model.consumers.len() < before {
+                        dispatcher.cancel(seats[seat]);
+                        (0, (0, vec![(seats[seat], None)]))
+                    } else {
+                        seats[seat] = SubscriptionId::new();
+                        model.consumers.push((seats[seat], 0));
+                        let (id, address) = (seats[seat], to_all.clone());
+                        dispatcher.subscribe(NewConsumer { id, name: "C".into(), address });
+                        (0, (0, vec![]))
+                    }
+                }
+                Step::Ask(seat, count) => {
+                    (dispatcher.ask(seats[seat], count), model.ask(seats[seat], count))
+                }
+                Step::Emit(count) => {
+                    let events: Vec<_> = numbers.by_ref().take(count).collect();
+                    (dispatcher.dispatch(events.clone()), model.emit(&events))
+                }
+            };
+            prop_assert_eq!(real, count, "asked for, or discarded");
+            let letters = iter::from_fn(|| mailbox.try_recv().ok());
+            let really_sent: Sent = letters.filter_map(|letter| match letter {
+                Message::FromProducer(FromProducer::Events { id, events }) => Some((id, Some(events))),
+                Message::FromProducer(FromProducer::Cancelled { id, .. }) => Some((id, None)),
+                _ => None,
+            }).collect();
+            prop_assert_eq!(really_sent, sent);
+            prop_assert_eq!(dispatcher.buffered(), model.buffer.len());
+            prop_assert_eq!(dispatcher.is_wanted(), model.wanted() > 0);
+            prop_assert_eq!(dispatcher.has_consumers(), !model.consumers.is_empty());
+        }
+    }
+}

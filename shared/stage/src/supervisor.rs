@@ -1,0 +1,226 @@
+//! Starts groups of stages again when they fail.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{join_all, select_all};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::handle::StageRef;
+use super::intensity::Intensity;
+use super::message::Exit;
+
+/// Runs groups of stages, each under a name, and starts a group again when one of its stages fails.
+///
+/// The stages of a group live and die together: when one fails, the others are killed, and all are
+/// started anew. The other groups do not notice (*one for one*). A group whose stages all ended
+/// normally is done (*transient*), and so is one whose producer is gone. When more than 3 restarts
+/// in 5 seconds were of no use, the supervisor gives up, as Elixir's does, and kills what it runs. It
+/// does that too when it is dropped.
+///
+/// ```
+/// use stage::{Consumer, Supervisor};
+/// use std::convert::Infallible;
+///
+/// struct Printer;
+///
+/// impl Consumer for Printer {
+///     type Event = String;
+///     async fn handle_events(&mut self, events: Vec<String>) {
+///         println!("{events:?}");
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut printers = Supervisor::default();
+/// printers.start_group("Printer1", || {
+///     let printer = stage::named("Printer1").start_consumer(Printer);
+///     printer.stop(); // In earnest it would subscribe to a producer here.
+///     Ok::<_, Infallible>(vec![printer.stage()])
+/// });
+/// assert!(printers.stopped().await.is_ok());
+/// assert_eq!(printers.groups()[0].restarts, 0);
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Supervisor {
+    groups: JoinSet<()>,
+    shared: Arc<Shared>,
+}
+
+/// A supervisor gave up: its groups failed again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("gave up, since restarts were of no use: {0}")]
+pub struct TooManyRestarts(String);
+
+/// How a group is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The group's name.
+    pub name: String,
+    /// Whether its stages run, or are about to run again.
+    pub is_running: bool,
+    /// How often it was started again.
+    pub restarts: usize,
+    /// Why it failed the last time, if it did.
+    pub last_failure: Option<String>,
+}
+
+/// What the tasks of all groups know of each other.
+#[derive(Default)]
+struct Shared {
+    intensity: Intensity,
+    gave_up: CancellationToken,
+    groups: Mutex<Vec<GroupStatus>>,
+}
+
+impl Supervisor {
+    /// One that gives up after more than `max_restarts` within `period`, in place of 3 in 5 seconds.
+    pub fn with_intensity(max_restarts: usize, period: Duration) -> Self {
+        let intensity = Intensity::new(max_restarts, period);
+        let shared = Shared { intensity, ..Shared::default() };
+        Self { groups: JoinSet::new(), shared: shared.into() }
+    }
+
+    /// How each group is, in the order in which they were first started.
+    pub fn groups(&self) -> Vec<GroupStatus> {
+        self.shared.groups().clone()
+    }
+
+    /// Starts a group by calling `start`, which starts its stages and returns them, and calls it
+    /// again when the group has failed. That it cannot start is a failure too.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_group<E: Display + Send + 'static>(
+        &mut self,
+        name: impl Into<String>,
+        mut start: impl FnMut() -> Result<Vec<StageRef>, E> + Send + 'static,
+    ) {
+        let name = name.into();
+        let started = start();
+        let index = self.shared.add(&name);
+        self.groups.spawn(supervise(name, index, started, start, self.shared.clone()));
+    }
+
+    /// Waits until all groups are done. If the future is dropped before, that changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it had to give up.
+    pub async fn stopped(&mut self) -> Result<(), TooManyRestarts> {
+        while let Some(ended) = self.groups.join_next().await {
+            if let Err(error) = ended {
+                error!("a group could not be started again: {error}");
+                self.shared.gave_up.cancel();
+            }
+        }
+        if !self.shared.gave_up.is_cancelled() {
+            return Ok(());
+        }
+        let groups = self.groups().into_iter();
+        let failures =
+            groups.filter_map(|group| Some(format!("{}: {}", group.name, group.last_failure?)));
+        Err(TooManyRestarts(failures.collect::<Vec<_>>().join("; ")))
+    }
+}
+
+async fn supervise<E: Display>(
+    name: String,
+    index: usize,
+    mut started: Result<Vec<StageRef>, E>,
+    mut start: impl FnMut() -> Result<Vec<StageRef>, E>,
+    shared: Arc<Shared>,
+) {
+    loop {
+        let reason = match started {
+            Err(error) => format!("it cannot start: {error}"),
+            Ok(stages) => {
+                let stages = KilledOnDrop(stages);
+                let failure = shared.gave_up.run_until_cancelled(first_failure(&stages.0)).await;
+                stages.kill().await;
+                match failure.flatten() {
+                    None | Some((_, Exit::NoStage)) => {
+                        return shared.change(index, GroupStatus::end);
+                    }
+                    Some((stage, exit)) => format!("{stage} {exit}"),
+                }
+            }
+        };
+        if !shared.intensity.allows_restart() {
+            error!(group = %name, "giving up on {name}: {reason}");
+            shared.change(index, |status| {
+                status.last_failure = Some(reason);
+                status.end();
+            });
+            return shared.gave_up.cancel();
+        }
+        warn!(group = %name, "restarting {name}: {reason}");
+        shared.change(index, |status| {
+            status.restarts += 1;
+            status.last_failure = Some(reason);
+        });
+        started = start();
+    }
+}
+
+/// Waits for the first stage to fail, and tells which one and why; `None` once all ended normally.
+async fn first_failure(stages: &[StageRef]) -> Option<(&str, Exit)> {
+    let mut running: Vec<_> = stages
+        .iter()
+        .map(|stage| Box::pin(async move { (stage.name(), stage.stopped().await) }))
+        .collect();
+    while !running.is_empty() {
+        let ((stage, exit), _, rest) = select_all(running).await;
+        if !exit.is_normal() {
+            return Some((stage, exit));
+        }
+        running = rest;
+    }
+    None
+}
+
+/// Stages that do not outlive their supervision.
+struct KilledOnDrop(Vec<StageRef>);
+
+impl KilledOnDrop {
+    /// Waits until they have ended.
+    async fn kill(&self) {
+        self.0.iter().for_each(StageRef::kill);
+        join_all(self.0.iter().map(StageRef::stopped)).await;
+    }
+}
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        self.0.iter().for_each(StageRef::kill);
+    }
+}
+
+impl GroupStatus {
+    fn end(&mut self) {
+        self.is_running = false;
+    }
+}
+
+impl Shared {
+    fn groups(&self) -> MutexGuard<'_, Vec<GroupStatus>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: &str) -> usize {
+        let mut groups = self.groups();
+        let (name, is_running, restarts, last_failure) = (name.to_owned(), true, 0, None);
+        groups.push(GroupStatus { name, is_running, restarts, last_failure });
+        groups.len() - 1
+    }
+
+    fn change(&self, index: usize, change: impl FnOnce(&mut GroupStatus)) {
+        change(&mut self.groups()[index]);
+    }
+}

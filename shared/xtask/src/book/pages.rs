@@ -1,0 +1,150 @@
+//! Which page of the book a file of the repository is, and all pages as they are to be.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use mdbook_preprocessor::book::{Book, BookItem, Chapter};
+
+use super::code::Code;
+use super::links;
+use crate::steps::root;
+
+/// Where SUMMARY.md is, and with it the paths that mdBook knows the pages by.
+const SUMMARY: &str = "shared/book/src/SUMMARY.md";
+
+/// The pages that are written, and those that only show code.
+///
+/// All paths are those in the repository, and have slashes. The book's folders are the repository's:
+/// `shared/README.md` is at `shared/index.html`, and `shared/Cargo.toml` at `code/shared/Cargo.toml.html`.
+pub struct Pages {
+    /// By the file's path.
+    prose: BTreeMap<String, Page>,
+    code: Code,
+}
+
+/// A page of SUMMARY.md.
+pub struct Page {
+    /// What SUMMARY.md calls it.
+    pub name: String,
+    /// Where it is in the book.
+    pub path: String,
+}
+
+/// The pages of SUMMARY.md with their links and pictures put right, and after them those with the code.
+///
+/// # Errors
+///
+/// If a link leads nowhere.
+pub fn put_right(mut book: Book) -> Result<Book> {
+    let mut pages = Pages { prose: BTreeMap::new(), code: Code::of_the_repository()? };
+    let mut result = Ok(());
+    book.for_each_chapter_mut(|chapter| {
+        if result.is_ok() {
+            result = pages.find_a_place_for(chapter);
+        }
+    });
+    book.for_each_chapter_mut(|chapter| {
+        if result.is_ok() {
+            result = pages.put_right_in(chapter);
+        }
+    });
+    result?;
+    let numbered = book.chapters().filter(|chapter| chapter.number.is_some()).count();
+    book.push_item(BookItem::PartTitle("The code".to_owned()));
+    book.items.extend(pages.code.chapters(&pages, u32::try_from(numbered)?)?);
+    Ok(book)
+}
+
+impl Pages {
+    /// mdBook would put a page where its file is as seen from SUMMARY.md, outside the book.
+    fn find_a_place_for(&mut self, chapter: &mut Chapter) -> Result<()> {
+        let file = file_of(chapter)?;
+        let place = match file.strip_suffix("README.md") {
+            Some(folder) => format!("{folder}index.md"),
+            None => file.clone(),
+        };
+        let page = Page { name: chapter.name.clone(), path: place.replace(".md", ".html") };
+        self.prose.insert(file, page);
+        chapter.path = Some(place.into());
+        Ok(())
+    }
+
+    fn put_right_in(&mut self, chapter: &mut Chapter) -> Result<()> {
+        let file = file_of(chapter)?;
+        let page = self.prose.get(&file).context("a page has no place")?.path.clone();
+        let mut link = |to: &str| self.link(&file, &page, to);
+        chapter.content = links::put_right(&chapter.content, &file, &mut link)
+            .with_context(|| format!("in {file}"))?;
+        Ok(())
+    }
+
+    /// What `to`, which is in `file`, is in that file's page.
+    fn link(&mut self, file: &str, page: &str, to: &str) -> Result<String> {
+        let (path, fragment) = match to.split_once('#') {
+            Some((path, fragment)) => (path, format!("#{fragment}")),
+            None => (to, String::new()),
+        };
+        let path = links::join(file, path)?;
+        let target = match self.lesson(&path) {
+            Some(page) => page.path.clone(),
+            None if root().join(&path).exists() => self.code.page(&path)?,
+            None => bail!("there is no {path}, to which {to} leads"),
+        };
+        Ok(format!("{}{fragment}", from(page, &target)))
+    }
+
+    /// The page of a file, or of a folder's README.
+    pub fn lesson(&self, path: &str) -> Option<&Page> {
+        let readme =
+            if path.is_empty() { "README.md".to_owned() } else { format!("{path}/README.md") };
+        self.prose.get(path).or_else(|| self.prose.get(&readme))
+    }
+}
+
+/// How `page` links to `target`, if both are paths in the book.
+pub fn from(page: &str, target: &str) -> String {
+    format!("{}{target}", "../".repeat(page.matches('/').count()))
+}
+
+fn file_of(chapter: &Chapter) -> Result<String> {
+    let path = chapter.source_path.as_deref().and_then(|path| path.to_str());
+    links::join(SUMMARY, path.context("a page of SUMMARY.md has no file")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pages() -> Pages {
+        let prose = [("README.md", "index.html"), ("shared/README.md", "shared/index.html")];
+        let page = |path: &str| Page { name: "Step".to_owned(), path: path.to_owned() };
+        Pages {
+            prose: prose.map(|(file, path)| (file.to_owned(), page(path))).into(),
+            code: Code::of_the_repository().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_readme_and_its_folder_are_the_same_page() {
+        let link = |to| pages().link("README.md", "index.html", to).unwrap();
+        assert_eq!(link("shared"), "shared/index.html");
+        assert_eq!(link("shared/"), "shared/index.html");
+        assert_eq!(link("shared/README.md#in-code"), "shared/index.html#in-code");
+    }
+
+    #[test]
+    fn other_files_and_folders_are_shown_as_code() {
+        let link = |to| pages().link("shared/README.md", "shared/index.html", to).unwrap();
+        assert_eq!(link("src/lib.rs"), "../code/shared/src/lib.rs.html");
+        assert_eq!(link("stage/src"), "../code/shared/stage/src/index.html");
+        assert_eq!(link("../Dockerfile"), "../code/Dockerfile.html");
+        assert_eq!(link(".."), "../index.html");
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error() {
+        let error = pages().link("README.md", "index.html", "shared/src/nothing.rs").unwrap_err();
+        assert!(error.to_string().contains("there is no shared/src/nothing.rs"), "{error}");
+        pages().link("README.md", "index.html", "../elsewhere").unwrap_err();
+    }
+}

@@ -1,0 +1,153 @@
+//! What a step's log tells of a run, as far as a picture shows it: the fields of its lines.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// Log lines from level `info` up, everything that the stages trace, and the requests that SQS gets.
+const LOG: &str =
+    "info,aws=error,h2=error,hyper=error,rustack=off,s3s=off,stage=trace,local_aws=debug";
+
+/// A stage by its name. Stages that share a name differ in their subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub name: String,
+    pub subscription: u64,
+}
+
+/// A line of the log, and the fields that pictures read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Line {
+    /// Milliseconds on the paused clock, or, once all is recorded, tenths of a second since the first line.
+    #[serde(skip)]
+    pub at: u32,
+    timestamp: String,
+    pub message: String,
+    /// The span that begins or ends.
+    pub span: Span,
+    spans: Vec<Span>,
+    pub stage: String,
+    subscription: u64,
+    pub count: u32,
+    pub producer: String,
+    consumer: String,
+    pub started: Option<String>,
+    pub terminating: Option<String>,
+    pub run: Option<u32>,
+    pub missing: Option<u32>,
+    files: Option<String>,
+    key: Option<String>,
+    pub operation: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Span {
+    pub name: String,
+    stage: String,
+    subscription: u64,
+    pub count: u32,
+}
+
+impl Line {
+    pub fn who(&self) -> Who {
+        Who { name: self.stage.clone(), subscription: self.subscription }
+    }
+
+    pub fn consumer(&self) -> Who {
+        Who { name: self.consumer.clone(), subscription: self.subscription }
+    }
+
+    /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
+    pub fn handled(&self) -> Option<(Who, String)> {
+        let span = self.spans.iter().find(|span| span.name == "handle_events")?;
+        let paths = self.files.as_ref().or(self.key.as_ref())?;
+        let names = paths.split(['[', '"', ']']).filter_map(|path| path.rsplit_once('/'));
+        let names: Vec<_> = names.map(|(_, name)| name).collect();
+        Some((span.who(), names.join(", ")))
+    }
+}
+
+impl Span {
+    pub fn who(&self) -> Who {
+        Who { name: self.stage.clone(), subscription: self.subscription }
+    }
+}
+
+/// Runs a program in this folder, on the paused clock, until it has told of everything before `until`, in tenths
+/// of a second after its first stage has begun, or ends by itself.
+///
+/// # Errors
+///
+/// If it cannot be run, or its log cannot be read.
+pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> Result<Vec<Line>> {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if ["SQS_", "AWS_", "PALLETO_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    let mut child = Killed(
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env("PALLETO_CLOCK", "paused")
+            .env("LOG_FORMAT", "json")
+            .env("RUST_LOG", LOG)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?,
+    );
+    let output = child.0.stdout.take().context("its output is piped")?;
+    let mut lines: Vec<Line> = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let text = line?;
+        let line = parse(&text).with_context(|| format!("cannot read {text}"))?;
+        if lines.is_empty() && line.message != "ask" {
+            continue; // The program is still being set up.
+        }
+        let first = lines.first().map_or(line.at, |first| first.at);
+        if line.at - first > until * 100 + 50 {
+            break;
+        }
+        lines.push(line);
+    }
+    let first =
+        lines.first().with_context(|| format!("{} asks for nothing", program.display()))?.at;
+    for line in &mut lines {
+        line.at = (line.at - first + 50) / 100;
+    }
+    Ok(lines)
+}
+
+/// Kills the process when it is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a line of the log.
+pub(super) fn parse(line: &str) -> Result<Line> {
+    let line: Line = serde_json::from_str(line)?;
+    Ok(Line { at: milliseconds(&line.timestamp)?, ..line })
+}
+
+/// `"12.345678"` is 12345 milliseconds.
+fn milliseconds(time: &str) -> Result<u32> {
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, "000"));
+    let (Ok(seconds), Some(thousandths)) = (seconds.parse::<u32>(), fraction.get(..3)) else {
+        bail!("{time} is not a time on the paused clock");
+    };
+    Ok(seconds * 1000 + thousandths.parse::<u32>()?)
+}

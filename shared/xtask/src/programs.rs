@@ -1,0 +1,57 @@
+//! The steps and the other lessons as programs.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::steps::root;
+
+/// Where cargo has put the programs that it has built.
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Builds all of them.
+    ///
+    /// Cargo builds all packages at once, so that each has the features that any of them has, and every step's
+    /// clock can be paused. `cargo test --workspace` builds the same, so nothing is built twice.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be built.
+    pub fn build() -> Result<Self> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.current_dir(root());
+        cargo.args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--bins",
+            "--examples",
+        ]);
+        let status = cargo.status().context("cannot run cargo")?;
+        ensure!(status.success(), "the steps cannot be built: {status}");
+        // `cargo x` itself is in `target/debug`, or in its counterpart elsewhere.
+        let x = env::current_exe()?;
+        let folder = x.ancestors().find(|folder| folder.ends_with("debug"));
+        let folder = folder.context("cargo x is not where cargo builds programs")?.to_owned();
+        Ok(Self { folder })
+    }
+
+    /// The step or example of this name.
+    ///
+    /// # Errors
+    ///
+    /// If cargo has not built it.
+    pub fn named(&self, name: &str) -> Result<PathBuf> {
+        let places = [self.folder.join(name), self.folder.join("examples").join(name)];
+        let programs = places.map(|place| place.with_extension(env::consts::EXE_EXTENSION));
+        let program = programs.into_iter().find(|program| program.is_file());
+        program.with_context(|| format!("cargo has built no {name}"))
+    }
+}

@@ -39,6 +39,7 @@ pub fn print() -> Result<()> {
         };
         programs.push((step.name.clone(), vec!["--package", &step.name], most));
     }
+    programs.push(("local_aws".to_owned(), vec!["--package", "local_aws"], 0));
     programs.push(("cargo x".to_owned(), vec!["--package", env!("CARGO_PKG_NAME")], 0));
 
     let mut too_many = false;

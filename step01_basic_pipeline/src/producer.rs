@@ -7,7 +7,7 @@ use crate::server::{Event, Server};
 
 pub struct SqsProducer {
     server: Server,
-    /// Asked for by the consumer, and not found yet.
+    /// How many events the consumer has asked for and the server has not found.
     pending: usize,
 }
 
@@ -26,7 +26,7 @@ impl Producer for SqsProducer {
 
     async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
         info!("SQS.Producer handling demand of {demand}");
-        // 3 asked for and unmet, 10 more asked: ask for 13.
+        // The server has always found all of it, so this adds to 0.
         self.pending += demand;
         info!("Asking for {} events", self.pending);
         let events = self.server.pull(self.pending);

@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-/// One event. Later steps find it in a queue.
+/// One event. Later steps find their events in a queue.
 pub type Event = &'static str;
 
 pub struct Server {}

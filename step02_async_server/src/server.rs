@@ -5,7 +5,7 @@ use tracing::info;
 
 use crate::producer::{Message, SqsProducer};
 
-/// One event. Later steps find it in a queue.
+/// One event. Later steps find their events in a queue.
 pub type Event = &'static str;
 
 pub struct Server {}
@@ -17,7 +17,7 @@ impl Server {
         Self {}
     }
 
-    /// Starts to look for `demand` events, which the producer will be sent. Does not wait for them.
+    /// Starts to look for `demand` events and to send them to the producer, and does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
         let looping = server_loop(demand, producer.clone());
         let task = tokio::spawn(looping);

@@ -7,8 +7,8 @@
 //!
 //! # Changed since step02
 //!
-//! - `producer.rs`: offers `enqueue`, and keeps to itself what the message looks like.
-//! - `server.rs`: calls `enqueue`. Whoever has events for the producer now has one way to say so.
+//! - `producer.rs`: offers `enqueue`, and keeps the form of its messages to itself.
+//! - `server.rs`: calls `enqueue`, because that is now the one way to give the producer events.
 
 mod consumer;
 mod producer;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::counter;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 
 use crate::metrics::RETRIES;
@@ -28,6 +28,9 @@ pub struct Backoff {
 struct Failing {
     since: Instant,
     waits: ExponentialBackoff,
+    /// When the last wait ends. Tasks that fail before that wait for the same moment: ten failures at
+    /// once are one.
+    until: Instant,
     /// Whether a try has failed since the last wait.
     has_failed: bool,
 }
@@ -47,22 +50,26 @@ impl Backoff {
     }
 
     /// Waits if a try has failed since the last wait, each time longer than the time before. If none has
-    /// failed, it does not wait: all is well again.
-    pub async fn wait(&self) {
-        let wait = match &mut *self.failing.lock() {
-            Some(failing) if failing.has_failed => Some(failing.next_wait()),
+    /// failed, all is well again, and it does not wait. That is noted at once, even if the wait is dropped.
+    pub fn wait(&self) -> impl Future<Output = ()> + use<> {
+        let until = match &mut *self.failing.lock() {
+            Some(failing) if failing.has_failed => Some(failing.wait_until()),
             _ => None,
         };
-        match wait {
-            Some(wait) => sleep(wait).await,
-            None => self.succeeded(),
+        if until.is_none() {
+            self.succeeded();
+        }
+        async move {
+            if let Some(until) = until {
+                sleep_until(until).await;
+            }
         }
     }
 
     /// [`failed`](Self::failed) and [`wait`](Self::wait) at once, for tasks that share the waits.
     pub(crate) async fn failed_so_wait(&self, error: impl Display) {
-        let wait = self.failing(error).next_wait();
-        sleep(wait).await;
+        let until = self.failing(error).wait_until();
+        sleep_until(until).await;
     }
 
     /// A try went well: says so, if the one before failed.
@@ -95,11 +102,50 @@ impl Failing {
             .with_max_delay(LONGEST_WAIT)
             .without_max_times()
             .with_jitter();
-        Self { since: Instant::now(), waits: waits.build(), has_failed: false }
+        let now = Instant::now();
+        Self { since: now, waits: waits.build(), until: now, has_failed: false }
     }
 
-    fn next_wait(&mut self) -> Duration {
+    /// When the next wait ends.
+    fn wait_until(&mut self) -> Instant {
         self.has_failed = false;
-        self.waits.next().unwrap_or(LONGEST_WAIT)
+        let now = Instant::now();
+        if now >= self.until {
+            self.until = now + self.waits.next().unwrap_or(LONGEST_WAIT);
+        }
+        self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_grow_until_all_is_well_again() {
+        let backoff = Backoff::new("Trying");
+        let mut last = Duration::ZERO;
+        for _ in 0..4 {
+            backoff.failed("no");
+            let started = Instant::now();
+            backoff.wait().await;
+            assert!(started.elapsed() > last, "{last:?}");
+            last = started.elapsed();
+        }
+        let started = Instant::now();
+        backoff.wait().await;
+        assert_eq!((started.elapsed(), backoff.failing_for()), (Duration::ZERO, Duration::ZERO));
+        backoff.failed("no");
+        backoff.wait().await;
+        assert!(started.elapsed() < last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_fail_at_the_same_time_wait_for_the_same_moment() {
+        let backoff = Backoff::new("Trying");
+        let started = Instant::now();
+        let tries = (0..10).map(|_| backoff.failed_so_wait("no"));
+        futures_util::future::join_all(tries).await;
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     }
 }

@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{self, JoinHandle, JoinSet};
@@ -43,6 +45,11 @@ pub enum Fault {
     StallAfter(u64),
     /// The body is sent with this many bytes a second.
     Slow(u64),
+    /// Only every second message of a `DeleteMessageBatch` is deleted. The answer reports the others as failed.
+    HalfFails {
+        /// Whether the answer says that the sender caused the failures, which a second attempt cannot mend.
+        sender_fault: bool,
+    },
 }
 
 /// A proxy at 127.0.0.1. When it is dropped, it and its connections are gone.
@@ -211,16 +218,16 @@ impl Proxy {
     ) -> io::Result<Response<AnyBody>> {
         let _under_way = UnderWay::new(&self.counts, operation(&request));
         let fault = self.fault(&request);
-        let mut request = self.listen(request).await.map_err(io::Error::other)?;
+        let request = self.listen(request).await.map_err(io::Error::other)?;
         match fault {
             Some(Fault::Status(status, code)) => return Ok(refusal(&request, status, code)),
             Some(Fault::Latency(time)) => sleep(time).await,
+            Some(Fault::HalfFails { sender_fault }) => {
+                return self.half_fails(request, sender_fault).await;
+            }
             _ => {}
         }
-        if let Ok(uri) = format!("{}{}", self.origin, request.uri()).parse() {
-            *request.uri_mut() = uri;
-        }
-        let answer = self.client.request(request).await.map_err(io::Error::other)?;
+        let answer = self.pass_on(request).await?;
         Ok(answer.map(|body| match fault {
             Some(Fault::ResetAfter(length)) => cut(body, length, async move {
                 // What came before goes out first.
@@ -232,6 +239,41 @@ impl Proxy {
             Some(Fault::Slow(rate)) => slow(body, rate),
             _ => body.boxed_unsync(),
         }))
+    }
+
+    async fn pass_on(&self, mut request: Request<AnyBody>) -> io::Result<Response<Incoming>> {
+        if let Ok(uri) = format!("{}{}", self.origin, request.uri()).parse() {
+            *request.uri_mut() = uri;
+        }
+        self.client.request(request).await.map_err(io::Error::other)
+    }
+
+    async fn half_fails(
+        &self,
+        request: Request<AnyBody>,
+        sender_fault: bool,
+    ) -> io::Result<Response<AnyBody>> {
+        let (mut head, body) = request.into_parts();
+        let mut batch = json_of(body).await?;
+        let entries = batch["Entries"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let (failed, passed): (Vec<_>, Vec<_>) =
+            entries.into_iter().enumerate().partition(|(position, _)| position % 2 == 0);
+        let failed = failed.into_iter().map(|(_, entry)| {
+            json!({ "Id": entry["Id"], "Code": "SomeError", "SenderFault": sender_fault })
+        });
+        let failed: Value = failed.collect();
+        if passed.is_empty() {
+            let answer = json!({ "Successful": [], "Failed": failed });
+            return Ok(Response::new(whole(answer.to_string())));
+        }
+        batch["Entries"] = passed.into_iter().map(|(_, entry)| entry).collect();
+        head.headers.remove(CONTENT_LENGTH);
+        let answer = self.pass_on(Request::from_parts(head, whole(batch.to_string()))).await?;
+        let (mut head, body) = answer.into_parts();
+        let mut answer = json_of(body).await?;
+        answer["Failed"] = failed;
+        head.headers.remove(CONTENT_LENGTH);
+        Ok(Response::from_parts(head, whole(answer.to_string())))
     }
 
     /// Notes what SQS is told.
@@ -281,6 +323,11 @@ impl Drop for UnderWay<'_> {
             count.at_once -= 1;
         }
     }
+}
+
+async fn json_of(body: impl Body<Error = hyper::Error>) -> io::Result<Value> {
+    let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 fn is_for_sqs<B>(request: &Request<B>) -> bool {

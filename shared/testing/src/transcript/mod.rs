@@ -18,84 +18,46 @@ mod readme;
 mod renew;
 mod rule;
 
-use std::io;
 use std::path::Path;
-use std::process::ExitStatus;
 
+use anyhow::{Context, Result, anyhow, ensure};
 use process::Process;
 use readme::Shown;
 
 /// A line that stands for any lines.
 const GAP: &str = "...";
 
-/// Why a transcript is not true, or why that cannot be told.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What is shown is not what happens.
-    #[error("$ {command}\n{difference}")]
-    Untrue {
-        /// That of the README.
-        command: String,
-        /// Where they differ.
-        difference: String,
-    },
-    /// A command failed.
-    #[error("$ {command}\nended with {status}")]
-    Failed {
-        /// That of the README.
-        command: String,
-        /// How it ended.
-        status: ExitStatus,
-    },
-    /// A command cannot be shown anew.
-    #[error("$ {command}\n{why}")]
-    Stuck {
-        /// That of the README.
-        command: String,
-        /// What is in the way.
-        why: String,
-    },
-    /// Nothing to check.
-    #[error("the README shows no `$ cargo run` of {0} in a console block")]
-    NoTranscript(String),
-    /// No command can be run.
-    #[error("cannot run a command")]
-    Io(#[from] io::Error),
-}
-
 /// Checks that the README's transcripts of a program are what happens. `program` is its executable.
 ///
 /// # Panics
 ///
-/// If it is not so.
+/// If they are not.
 pub fn check(program: &str, readme: &str) {
     let checked = run_all(Path::new(program), readme, |shown, process| {
         let judged = shown.rule.compare(&shown.output, &mut process.lines);
         // For the output of a test that fails.
         eprintln!("$ {}\n{}", shown.command, process.lines.seen().join("\n"));
-        let untrue = |difference| Error::Untrue { command: shown.command.clone(), difference };
-        judged.map_err(untrue)
+        judged.map_err(|difference| anyhow!(difference))
     });
     if let Err(error) = checked {
-        panic!("{error}");
+        panic!("{error:#}");
     }
 }
 
-/// The README with its transcripts as they are true, by the same rules as [`check`]'s. What is true already stays as it is, to the letter;
-/// a command of which something else is shown is shown anew, with the gaps where they were.
+/// The README with true transcripts. Output that is true by its block's rule stays as it is, to the letter. Other output is
+/// replaced, with the gaps where they were.
 ///
 /// # Errors
 ///
 /// If a command cannot be run, fails, or no longer prints what is shown after a gap.
-pub fn renew(program: &Path, readme: &str) -> Result<String, Error> {
+pub fn renew(program: &Path, readme: &str) -> Result<String> {
     let mut renewed = String::new();
     let mut copied = 0;
     run_all(program, readme, |shown, process| {
         if shown.rule.compare(&shown.output, &mut process.lines).is_err() {
             let mask = |line: &str| shown.rule.mask(line);
             let lines = renew::renew(&shown.output, &mut process.lines, mask);
-            let lines =
-                lines.map_err(|why| Error::Stuck { command: shown.command.clone(), why })?;
+            let lines = lines.map_err(|why| anyhow!(why))?;
             renewed += &readme[copied..shown.range.start];
             renewed.extend(lines.iter().map(|line| format!("{line}\n")));
             copied = shown.range.end;
@@ -114,20 +76,18 @@ fn name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Runs all commands of the README's transcripts. `judge` gets what is shown of a command, and the
-/// process, which it is to read as far as the README shows it.
+/// Runs all commands of the README's transcripts. `judge` gets what the README shows of a command, and the process, which it
+/// reads as far as that.
 fn run_all(
     program: &Path,
     readme: &str,
-    mut judge: impl FnMut(&Shown, &mut Process) -> Result<(), Error>,
-) -> Result<(), Error> {
+    mut judge: impl FnMut(&Shown, &mut Process) -> Result<()>,
+) -> Result<()> {
     let name = name(program);
     let commands = readme::commands(readme, &name);
-    if commands.is_empty() {
-        return Err(Error::NoTranscript(name));
-    }
+    ensure!(!commands.is_empty(), "the README shows no `$ cargo run` of {name} in a console block");
     let folder = tempfile::tempdir()?;
-    for shown in &commands {
+    let mut run = |shown: &Shown| {
         let script = match readme::arguments(&shown.command, &name) {
             Some(arguments) => format!("exec '{}' {arguments}", program.display()),
             None => shown.command.clone(),
@@ -136,10 +96,12 @@ fn run_all(
         judge(shown, &mut process)?;
         if !shown.is_ended_there() {
             let status = process.wait()?;
-            if !status.success() {
-                return Err(Error::Failed { command: shown.command.clone(), status });
-            }
+            ensure!(status.success(), "it ended with {status}");
         }
+        Ok(())
+    };
+    for shown in &commands {
+        run(shown).with_context(|| format!("$ {}", shown.command))?;
     }
     Ok(())
 }

@@ -9,11 +9,11 @@ use ignore::WalkBuilder;
 
 use crate::each::each;
 use crate::steps::root;
-use crate::{pictures, readme_diffs, transcripts};
+use crate::{excerpts, pictures, readme_diffs, transcripts};
 
 /// The generators. A new kind is one more line.
 const MAKERS: &[fn() -> Result<()>] =
-    &[readme_diffs::write, || transcripts::write(&[]), pictures::write];
+    &[readme_diffs::write, excerpts::write, || transcripts::write(&[]), pictures::write];
 
 /// Runs all generators.
 ///

@@ -9,6 +9,7 @@ mod code;
 mod diff;
 mod difference;
 mod each;
+mod excerpts;
 mod fresh;
 mod names;
 mod pictures;
@@ -55,6 +56,8 @@ enum Command {
     },
     /// Writes the steps' diffs into their READMEs
     Diffs,
+    /// Writes the functions of the examples in shared/own_work into their README
+    Excerpts,
     /// Runs what the READMEs show in a terminal, and writes down what happens if it is not that
     Transcripts {
         /// The numbers of steps; without any, all of them
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Sizes => sizes::print(),
         Command::Diff { from, to } => diff::print(from, to),
         Command::Diffs => readme_diffs::write(),
+        Command::Excerpts => excerpts::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Carry { step, base } => carry::carry(step, &base),
         Command::Fresh => fresh::make_all(),

@@ -10,7 +10,7 @@ use crate::each::each;
 use crate::steps::Step;
 use crate::{code, steps};
 
-const END: &str = "<!-- end of what cargo x made -->";
+pub const END: &str = "<!-- end of what cargo x made -->";
 
 /// Writes them between the marks that the READMEs have for them.
 ///
@@ -50,7 +50,7 @@ fn block(from: &Step, to: &Step) -> Result<String> {
 }
 
 /// Replaces what is between two marks, which have their own lines.
-fn replace(text: &str, begin: &str, block: &str) -> Option<String> {
+pub fn replace(text: &str, begin: &str, block: &str) -> Option<String> {
     let (before, rest) = text.split_once(&format!("{begin}\n"))?;
     let end = if rest.starts_with(END) { 0 } else { rest.find(&format!("\n{END}"))? + 1 };
     Some(format!("{before}{begin}\n{block}\n{}", &rest[end..]))

@@ -1,0 +1,9 @@
+//! Each example as a process, on files whose counts are known.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+mod filter;
+mod histogram;
+mod only_process;
+mod sqlite;
+mod world;

@@ -62,7 +62,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
                 };
             }
             let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            if inner.is_some_and(|inner| inner.is::<Replaced>()) {
+            if inner.is_some_and(|inner| inner.downcast_ref::<Replaced>().is_some()) {
                 return Self::Replaced;
             }
             cause = error.source();

@@ -60,7 +60,8 @@ impl Contents {
 }
 
 fn download_failed(error: io::Error) -> (Why, io::Error) {
-    let is_replaced = error.get_ref().is_some_and(|cause| cause.is::<Replaced>());
+    let is_replaced =
+        error.get_ref().is_some_and(|cause| cause.downcast_ref::<Replaced>().is_some());
     (if is_replaced { Why::Replaced } else { Why::Download }, error)
 }
 

@@ -56,7 +56,7 @@ enum Command {
     },
     /// Writes the steps' diffs into their READMEs
     Diffs,
-    /// Writes the functions of the examples in shared/own_work into their README
+    /// Writes the functions of the examples of your own work into their README
     Excerpts,
     /// Runs what the READMEs show in a terminal, and writes down what happens if it is not that
     Transcripts {

@@ -19,6 +19,8 @@ mod progress;
 pub mod results;
 #[cfg(feature = "watch")]
 mod signals;
+#[cfg(feature = "aws")]
+mod stop;
 mod usage;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;
@@ -28,9 +30,9 @@ pub use clock::runtime;
 pub use error::Error;
 #[cfg(feature = "aws")]
 pub use local_aws;
-#[cfg(feature = "aws")]
-pub use signals::stop_signal;
 pub use stage;
+#[cfg(feature = "aws")]
+pub use stop::stop_signal;
 pub use usage::UsageError;
 
 /// What steps 01–04 do first: refuses arguments, because they have none, and sets up [`logging`] and the clock.

@@ -5,7 +5,8 @@
 //! ([syntax](Targets)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, all that goes to
 //! a pane of what is shown.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::{env, fmt, process};
 
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
@@ -30,7 +31,7 @@ pub fn init(format: &str) {
     let (filter, wrong_filter) = filter();
     let by_default = env::var("LOG_FORMAT").unwrap_or_default();
     let chosen = if format.is_empty() { &by_default } else { format };
-    let log = layer().with_writer(Stdout).with_ansi(!watch::is_on());
+    let log = layer().with_writer(Stdout).with_ansi(is_in_colour());
     let log = match chosen {
         "full" => log.with_timer(Time).boxed(),
         "json" => {
@@ -52,6 +53,12 @@ pub fn init(format: &str) {
             error!("LOG_FORMAT={chosen} is not used: it can be full or json");
         }
     }
+}
+
+/// Colours are for a terminal only, and not even there if [`NO_COLOR`](https://no-color.org) is set.
+fn is_in_colour() -> bool {
+    let is_wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    is_wanted && io::stdout().is_terminal() && !watch::is_on()
 }
 
 /// What `RUST_LOG` asks for, or else the default, and what is wrong with `RUST_LOG`.
@@ -117,7 +124,19 @@ fn only_the_message() -> impl for<'w> FormatFields<'w> {
     })
 }
 
-/// Standard output, whose reader may leave: `cargo run … | head` is to end like any other command.
+/// Writes something to standard output.
+type Writes<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+
+/// Makes room in the terminal while something is written there.
+static MAKE_ROOM: OnceLock<fn(Writes<'_>) -> io::Result<()>> = OnceLock::new();
+
+/// From now on, `make_room` is called with each write. Only the first call of this has an effect.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "steps without AWS show no progress"))]
+pub(crate) fn write_by(make_room: fn(Writes<'_>) -> io::Result<()>) {
+    let _ = MAKE_ROOM.set(make_room);
+}
+
+/// Standard output. Its reader may leave: `cargo run … | head` ends as any command does then.
 struct Stdout;
 
 impl MakeWriter<'_> for Stdout {
@@ -135,12 +154,13 @@ impl Write for Stdout {
             return Ok(buf.len());
         }
         // Each event is one call: lines of several threads do not mix.
-        let write = || io::stdout().lock().write_all(buf);
-        #[cfg(feature = "aws")]
-        let written = crate::progress::aside(write);
-        #[cfg(not(feature = "aws"))]
-        let written = write();
+        let mut write = || io::stdout().lock().write_all(buf);
+        let written = match MAKE_ROOM.get() {
+            Some(make_room) => make_room(&mut write),
+            None => write(),
+        };
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            // Nobody else learns of it: a step only logs, and steps 1 to 5 would go on for ever.
             process::exit(0);
         }
         written.map(|()| buf.len())

@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval};
 
 use crate::aws::Queue;
 use crate::results::Results;
-use crate::watch;
+use crate::{logging, watch};
 
 /// There is one terminal, and what is logged must not be written into the line.
 static LINE: OnceLock<ProgressBar> = OnceLock::new();
@@ -25,6 +25,10 @@ pub(crate) fn show(results: &Results, queue: &Queue) {
         return;
     }
     let line = LINE.get_or_init(|| ProgressBar::new(0).with_style(style()));
+    logging::write_by(|write| match LINE.get() {
+        Some(line) => line.suspend(write),
+        None => write(),
+    });
     tokio::spawn(draw(line, results.clone(), queue.clone()));
 }
 
@@ -32,14 +36,6 @@ pub(crate) fn show(results: &Results, queue: &Queue) {
 pub(crate) fn clear() {
     if let Some(line) = LINE.get() {
         line.finish_and_clear();
-    }
-}
-
-/// Writes to the terminal while the line is out of the way.
-pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
-    match LINE.get() {
-        Some(line) => line.suspend(write),
-        None => write(),
     }
 }
 

@@ -1,27 +1,4 @@
-//! How a program is told to stop.
-
-use crate::watch;
-
-/// Waits until the program is told to stop: by Ctrl-C, or by SIGTERM. Who says so a second time means
-/// at once: then the program exits, with code 130.
-///
-/// # Panics
-///
-/// If the operating system does not let a program listen for signals.
-#[cfg(feature = "aws")]
-pub async fn stop_signal() {
-    // The same for both: between two of them, a signal could be missed.
-    let mut signals = Signals::listen();
-    watch::leave_signals_to_the_step();
-    signals.next().await;
-    watch::stopping();
-    tracing::info!("Finishing what is begun. Ctrl-C again to leave at once");
-    tokio::spawn(async move {
-        signals.next().await;
-        watch::end();
-        std::process::exit(130);
-    });
-}
+//! The signals that tell a program to stop: Ctrl-C (SIGINT) and SIGTERM.
 
 #[cfg(unix)]
 pub(crate) struct Signals {
@@ -38,12 +15,12 @@ impl Signals {
         Self { interrupt: listen(interrupt), terminate: listen(terminate) }
     }
 
-    /// Waits for the next one. Returns the exit code of who leaves for it at once.
-    pub(crate) async fn next(&mut self) -> i32 {
+    /// Waits for the next signal, or until `quit` is done. Returns the exit code of a program that ends because of it.
+    pub(crate) async fn next(&mut self, quit: impl Future<Output = ()>) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => 130,
             _ = self.terminate.recv() => 143,
-            () = watch::quit() => 0,
+            () = quit => 0,
         }
     }
 }
@@ -57,13 +34,13 @@ impl Signals {
         Self
     }
 
-    pub(crate) async fn next(&mut self) -> i32 {
+    pub(crate) async fn next(&mut self, quit: impl Future<Output = ()>) -> i32 {
         tokio::select! {
             signal = tokio::signal::ctrl_c() => {
                 signal.expect("a program can listen for Ctrl-C");
                 130
             }
-            () = watch::quit() => 0,
+            () = quit => 0,
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use aws_sdk_sqs::Client;
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::info;
@@ -68,7 +67,7 @@ pub struct AwsArgs {
 
     /// How the log looks: full has time, level and fields, json is an object a line; by default, it is
     /// the bare message
-    #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_formats(), help_heading = "Watching")]
+    #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_format, help_heading = "Watching")]
     log_format: String,
 
     /// Show in the terminal what the stages do, until q is pressed
@@ -168,9 +167,11 @@ impl AwsArgs {
 }
 
 /// An environment variable that is set to nothing is as good as not set.
-fn log_formats() -> PossibleValuesParser {
-    let default = PossibleValue::new("").hide(true);
-    [default, PossibleValue::new("full"), PossibleValue::new("json")].into()
+fn log_format(format: &str) -> Result<String, String> {
+    match format {
+        "" | "full" | "json" => Ok(format.to_owned()),
+        _ => Err("it can be full or json; LOG_FORMAT in the environment sets it, too".to_owned()),
+    }
 }
 
 /// Parses the path of a file that can be read.

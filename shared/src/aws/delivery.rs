@@ -11,12 +11,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::field::Empty;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use super::in_flight::Done;
 use super::lease::Lease;
 use super::notification::objects_in;
-use super::released::Done;
 use super::{Failure, InFlight, S3Object};
 use crate::metrics::{
-    FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
+    DEMAND, FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
 
 /// One event: an object that was created, and the message that told of it. A message can tell of
@@ -63,8 +63,25 @@ enum Fate {
     Dropped,
 }
 
+impl InFlight {
+    /// Takes what a receive has brought, and returns the events that the messages tell of.
+    ///
+    /// A message that tells of no new object is released at once. A message that cannot be read is
+    /// left to the queue, which shows it again or puts it aside. The log says so.
+    pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
+        let messages = messages.unwrap_or_default();
+        if messages.is_empty() {
+            self.found_nothing();
+        }
+        let deliveries: Vec<_> =
+            messages.into_iter().flat_map(|message| deliver(message, self)).collect();
+        gauge!(DEMAND).decrement(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
+        deliveries
+    }
+}
+
 /// The deliveries of a message. None if it tells of no new object: then its fate is decided here.
-pub(super) fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
+fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
     let objects = objects_in(&message);
     let message = Arc::new(Message::new(message, in_flight));
     let deliveries = objects.iter().flatten().map(|object| Delivery {

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use metrics::gauge;
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -17,10 +16,7 @@ use tracing::warn;
 
 use super::Backoff;
 use super::dead_letters::DeadLetters;
-use super::delivery::{Delivery, deliver};
 use super::lease::Leases;
-use super::released::{Done, Released};
-use crate::metrics::DEMAND;
 
 /// What SQS is to tell of each message: how many times it was received, which decides how long a
 /// failed message is left alone, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -51,6 +47,18 @@ struct Inner {
     time_is_up: CancellationToken,
     idle: CancellationToken,
     failed: AtomicU64,
+}
+
+/// A message whose events are all released.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) message_id: String,
+    /// SQS's name for this receipt of the message.
+    pub(super) handle: String,
+    /// How many requests have tried to delete it.
+    pub(super) tries: u32,
+    /// The message is in flight until it is deleted.
+    pub(super) _in_flight: TaskTrackerToken,
 }
 
 /// The longest that a failed message is left alone before SQS shows it again.
@@ -88,25 +96,21 @@ impl InFlight {
         }))
     }
 
-    /// Takes what a receive has brought, and returns the events that the messages tell of.
-    ///
-    /// A message that tells of no new object is released at once. A message that cannot be read is
-    /// left to the queue, which shows it again or puts it aside. The log says so.
-    pub fn take(&self, messages: Option<Vec<Message>>) -> Vec<Delivery> {
-        let messages = messages.unwrap_or_default();
-        if messages.is_empty() && self.0.messages.is_empty() {
+    /// A receive has brought nothing.
+    pub(super) fn found_nothing(&self) {
+        if self.0.messages.is_empty() {
             self.0.idle.cancel();
         }
-        let deliveries: Vec<_> =
-            messages.into_iter().flat_map(|message| deliver(message, self)).collect();
-        gauge!(DEMAND).decrement(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
-        deliveries
     }
 
-    /// The messages whose events are all released: those that can be deleted. Several tasks can take
-    /// from them at the same time.
-    pub fn released(&self) -> Released {
-        Released::new(self.0.released.clone(), self.clone(), self.0.deleting.clone())
+    /// Where [`done`](Self::done) puts the messages.
+    pub(super) fn released_messages(&self) -> Arc<Mutex<UnboundedReceiver<Done>>> {
+        self.0.released.clone()
+    }
+
+    /// For deletions that fail. All loops that delete share it.
+    pub(super) fn deleting(&self) -> Backoff {
+        self.0.deleting.clone()
     }
 
     /// Waits until a receive has brought nothing while nothing was in flight.

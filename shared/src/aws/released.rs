@@ -7,26 +7,14 @@ use metrics::counter;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::error;
 
+use super::in_flight::Done;
 use super::{BATCH, BATCH_WAIT, Backoff, InFlight};
 use crate::metrics::RELEASED;
 
 /// With waits of up to 20 seconds between them, that is 5 minutes.
 const TRIES: u32 = 20;
-
-/// A message whose events are all released.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) message_id: String,
-    /// SQS's name for this receipt of the message.
-    pub(super) handle: String,
-    /// How many requests have tried to delete it.
-    pub(super) tries: u32,
-    /// The message is in flight until it is deleted.
-    pub(super) _in_flight: TaskTrackerToken,
-}
 
 /// The messages whose events are all [released](super::Delivery::release), in batches.
 ///
@@ -46,15 +34,19 @@ pub struct Batch {
     backoff: Backoff,
 }
 
-impl Released {
-    pub(super) fn new(
-        messages: Arc<Mutex<UnboundedReceiver<Done>>>,
-        in_flight: InFlight,
-        backoff: Backoff,
-    ) -> Self {
-        Self { messages, in_flight, backoff }
+impl InFlight {
+    /// The messages whose events are all released: those that can be deleted. Several tasks can take
+    /// from them at the same time.
+    pub fn released(&self) -> Released {
+        Released {
+            messages: self.released_messages(),
+            in_flight: self.clone(),
+            backoff: self.deleting(),
+        }
     }
+}
 
+impl Released {
     /// Waits for released messages, and then a fifth of a second for more of them. `None` when nothing
     /// is in flight any more and the program ends.
     pub async fn next(&mut self) -> Option<Batch> {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::meter::{FRESH, Meter, Pulse};
 use super::model::Stage;
-use super::view::{
+use super::pieces::{
     ASKED, EVENTS, Now, QUIET, flow, name_style, per_second, server_line, short, shortened,
     sparkline, squares,
 };

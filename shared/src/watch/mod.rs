@@ -8,6 +8,7 @@
 //! | [`meter`] | counts events, in total and lately |
 //! | [`view`] | draws the model |
 //! | [`cards`], [`rows`] | draw the stages, where there is room and where there is little |
+//! | [`pieces`] | the numbers, bars and styles that these three are made of |
 //! | [`terminal`] | the threads that draw and read keys, and the terminal's state |
 //!
 //! The log goes to a pane. A thread of its own draws, so that a busy step cannot hold up the view.
@@ -17,6 +18,7 @@ mod cards;
 mod layer;
 mod meter;
 mod model;
+mod pieces;
 mod rows;
 mod server;
 mod terminal;
@@ -97,8 +99,9 @@ pub(crate) fn start() -> Result<(), UsageError> {
         .map_err(|error| UsageError::new(format!("--watch cannot use the terminal: {error}")))?;
     // Only now that the view has started: an error above ends the program with a message.
     let by_default = tokio::spawn(async {
-        let code = Signals::listen().next().await;
+        let code = Signals::listen().next(quit()).await;
         end();
+        // Here, because steps 1 to 5 do not listen for signals: without a view, the system ends them.
         exit(code);
     });
     #[cfg(unix)]

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::model::Stage;
-use super::view::{
+use super::pieces::{
     ASKED, BOLD, EVENTS, Now, QUIET, flow, name_style, per_second, server_line, short, shortened,
     sparkline, squares,
 };

@@ -13,7 +13,8 @@ use tracing::error;
 
 use super::intensity::Intensity;
 use super::kind::Stage;
-use super::message::{Message, SubscriptionId};
+use super::mailbox::Message;
+use super::message::SubscriptionId;
 use super::worker::panic_message;
 
 /// What becomes of a consumer supervisor's task that panics.

@@ -22,7 +22,7 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`](super::message::Message::Handled) says so.
+    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`](super::mailbox::Message::Handled) says so.
     const TELLS_WHEN_HANDLED: bool = false;
 
     fn events(
@@ -33,7 +33,7 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    /// [`Message::Handled`](super::message::Message::Handled) came.
+    /// [`Message::Handled`](super::mailbox::Message::Handled) came.
     fn handled(&mut self) {}
 
     fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {

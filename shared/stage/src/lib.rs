@@ -4,7 +4,8 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`message`] | all that stages say to each other |
+//! | [`message`] | what stages say to each other |
+//! | [`mailbox`] | all that can be in a stage's mailbox |
 //! | [`subscription`] | a consumer's side of a subscription: how much to ask for, and when |
 //! | [`dispatcher`] | a producer's side: who has asked for how much, and who is served next |
 //! | [`buffer`] | what a producer emitted and nobody has asked for yet |
@@ -33,6 +34,7 @@ mod dispatcher;
 mod handle;
 mod intensity;
 mod kind;
+mod mailbox;
 mod message;
 mod subscription;
 mod supervisor;

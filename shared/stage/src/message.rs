@@ -1,30 +1,8 @@
-//! What stages say to each other. Each stage has one mailbox, and this is all that can be in it.
+//! What stages say to each other.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
-
-use super::subscription::Subscription;
-
-/// A message to a stage that is sent `In`, emits `Out`, and is told `Cast`.
-pub(super) enum Message<In, Out, Cast> {
-    FromProducer(FromProducer<In>),
-    FromConsumer(FromConsumer<Out>),
-    Cast(Cast),
-    /// Subscribe to a producer. In a box, to keep the frequent messages small.
-    Subscribe(Box<Subscription<In>>),
-    /// Cancel that subscription.
-    Cancel(SubscriptionId),
-    /// An event of that subscription has been handled, by somebody else than the stage itself.
-    Handled(SubscriptionId),
-    CountBuffered(oneshot::Sender<usize>),
-    Stop,
-    /// Sent by a stopping stage to itself: whatever was in the mailbox before is handled by now.
-    Drained,
-}
 
 /// What a producer says to a consumer that has subscribed to it.
 pub(super) enum FromProducer<T> {
@@ -66,30 +44,6 @@ pub(super) type Address<Letter> = Arc<dyn Post<Letter>>;
 pub(super) trait Post<Letter>: Send + Sync {
     /// Puts the letter into the stage's mailbox. False if the stage is gone.
     fn post(&self, letter: Letter) -> bool;
-}
-
-// The mailbox is unbounded, as an Erlang process's is. Demand bounds what stages put into it: there
-// is never more than what was asked for. Only a cast from outside can go beyond.
-impl<In, Out, Cast> Post<FromProducer<In>> for UnboundedSender<Message<In, Out, Cast>>
-where
-    In: Send,
-    Out: Send,
-    Cast: Send,
-{
-    fn post(&self, letter: FromProducer<In>) -> bool {
-        self.send(Message::FromProducer(letter)).is_ok()
-    }
-}
-
-impl<In, Out, Cast> Post<FromConsumer<Out>> for UnboundedSender<Message<In, Out, Cast>>
-where
-    In: Send,
-    Out: Send,
-    Cast: Send,
-{
-    fn post(&self, letter: FromConsumer<Out>) -> bool {
-        self.send(Message::FromConsumer(letter)).is_ok()
-    }
 }
 
 /// Names one subscription of one consumer to one producer.

@@ -13,7 +13,8 @@ use tracing::{Instrument, error, trace, trace_span, warn};
 
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
-use super::message::{Exit, FromConsumer, FromProducer, Message, NewConsumer, SubscriptionId};
+use super::mailbox::Message;
+use super::message::{Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
 use super::subscription::Subscription;
 
 /// What the mailbox of the stage `S` holds.

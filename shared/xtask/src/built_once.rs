@@ -4,12 +4,11 @@
 //! what `cargo tree` says of features tells what cargo would build, and nothing needs to be built to find it out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::io::{self, Write};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::programs::cargo;
 use crate::steps;
 
 /// How many crates may be built again for a step that does without the AWS SDK. Such a step builds in seconds alone,
@@ -64,8 +63,7 @@ pub fn print() -> Result<()> {
 
 impl Built {
     fn by(arguments: &[&str]) -> Result<Self> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.current_dir(steps::root());
+        let mut cargo = cargo();
         cargo.args(["tree", "--locked", "--prefix", "depth", "--format", "|{p}|{f}"]);
         let output = cargo.args(arguments).output().context("cannot run cargo")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

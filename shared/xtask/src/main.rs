@@ -11,6 +11,7 @@ mod difference;
 mod each;
 mod excerpts;
 mod fresh;
+mod imports;
 mod names;
 mod pictures;
 mod programs;
@@ -40,6 +41,8 @@ struct Args {
 enum Command {
     /// Lists the steps
     Steps,
+    /// Checks that imports run downwards only, between our crates and between the files of each
+    Imports,
     /// Counts the crates that are built again for each program after the tests are built
     BuiltOnce,
     /// Counts each step's lines of code, and those changed from the step before
@@ -85,6 +88,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Steps => steps::list(),
+        Command::Imports => imports::check(),
         Command::BuiltOnce => built_once::print(),
         Command::Sizes => sizes::print(),
         Command::Diff { from, to } => diff::print(from, to),

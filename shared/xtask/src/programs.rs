@@ -8,6 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use crate::steps::root;
 
+/// The cargo that runs this, at the top of the repository.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
 /// Where cargo has put the programs that it has built.
 pub struct Programs {
     folder: PathBuf,
@@ -16,15 +23,13 @@ pub struct Programs {
 impl Programs {
     /// Builds all of them.
     ///
-    /// Cargo builds all packages at once, so that each has the features that any of them has, and every step's
-    /// clock can be paused. `cargo test --workspace` builds the same, so nothing is built twice.
+    /// `cargo test --workspace` builds the same, so nothing is built twice.
     ///
     /// # Errors
     ///
     /// If one cannot be built.
     pub fn build() -> Result<Self> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.current_dir(root());
+        let mut cargo = cargo();
         cargo.args([
             "build",
             "--quiet",

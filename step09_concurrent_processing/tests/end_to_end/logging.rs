@@ -38,6 +38,7 @@ fn full_has_level_target_and_fields() {
     let summary = log.lines().last().unwrap();
     assert!(summary.contains("INFO") && summary.contains("shared::results"), "{summary}");
     assert!(summary.contains("failed"), "{summary}");
+    assert!(!log.contains('\x1b'), "no colour in a pipe");
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn wrong_settings_are_named_and_not_used() {
     let ended = run(&[("LOG_FORMAT", "xml")]);
     let error = text(&ended.stderr);
     assert_eq!(ended.status.code(), Some(2));
-    assert!(error.contains("--log-format") && error.contains("full, json"), "{error}");
+    assert!(error.contains("LOG_FORMAT") && error.contains("full or json"), "{error}");
 
     let log = text(&run(&[("RUST_LOG", "a=b=c")]).stdout);
     assert!(log.contains("RUST_LOG is not used"), "{log}");

@@ -8,7 +8,8 @@ use super::*;
 use crate::buffer::Buffer;
 use crate::dispatcher::Dispatcher;
 use crate::kind::AConsumer;
-use crate::message::{FromConsumer, FromProducer, Message};
+use crate::mailbox::Message;
+use crate::message::{FromConsumer, FromProducer};
 use crate::subscription::Subscription;
 use crate::worker::Worker;
 

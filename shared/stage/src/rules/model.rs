@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::buffer::Buffer;
 use crate::dispatcher::Dispatcher;
-use crate::message::{FromProducer, Message, NewConsumer};
+use crate::mailbox::Message;
+use crate::message::{FromProducer, NewConsumer};
 
 /// What can happen to a dispatcher. A consumer is named by its seat, whoever sits there at the time.
 #[derive(Clone, Debug)]

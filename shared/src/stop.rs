@@ -1,0 +1,30 @@
+//! How a program is told to stop.
+
+use std::process::exit;
+
+use tracing::info;
+
+use crate::signals::Signals;
+use crate::watch;
+
+/// Waits until the program is told to stop: by Ctrl-C, by SIGTERM, or by q in the view of `--watch`.
+///
+/// When it is told so a second time, the program ends at once, with exit code 130. That is the one place where this
+/// library ends a program that runs in order: `main` waits for work that is to be abandoned, so it cannot do it.
+///
+/// # Panics
+///
+/// If the operating system does not let a program listen for signals.
+pub async fn stop_signal() {
+    // The same `signals` both times, because a signal that comes between two of them would be missed.
+    let mut signals = Signals::listen();
+    watch::leave_signals_to_the_step();
+    signals.next(watch::quit()).await;
+    watch::stopping();
+    info!("Finishing what is begun. Ctrl-C again to leave at once");
+    tokio::spawn(async move {
+        signals.next(watch::quit()).await;
+        watch::end();
+        exit(130);
+    });
+}

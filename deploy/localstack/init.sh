@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes in LocalStack what palleto.yaml makes at AWS. LocalStack runs it whenever it starts, since it keeps nothing.
+# Makes the bucket and the queues of palleto.yaml in LocalStack, which runs this at every start, because it keeps nothing.
 set -euo pipefail
 
 export AWS_DEFAULT_REGION=us-east-1

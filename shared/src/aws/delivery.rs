@@ -328,8 +328,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_event_that_is_not_released_keeps_its_message_from_being_deleted() {
         let in_flight = in_flight();
-        type End = fn(Delivery);
-        let ends: [End; 3] = [drop, Delivery::give_back, |delivery| delivery.retry_later("no")];
+        let ends: [fn(Delivery); 3] =
+            [drop, Delivery::give_back, |delivery| delivery.retry_later("no")];
         for end in ends {
             let [one, other] = two(&in_flight);
             end(one);

@@ -87,7 +87,8 @@ fn files_in(folder: &Path) -> Result<Vec<String>> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // `mod.rs` has the names only.
-        if name.ends_with(".rs") && name != "mod.rs" && carries(&fs::read_to_string(&path)?) {
+        let is_code = path.extension().is_some_and(|extension| extension == "rs");
+        if is_code && name != "mod.rs" && carries(&fs::read_to_string(&path)?) {
             files.push(name);
         }
     }
@@ -97,7 +98,8 @@ fn files_in(folder: &Path) -> Result<Vec<String>> {
 
 fn carries(source: &str) -> bool {
     let words = |line: &str| {
-        let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let code = line.split("//").next().unwrap_or_default();
+        let words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.map(str::to_owned).collect::<Vec<_>>()
     };
     let mut words = code::lines(source).into_iter().flat_map(move |line| words(&line.text));

@@ -20,7 +20,7 @@ impl Server {
     /// Starts to look for `demand` events and to send them to the producer, and does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
         let looping = server_loop(demand, producer.clone());
-        let task = tokio::spawn(looping);
+        let task = producer.spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
     }
 }

@@ -31,7 +31,7 @@ impl Server {
         info!("There are currently {} servers looping", running.iter().count());
         info!("All servers terminated");
         let looping = server_loop(demand, producer.clone());
-        let task = tokio::spawn(looping);
+        let task = producer.spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some(task);
     }

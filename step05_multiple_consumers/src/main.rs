@@ -32,8 +32,6 @@ async fn main() -> Result<(), shared::Error> {
         consumer.subscribe(&producer, SubscribeOptions::default().min_demand(0).max_demand(10))?;
     }
 
-    for consumer in &consumers {
-        consumer.stopped().await.ok()?;
-    }
+    shared::stage::all_stopped(&consumers).await?;
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Server {
         info!("All servers terminated");
         let terminate = CancellationToken::new();
         let looping = server_loop(running, demand, producer.clone(), terminate.clone());
-        let task = tokio::spawn(looping);
+        let task = producer.spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some((task, terminate));
     }

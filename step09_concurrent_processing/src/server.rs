@@ -50,9 +50,9 @@ impl Server {
         }
         info!("All servers terminated");
         let terminate = CancellationToken::new();
-        let (queue, producer) = (self.queue.clone(), producer.clone());
-        let looping = server_loop(running, queue, demand, producer, terminate.clone());
-        let task = tokio::spawn(looping);
+        let queue = self.queue.clone();
+        let looping = server_loop(running, queue, demand, producer.clone(), terminate.clone());
+        let task = producer.spawn(looping);
         info!(started = %task.id(), "Started new server loop with pid #Task<{}>", task.id());
         self.looping = Some((task, terminate));
     }

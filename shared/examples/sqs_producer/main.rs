@@ -48,8 +48,6 @@ async fn main() -> Result<(), shared::Error> {
     // The messages of a receive in flight are still delivered and deleted. Then the consumers stop too.
     producer.stop();
     producer.stopped().await.ok()?;
-    for consumer in consumers {
-        consumer.stopped().await.ok()?;
-    }
+    shared::stage::all_stopped(&consumers).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tracing::{Instrument, Span, warn};
 
@@ -15,7 +15,7 @@ use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
 use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
 use super::mailbox::Message;
-use super::message::{Exit, SubscriptionId};
+use super::message::{Exit, StageFailed, SubscriptionId};
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
 use super::worker::{MessageTo, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
@@ -233,6 +233,24 @@ where
         self.send(Message::Cast(message));
     }
 
+    /// Spawns a task that works for this stage. It is linked to the stage in one direction, as Elixir
+    /// links a task to its caller: if the task panics, the stage is killed, so that its consumers do not wait
+    /// forever for the events that the task would have brought. A task that outlives its stage goes on.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn spawn<T>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T>
+    where
+        T: Send + 'static,
+    {
+        let link = Link(self.stage());
+        tokio::spawn(async move {
+            let _link = link;
+            task.await
+        })
+    }
+
     /// How many events the stage has emitted and nobody has asked for yet. 0 if it has stopped.
     pub async fn buffered(&self) -> usize {
         let (reply, count) = oneshot::channel();
@@ -273,6 +291,32 @@ where
     fn send(&self, message: Message<In, Out, Cast>) {
         // A stage that has stopped hears nothing; whoever minds awaits `stopped`.
         let _ = self.mailbox.send(message);
+    }
+}
+
+/// Waits until all of these stages have ended.
+///
+/// # Errors
+///
+/// If one of them did not end normally: the first of those, in their order.
+pub async fn all_stopped<In, Out, Cast>(
+    stages: &[Handle<In, Out, Cast>],
+) -> Result<(), StageFailed> {
+    let mut result = Ok(());
+    for stage in stages {
+        result = result.and(stage.stage.stopped().await.ok());
+    }
+    result
+}
+
+/// Kills a stage if a task that works for it panics.
+struct Link(StageRef);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.kill();
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub use buffer::Keep;
 pub use consumer_supervisor::Restart;
 pub use handle::{
     ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, STOP_LIMIT, StageRef,
-    named,
+    all_stopped, named,
 };
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};

@@ -240,3 +240,30 @@ async fn kill_ends_a_stage_in_the_middle_of_an_event() {
     open(&gate);
     assert!(c.record().await.is_empty(), "2 and 3 are not handled any more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_panics_takes_its_stage_with_it_and_one_that_ends_does_not() {
+    let (a, c) = (producer(0..0), consumer("C"));
+    c.subscribe(&a, demand(0, 10)).unwrap();
+    assert_eq!(a.spawn(async { 7 }).await.unwrap(), 7);
+    settle().await;
+    assert_eq!(end_of(a.stage()).await, None);
+
+    let task = a.spawn(async { panic!("out of events") });
+    assert!(task.await.unwrap_err().is_panic());
+    assert_eq!(end_of(a.stage()).await, Some(Exit::Killed));
+    assert_eq!(end_of(c.stage()).await, Some(Exit::Killed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_stopped_waits_for_all_and_tells_of_the_first_failure() {
+    let consumers = [consumer("C1"), consumer("C2"), consumer("C3")];
+    let handles = consumers.each_ref().map(|consumer| (**consumer).clone());
+    consumers[0].stop();
+    consumers[1].kill();
+    let waiting = tokio::spawn(async move { all_stopped(&handles).await });
+    settle().await;
+    assert!(!waiting.is_finished());
+    consumers[2].stop();
+    assert!(waiting.await.unwrap().is_err());
+}

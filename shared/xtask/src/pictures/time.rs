@@ -118,9 +118,6 @@ impl Layout {
             x
         });
         let stages = stages.collect();
-        let caption = lines_of(scene.lesson, width - 2 * MARGIN).len();
-        let has_groups = scene.stages.iter().any(|stage| group_of(*stage).is_some());
-        let groups = if has_groups { 26 } else { 0 };
         let mut layout = Self {
             lanes: if has_server { Vec::new() } else { lanes },
             server: has_server.then_some(first),
@@ -128,7 +125,7 @@ impl Layout {
             width,
             rows: Vec::new(),
             left_out: None,
-            header: 54 + groups + 20 * i32::try_from(caption).unwrap_or_default(),
+            header: header(scene, width),
             end: 0,
             notes,
         };
@@ -373,6 +370,13 @@ impl Layout {
 
 fn widest(widths: impl Iterator<Item = i32>) -> i32 {
     widths.max().unwrap_or_default()
+}
+
+/// The height of everything above the columns' titles.
+fn header(scene: &Scene, width: i32) -> i32 {
+    let caption = lines_of(scene.lesson, width - 2 * MARGIN).len();
+    let has_groups = scene.stages.iter().any(|stage| group_of(*stage).is_some());
+    54 + 20 * i32::try_from(caption).unwrap_or_default() + if has_groups { 26 } else { 0 }
 }
 
 /// The width of the notes beside a stage's bars.

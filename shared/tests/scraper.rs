@@ -12,7 +12,7 @@ const EXPERIMENTS: [&str; 5] =
     ["one-consumer", "two-consumers", "buffer-size", "buffer-keep", "consumer-supervisor"];
 const PAGES: [&str; 5] = ["google.com", "facebook.com", "apple.com", "netflix.com", "amazon.com"];
 
-/// Runs the example on the paused clock to its end, and returns what it prints.
+/// Runs the example on the paused clock to its end, and returns its output.
 fn run(arguments: &[&str]) -> Vec<String> {
     lines(example::command("scraper").args(arguments))
 }
@@ -60,7 +60,7 @@ fn the_same_happens_whatever_the_work_takes() {
     }
 }
 
-/// The page, and how long it took, if that is what the line says.
+/// The page and its time, if the line reports them.
 fn took(line: &str) -> Option<(&str, &str)> {
     line.strip_suffix(" seconds")?.split_once(" took ")
 }

@@ -14,12 +14,12 @@ from conftest import BOOK, ROOT, SEE
 # For waits whose end something else decides. Nothing takes as long when all is well.
 DEADLINE = 120
 THEMES = ["light", "rust", "coal", "navy", "ayu"]
-# Of what is written; the others show code.
+# The pages from Markdown; the others show code.
 WRITTEN = re.compile("^(?!code/)")
 
 
 def wrong(pages, what):
-    """The pages with which something is wrong, and what."""
+    """The pages with faults, and the faults."""
     return {path: seen for path, page in pages.items() if (seen := what(page))}
 
 
@@ -151,7 +151,7 @@ def test_that_search_finds_a_word_and_leads_to_it(open_page, base):
     page.keyboard.type("visibility")
     results = page.locator("#mdbook-searchresults li a")
     results.first.wait_for()
-    # It is for what is written, and would be full of code.
+    # Search is for prose. With the code, it would find little else.
     found = results.evaluate_all("links => links.map(link => link.href)")
     assert not [link for link in found if link.startswith(base + "code/")]
     results.first.click()

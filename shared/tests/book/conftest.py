@@ -1,4 +1,4 @@
-"""What the checks share: the book, served at this machine, and all that a browser sees of it."""
+"""Fixtures of the checks: the book, served on this machine, and everything that a browser sees of it."""
 
 import functools
 import os
@@ -39,7 +39,7 @@ def browser():
     # Where Debian has it; elsewhere, it is found by its name.
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
     arguments = ["--disable-gpu", "--disable-quic", "--disable-component-update"]
-    # No name leads anywhere: what wants to leave this machine fails, and is seen to.
+    # No name resolves, so a request that would leave this machine fails, and the checks notice.
     arguments += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -61,7 +61,7 @@ def open_page(browser, base):
         page.wrong = []
         page.on("console", lambda said: said.type in ("error", "warning") and page.wrong.append(said.text))
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        # Who goes to the next page does not wait for this one's icon.
+        # The check goes to the next page before this one's icon is there.
         page.on("requestfailed", lambda request: "ABORTED" in request.failure or page.wrong.append(f"{request.url}: {request.failure}"))
         page.on("request", lambda request: request.url.startswith(base) or page.wrong.append(request.url))
         page.on("response", lambda response: response.status < 400 or page.wrong.append(f"{response.status} {response.url}"))
@@ -84,7 +84,7 @@ def telephone(open_page):
 
 @pytest.fixture(scope="session")
 def pages(desktop, base):
-    """What is seen of each page on a wide screen, by its path, in the order of the links to the next one."""
+    """The contents of each page on a wide screen, by its path, in the order of the links to the next page."""
     seen, url, before = {}, base + "index.html", None
     while url:
         path = url.removeprefix(base)

@@ -1,11 +1,11 @@
-// What there is to see in a page, and to complain of. Run in the page itself.
+// Collects the contents of a page, and its faults. The browser runs this in the page.
 () => {
     const all = (selector, from) => Array.from((from ?? document).querySelectorAll(selector));
     const nav = kind => all(`.nav-wide-wrapper a[rel~=${kind}]`).map(link => link.href)[0] ?? null;
     const name = element => `<${element.tagName.toLowerCase()} class="${element.getAttribute("class") ?? ""}"> ${element.textContent.trim().slice(0, 60)}`;
     const width = document.documentElement.clientWidth;
 
-    // Such a box scrolls by itself, and what is in it may be wider.
+    // Such a box scrolls by itself, so its content may be wider.
     const boxes = "pre > code, .table-wrapper, figure.picture";
     const tooWide = all("main *:not(pre *, .table-wrapper *, figure *)").filter(element =>
         element.getBoundingClientRect().right > width + 1);

@@ -41,7 +41,7 @@ impl Script {
         Self { s3, requests }
     }
 
-    /// Downloads an object, to see what comes of the answers.
+    /// Downloads an object that is served with these answers.
     async fn download(&self) -> std::io::Result<String> {
         let get = self.s3.get_object().bucket("b").key("k");
         let mut download = Download::start(get).await.unwrap();
@@ -71,7 +71,7 @@ async fn the_rest_is_asked_for_with_range_and_if_match() {
     assert!(requests[1].contains("\r\nif-match: \"a\"\r\n"), "{requests:?}");
 }
 
-/// S3s that do not know of ranges send all of it: what is known of that is left out.
+/// An S3 without ranges sends the whole object, and the download skips the part that it has.
 #[tokio::test]
 async fn the_whole_may_come_in_place_of_the_rest() {
     let whole = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n01234567";

@@ -113,7 +113,7 @@ async fn a_download_that_has_to_wait_for_us_is_left_alone() {
     let mut download = world.start("file").await.unwrap();
     let mut read = download.next().await.unwrap().unwrap().to_vec();
     for _ in 0..2 {
-        sleep(STALL + Duration::from_millis(500)).await; // That is what this test is about.
+        sleep(STALL + Duration::from_millis(500)).await; // The fault of this test.
         read.extend_from_slice(&download.next().await.unwrap().unwrap());
     }
     read.extend(rest(&mut download).await.unwrap());

@@ -1,4 +1,4 @@
-//! Objects that do not stay what they were while they are downloaded.
+//! Objects that change while they are downloaded.
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};

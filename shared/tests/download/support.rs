@@ -24,14 +24,14 @@ use testing::fault_proxy::FaultProxy;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How long a body may stand still, and how long an answer may take. What stands still by itself is
-/// noticed sooner than a test is given up, what is slow takes longer than that.
+/// How long a body may stand still, and how long an answer may take. This is short enough to notice a
+/// transfer that stands still before the test gives up, and a slow one takes longer than that.
 pub const STALL: Duration = Duration::from_secs(1);
 
 pub struct World {
     pub local: LocalAws,
     pub proxy: FaultProxy,
-    /// Speaks to the proxy. It tries nothing again by itself: what is tried again, `Download` does.
+    /// Speaks to the proxy. It does not retry by itself, so all retries are `Download`'s.
     pub s3: Client,
     failures: watch::Receiver<u32>,
 }
@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-/// What hangs has failed: a download itself goes on trying for five minutes.
+/// A test that hangs has failed: a download itself keeps trying for five minutes.
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_mins(1), future).await.expect("it does not hang")
 }
@@ -106,7 +106,7 @@ pub async fn rest(download: &mut Download) -> std::io::Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// A configuration like `client`'s, but for what a test has no time for.
+/// A configuration like `client`'s, with shorter times where a test cannot wait.
 pub fn config(client: &Client, endpoint: &str) -> Builder {
     let stall = StalledStreamProtectionConfig::enabled().grace_period(STALL);
     let config = client.config().to_builder().endpoint_url(endpoint);

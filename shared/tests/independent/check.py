@@ -24,7 +24,7 @@ PROCESSING = pytest.mark.parametrize("step", ["step08", "step09"])
 
 
 class Warehouse:
-    """A bucket that tells a queue of what is put into it, and a dead-letter queue."""
+    """A bucket that tells a queue about new files, and a dead-letter queue."""
 
     def __init__(self, endpoint, max_receive_count=1000, visibility_timeout=300, versioned=False):
         self.endpoint, self.events = endpoint, 0
@@ -79,7 +79,7 @@ class Warehouse:
         return running(command, SQS_QUEUE_URL=self.queue, AWS_ENDPOINT_URL=endpoint or self.endpoint)
 
     def process(self, step, folder, *arguments, **how):
-        """Runs a step until there is nothing left to do. Returns its exit code and what it printed."""
+        """Runs a step until there is nothing left to do. Returns its exit code and its output."""
         with self.step(step, "--until-idle", "--output", folder, *arguments, **how) as process:
             return process.end(), process.printed()
 
@@ -92,7 +92,7 @@ def count(content):
 
 
 def results(folder):
-    """What came of each object, by key and version."""
+    """The result of each object, by key and version."""
     files = [json.loads(file.read_text()) for file in folder.iterdir()]
     found = {(it["key"], it.get("version_id")): (it["line_count"], it["byte_size"]) for it in files}
     assert len(found) == len(files), "one file for each version"
@@ -106,7 +106,7 @@ def log(lines, seed=0):
 
 
 def files():
-    """Files by key: what a bucket can hold, and a little more than our own stand-in is filled with."""
+    """Files by key: all kinds that a bucket can hold, and some more than our own stand-in gets."""
     two_members = gzip.compress(log(500, 1)) + gzip.compress(b"the last line does not end")
     contents = {
         "packrat/data/20160720.gz": gzip.compress(log(1)),
@@ -129,7 +129,7 @@ def files():
 
 
 def fill(warehouse):
-    """Puts all kinds of files there, in all ways. Returns what a step is to find, by key and version."""
+    """Puts all kinds of files there, in all ways. Returns the results that a step has to find, by key and version."""
     contents = files()
     for key, content in contents.items():
         warehouse.put(key, content)
@@ -260,7 +260,7 @@ def test_messages_of_other_shapes(ministack, tmp_path, step):
     contents = {f"file {n}+.gz": gzip.compress(log(n, n)) for n in range(1, 6)}
     for key, content in contents.items():
         warehouse.put(key, content)
-    # What S3 itself sent is taken out, and sent again in other shapes.
+    # The check takes out the messages that S3 sent, and sends them again in other shapes.
     records = {}
     def take():
         received = warehouse.sqs.receive_message(QueueUrl=warehouse.queue, MaxNumberOfMessages=10)

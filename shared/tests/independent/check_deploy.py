@@ -1,4 +1,4 @@
-"""What is in deploy/ works: the stack is created, and step 9 runs on it, allowed to do no more than it says there.
+"""deploy/ works: the stack is created, and step 9 runs on it with the permissions stated there and no others.
 
 ministack reads CloudFormation, asks the queue's policy before it lets the bucket send, and IAM before it answers
 anybody. It has no Application Auto Scaling, and no Fargate that runs anything: of these, cfn-lint alone knows whether
@@ -26,7 +26,7 @@ TEMPLATE = DEPLOY / "palleto.yaml"
 STANDARD = {
     "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "LOG_FORMAT", "RUST_LOG",
 }
-# What has to be asked for all resources, since it is about none of them.
+# These actions concern no resource, so a policy has to allow them for all.
 FOR_ALL_RESOURCES = {"ecr:GetAuthorizationToken"}
 FILES = {"a/b +ü.gz": gzip.compress(b"one\n\ntwo\n"), "plain.txt": b"three\nfour\nfive"}
 RESULTS = {"a/b +ü.gz": (2, 9), "plain.txt": (3, 15)}
@@ -34,7 +34,7 @@ numbers = itertools.count(1)
 
 
 def tool(name, *arguments, **env):
-    """Runs something that requirements.txt installs. Returns what it printed."""
+    """Runs a program that requirements.txt installs. Returns its output."""
     command = [Path(sys.executable).with_name(name), *arguments]
     done = subprocess.run(
         list(map(str, command)), env=environment(**env), capture_output=True, text=True, timeout=DEADLINE)
@@ -43,7 +43,7 @@ def tool(name, *arguments, **env):
 
 
 def template():
-    # What ministack does not know is left out.
+    # Leaves out the properties that ministack does not know.
     read = cfn_yaml.load(str(TEMPLATE))
     unknown = [name for name, it in read["Resources"].items() if it["Type"].startswith("AWS::ApplicationAutoScaling::")]
     for name in unknown:
@@ -96,7 +96,7 @@ def test_nothing_is_allowed_that_need_not_be():
     for statement in allowed:
         actions = as_list(statement["Action"])
         assert not [it for it in actions if "*" in it], statement
-        # Who may take on a role is said without a resource: it is the role.
+        # A role's trust policy names no resource, because the resource is the role.
         resources = as_list(statement.get("Resource", []))
         assert "*" not in resources or set(actions) <= FOR_ALL_RESOURCES, statement
         assert statement.get("Principal") not in ("*", {"AWS": "*"}), statement
@@ -138,7 +138,7 @@ class Stack:
         self.s3.delete_bucket_policy(Bucket=self.bucket)
 
     def user(self):
-        """The keys of somebody who is allowed what the stack's policy says."""
+        """The keys of a user with the stack's policy."""
         name = f"user-of-{self.name}"
         self.iam.create_user(UserName=name)
         self.iam.attach_user_policy(UserName=name, PolicyArn=self.outputs["PolicyArn"])
@@ -158,7 +158,7 @@ class Stack:
         wait_for(lambda: counts(self.sqs, self.queue) == told, lambda: f"{told}: {counts(self.sqs, self.queue)}")
 
     def process(self, folder, keys, **env):
-        """Runs step 9 until there is nothing left to do. Returns what it printed."""
+        """Runs step 9 until there is nothing left to do. Returns its output."""
         access = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
         command = [binary("step09"), "--until-idle", "--wait", "1", "--output", folder]
         with running(command, **{"SQS_QUEUE_URL": self.queue} | env | access) as process:
@@ -177,7 +177,7 @@ def aws(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stack(aws):
-    """Bucket, queues and policy: what there is without an image. For checks that leave it as it is."""
+    """Bucket, queues and policy, without an image. For checks that do not change them."""
     return Stack(aws)
 
 
@@ -192,7 +192,7 @@ def test_the_bucket_is_private(stack):
     assert len(blocked) == 4 and all(blocked.values()), blocked
     encryption = stack.s3.get_bucket_encryption(Bucket=stack.bucket)["ServerSideEncryptionConfiguration"]
     assert encryption["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    # Not even who is allowed to may read without TLS.
+    # Without TLS, not even a permitted user may read.
     [s3] = clients(stack.endpoint, ["s3"], *stack.user())
     refused("AccessDenied", s3.get_object, Bucket=stack.bucket, Key="key")
     policy = json.loads(stack.s3.get_bucket_policy(Bucket=stack.bucket)["Policy"])
@@ -241,7 +241,7 @@ def test_step_9_needs_no_more_than_its_policy(aws, tmp_path):
     attributes(sqs, stack.queue)
     for request, more in [(sqs.delete_message, {}), (sqs.change_message_visibility, {"VisibilityTimeout": 0})]:
         refused("ReceiptHandleIsInvalid", request, QueueUrl=stack.queue, ReceiptHandle="x", **more)
-    # And what it does not need, it may not do.
+    # It has no permission that it does not need.
     refused("AccessDenied", s3.put_object, Bucket=stack.bucket, Key="key", Body=b"")
     refused("AccessDenied", s3.delete_object, Bucket=stack.bucket, Key="plain.txt")
     refused("AccessDenied", s3.list_buckets)
@@ -313,7 +313,7 @@ def test_step_9_runs_as_the_task_does(aws, network, tmp_path):
 
 
 def compose(tmp_path, dot_env=None):
-    """compose.yaml as Docker Compose reads it, without the settings that somebody may have here."""
+    """compose.yaml as Docker Compose reads it, without a developer's own .env."""
     folder = tmp_path / "deploy"
     shutil.copytree(DEPLOY, folder, ignore=shutil.ignore_patterns(".env"))
     if dot_env is not None:
@@ -323,7 +323,7 @@ def compose(tmp_path, dot_env=None):
 
 
 def example():
-    """What there is in .env.example, by name: all of it is commented out."""
+    """The settings in .env.example, by name: all are commented out."""
     return dict(re.findall(r"^#([A-Z_]+)=(.*)$", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
 
 

@@ -1,4 +1,4 @@
-"""What `step09 --check` says of an AWS that we did not write, which asks IAM before it answers anybody.
+"""`step09 --check` against an AWS that we did not write, which asks IAM before each answer.
 
 Nobody but boto3 sets up the queue, the bucket, the notification and the user: what the doctor finds there is what
 somebody else has put there, in the form that somebody else gives it.
@@ -12,7 +12,7 @@ import pytest
 from conftest import REGION, binary, clients, running, started_ministack
 
 ACCOUNT = "000000000000"
-# What step 9 needs, as README.md says, and what --check reads besides.
+# The permissions that step 9 needs, as README.md says, and those that only --check needs.
 ON_QUEUE = [
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
 ]
@@ -24,13 +24,13 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory):
-    """An AWS with users, who are allowed what their policies say."""
+    """An AWS with users, whose policies it enforces."""
     with started_ministack(tmp_path_factory.mktemp("aws"), "iam,s3,sqs,sts", AUTH="true") as endpoint:
         yield endpoint
 
 
 class World:
-    """A bucket, a queue and a dead-letter queue, and somebody who may use them: all as it should be."""
+    """A bucket, a queue and a dead-letter queue, and a user who may use them: everything is set up."""
 
     def __init__(self, endpoint, redrive=True, notification=CREATED, allowed=EVERYTHING, visibility_timeout=60):
         self.endpoint = endpoint
@@ -78,7 +78,7 @@ class World:
 class Checked:
     def __init__(self, code, printed):
         self.code, self.printed = code, printed
-        # The last line is what it comes to.
+        # The last line is the conclusion.
         lines = [re.fullmatch(r"(\w+) +(.+?): (.+)", line) for line in printed.splitlines()[:-1]]
         assert all(lines), f"a line each:\n{printed}"
         self.lines = [line.groups() for line in lines]
@@ -170,7 +170,7 @@ def test_what_only_the_check_needs_is_no_failure(aws, tmp_path, action):
     world = World(aws, allowed=[it for it in EVERYTHING if it != action])
     checked = world.check(tmp_path, "--bucket", world.name)
     assert (checked.code, checked.marked("failed")) == (0, []), checked.printed
-    # Its own queue was named by its URL, and nobody needs to see the dead-letter queue.
+    # The queue was named by its URL, and the program needs no access to the dead-letter queue.
     if action != "sqs:GetQueueUrl":
         assert any(action in checked.says(check) for check in checked.marked("warning")), checked.printed
     # As README.md says, it works with these.
@@ -186,7 +186,7 @@ def test_keys_that_nobody_has_are_refused(aws, tmp_path):
 
 
 def test_without_sts_nobody_knows_whose_they_are(ministack, tmp_path):
-    """The session's ministack has no STS, and asks nobody for permission."""
+    """The session's ministack has no STS, and checks no permissions."""
     s3, sqs = clients(ministack)
     queue = sqs.create_queue(QueueName="doctor")["QueueUrl"]
     env = {"SQS_QUEUE_URL": queue, "AWS_ENDPOINT_URL": ministack}

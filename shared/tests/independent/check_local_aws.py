@@ -380,7 +380,7 @@ def test_a_message(sqs, queue):
 
 def test_a_long_poll_brings_what_comes_while_it_waits(embedded, sqs, queue):
     received = []
-    # With a client of its own, which nobody else's request can hold up.
+    # With a client of its own, so that no other request can hold it up.
     other = clients(embedded["AWS_ENDPOINT_URL"])[1]
     waiting = threading.Thread(target=lambda: received.append(receive(other, queue)), daemon=True)
     waiting.start()

@@ -13,7 +13,7 @@ from conftest import running, binary, wait_for
 
 
 def filled(ministack, number, **how):
-    """A warehouse with so many small files, and what is to come of them."""
+    """A warehouse with so many small files, and the results they should have."""
     warehouse = Warehouse(ministack, **how)
     contents = {f"{n:03}.gz": gzip.compress(log(n + 1, n)) for n in range(number)}
     for key, content in contents.items():
@@ -31,7 +31,7 @@ def done(process):
 
 
 def remove_unfinished(folder):
-    """What a killed process was about to write: that has no result's name."""
+    """The unfinished files of a killed process: their names are no result's names."""
     for file in folder.glob(".unfinished-*"):
         file.unlink()
 
@@ -58,7 +58,7 @@ def test_what_somebody_else_has_is_given_up(ministack, tmp_path):
     arguments = ["--visibility-timeout", "2", "--pipelines", "1", "--until-idle", "--wait", "1"]
     with Gate(ministack, let_through=0) as gate, start(warehouse, tmp_path, *arguments, endpoint=gate.endpoint) as process:
         wait_for(gate.held.is_set, lambda: f"the download:\n{process.printed()}")
-        # Somebody deletes the message.
+        # The message is deleted from outside.
         warehouse.sqs.purge_queue(QueueUrl=warehouse.queue)
         process.wait_until_printed("can no longer be kept hidden")
         gate.opened.set()

@@ -1,4 +1,4 @@
-"""What step 9 shows of its progress, in a terminal and elsewhere."""
+"""How step 9 shows its progress, in a terminal and elsewhere."""
 
 import contextlib
 import os

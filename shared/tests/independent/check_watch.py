@@ -1,4 +1,4 @@
-"""What --watch draws, and that it leaves the terminal as it found it, however the program ends."""
+"""--watch draws the stages, and leaves the terminal as it found it, however the program ends."""
 
 import contextlib
 import fcntl
@@ -74,21 +74,21 @@ class Terminal:
         os.write(self.keys, key)
 
     def hang_up(self):
-        """Nobody has this end any more."""
+        """The other end of the terminal is gone."""
         self.over.set()
         self.reader.join()
         os.close(self.its)
         os.close(self.ours)
 
     def end(self):
-        """Waits for the program's end. Returns its exit code, and what it wrote after it left the screen."""
+        """Waits for the program's end. Returns its exit code, and its output after it left the screen."""
         code = self.process.wait(DEADLINE)
         self.over.set()
         self.reader.join()
         return code, self.after()
 
     def after(self):
-        """What was written after the screen was left, which was left as it was found."""
+        """The output after the program left the screen, which must be as it was before."""
         assert self.written.count(ENTER) == self.written.count(LEAVE) == 1, self.written
         assert self.written.rindex(SHOW) > self.written.rindex(HIDE), "the cursor is hidden"
         assert termios.tcgetattr(self.its) == self.mode
@@ -123,7 +123,7 @@ def test_it_draws_what_three_consumers_have_asked_for(watch):
     names = next(line for line in lines if "SQS.Consumer #" in line)
     assert names.count("SQS.Consumer #") == 3
     assert sum(line.count("■") for line in lines if line.startswith("asked")) == 30
-    # What is logged is in a pane of its own.
+    # The log has a pane of its own.
     log = next(index for index, line in enumerate(lines) if "Log" in line)
     assert any("Server #Task<" in line for line in lines[log:])
 

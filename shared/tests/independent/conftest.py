@@ -1,4 +1,4 @@
-"""What the checks share: processes that end with the check, and waits that have a deadline."""
+"""Fixtures of the checks: processes that end with the check, and waits that have a deadline."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ STEPS = {
     "step09": "step09_concurrent_processing",
 }
 
-# Who stops the checks stops what they started too: as with Ctrl-C, pytest leaves all fixtures.
+# A signal that stops the checks also stops the processes they started: as with Ctrl-C, pytest leaves all fixtures.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -52,7 +52,7 @@ def environment(**extra):
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Whoever wants to leave this machine nevertheless is sent to a port where nobody listens.
+        # A request that would leave this machine nevertheless goes to a port that nothing listens on.
         "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1",
         "http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "127.0.0.1",
     } | extra
@@ -65,7 +65,7 @@ os.environ.update(here)
 
 
 def wait_for(condition, what):
-    """Waits until the condition holds, and returns what it returned."""
+    """Waits until the condition holds, and returns its value."""
     deadline = time.monotonic() + DEADLINE
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -75,7 +75,7 @@ def wait_for(condition, what):
 
 
 class Process:
-    """A running program, and what it has printed."""
+    """A running program, and its output so far."""
 
     def __init__(self, command, env):
         self.lines = []
@@ -173,7 +173,7 @@ def ministack(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def embedded():
-    """What our own SQS and S3 say that a second terminal needs, by name."""
+    """The variables that our own SQS and S3 print for a second terminal, by name."""
     with running([binary("local_aws"), "--port", "0"]) as process:
         process.wait_until_printed("export SQS_QUEUE_URL=.*\n")
         yield dict(re.findall(r"(\w+)=(\S+)", process.printed()))

@@ -1,7 +1,7 @@
-//! Whether the crates that are not ours are built once, whichever of our programs is built first.
+//! Checks that crates of others are built once, whichever of our programs is built first.
 //!
-//! cargo builds a crate again if another set of its features is asked for, or if a crate below it is built again. So
-//! what `cargo tree` says of features tells what cargo would build, and nothing needs to be built to find it out.
+//! cargo builds a crate again for another set of features, or when it builds one of its dependencies again. `cargo tree`
+//! lists the features, so this check builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ const ALONE: usize = 20;
 /// The same, for a step with `--watch`.
 const ALONE_WITH_WATCH: usize = 30;
 
-/// What cargo builds: each crate with its features, and what it depends on.
+/// The crates that cargo builds, with their features, and the dependencies of each.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Built(BTreeMap<String, BTreeSet<String>>);
 
@@ -70,8 +70,8 @@ impl Built {
         Ok(Self::read(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// Reads `2|serde v1.0.229|derive,std (*)`: how deep in the tree, which crate, and its features. A star stands for
-    /// what was listed before.
+    /// Reads `2|serde v1.0.229|derive,std (*)`: the depth in the tree, the crate, and its features. A star stands
+    /// for dependencies that the tree has listed before.
     fn read(tree: &str) -> Self {
         let mut built = Self::default();
         let mut path: Vec<&str> = Vec::new();
@@ -107,7 +107,7 @@ impl Built {
             }
             again.extend(more);
         }
-        // cargo names the folder of a crate of ours.
+        // Only our crates have a folder in their names.
         again.retain(|name| !name.contains(" (/"));
         again
     }

@@ -8,23 +8,23 @@ use anyhow::{Context, Result, ensure};
 
 use crate::steps::Step;
 
-/// A line that is neither blank nor a comment of its own.
+/// A line that is neither blank nor only a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// As it is in the file, with its indentation.
+    /// The text as in the file, with its indentation.
     pub text: String,
     /// Whether a blank line sets it apart from the line of code before it.
     pub set_apart: bool,
 }
 
-/// The files in `src`, by their names.
+/// The files in `src` by their names.
 pub type Code = BTreeMap<String, Vec<Line>>;
 
-/// That of a step.
+/// Reads the code of a step.
 ///
 /// # Errors
 ///
-/// If it cannot be read.
+/// If a file cannot be read, or there is none.
 pub fn of(step: &Step) -> Result<Code> {
     let folder = step.folder().join("src");
     let code = read(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
@@ -44,12 +44,12 @@ fn read(folder: &Path) -> Result<Code> {
     Ok(code)
 }
 
-/// How many lines of code they are.
+/// Counts the lines of code.
 pub fn count(code: &Code) -> usize {
     code.values().map(Vec::len).sum()
 }
 
-/// The lines of code of a source.
+/// Finds the lines of code in a source.
 pub fn lines(source: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut set_apart = false;

@@ -1,4 +1,4 @@
-//! The difference between two steps, to be read.
+//! Shows the difference between two steps to a reader.
 
 use std::io::Write;
 
@@ -11,10 +11,10 @@ use crate::difference::{Difference, between};
 use crate::steps::Step;
 use crate::{code, steps};
 
-/// Lines around what differs.
+/// How many equal lines to show around a change.
 const CONTEXT: usize = 3;
 
-/// Prints it.
+/// Prints the difference between the steps with these numbers.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn print(from: u8, to: u8) -> Result<()> {
     Ok(())
 }
 
-/// How much differs, and where.
+/// Says how many lines changed, and in which files.
 pub fn summary(differences: &[Difference]) -> String {
     let lines: usize = differences.iter().map(Difference::changed).sum();
     let files: Vec<_> = differences.iter().map(|difference| difference.file).collect();
@@ -49,7 +49,7 @@ pub fn summary(differences: &[Difference]) -> String {
     }
 }
 
-/// How the parts of a difference look: by default plain.
+/// The styles of a difference. The default is plain text.
 #[derive(Default)]
 pub struct Colours {
     file: Style,
@@ -58,7 +58,7 @@ pub struct Colours {
     added: Style,
 }
 
-/// All that differs, file by file.
+/// Shows all differences, file by file.
 pub fn show(from: &Step, to: &Step, differences: &[Difference], colours: &Colours) -> String {
     let style = colours.file;
     let mut shown = Vec::new();
@@ -87,15 +87,15 @@ fn show_hunk(shown: &mut Vec<String>, difference: &Difference, hunk: &[DiffOp], 
     for op in hunk {
         let (old, new) = (&difference.old[op.old_range()], &difference.new[op.new_range()]);
         let parts = match op {
-            // Equal, but for blank lines: after a removed line, as they were there.
+            // Equal lines can differ in the blank lines around them. After a removed line, show the old ones.
             DiffOp::Equal { .. } if before == Some('-') => vec![(' ', Style::new(), old)],
             DiffOp::Equal { .. } => vec![(' ', Style::new(), new)],
             _ => vec![('-', removed, old), ('+', added, new)],
         };
         for (sign, style, lines) in parts {
             for line in lines {
-                // A blank line is no part of the difference, but makes it easier to read. Between what
-                // is removed and what takes its place, there is none.
+                // Blank lines do not count as a difference, but make it easier to read. There is none between
+                // removed lines and their replacement.
                 if line.set_apart && before.is_some_and(|before| (before, sign) != ('-', '+')) {
                     shown.push(String::new());
                 }
@@ -106,18 +106,18 @@ fn show_hunk(shown: &mut Vec<String>, difference: &Difference, hunk: &[DiffOp], 
     }
 }
 
-/// The function, or whatever it is, that the line is in.
+/// Finds the function, type or module that contains the line.
 fn enclosing_item(lines: &[Line], number: usize) -> Option<&str> {
     let indentation = |line: &Line| line.text.len() - line.text.trim_start().len();
     let mut within = indentation(lines.get(number)?);
     for line in lines[..number].iter().rev() {
         if indentation(line) < within {
             let text = line.text.trim_start();
-            // What this one ends has begun in a line with the same indentation.
+            // This line closes an item whose first line has the same indentation.
             within = indentation(line) + usize::from(text.starts_with([')', '}']));
             let kinds = ["fn ", "impl ", "impl<", "struct ", "enum ", "trait ", "mod "];
             let starts = kinds.iter().filter_map(|kind| text.find(kind));
-            // Before it can be who may use it: `pub(crate) async fn`.
+            // A visibility can stand before it: `pub(crate) async fn`.
             if let Some(start) = starts.min().filter(|&start| start < "pub(crate) async f".len()) {
                 return text[start..].split(['(', '{']).next().map(str::trim_end);
             }

@@ -1,4 +1,4 @@
-//! What differs between the code of two steps.
+//! The difference between the code of two steps.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use crate::code::{Code, Line};
 
 /// A file that differs.
 pub struct Difference<'a> {
-    /// Its name in `src`.
+    /// The name of the file in `src`.
     pub file: &'a str,
-    /// Its code in the one step; nothing if the file is new.
+    /// The code in the first step; empty if the file is new.
     pub old: &'a [Line],
-    /// Its code in the other step; nothing if the file is gone.
+    /// The code in the second step; empty if the file is gone.
     pub new: &'a [Line],
-    /// How to get from the one to the other, with what is equal.
+    /// The edits that lead from the first to the second, and the equal parts between them.
     pub ops: Vec<DiffOp>,
 }
 
@@ -29,12 +29,12 @@ pub fn between<'a>(old: &'a Code, new: &'a Code) -> Vec<Difference<'a>> {
 
 impl<'a> Difference<'a> {
     fn of(file: &'a str, old: &'a [Line], new: &'a [Line]) -> Self {
-        // The shortest difference, whatever it takes to find it: the files are small.
+        // This algorithm finds the shortest difference, and takes long for large files. Ours are small.
         let ops = capture_diff_slices(Algorithm::RawMyers, &texts(old), &texts(new));
         Self { file, old, new, ops }
     }
 
-    /// The lines that are added, and those that are removed.
+    /// Counts the lines that are added and the lines that are removed.
     pub fn changed(&self) -> usize {
         let changes = self.ops.iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
         changes.map(|op| op.old_range().len() + op.new_range().len()).sum()

@@ -1,6 +1,6 @@
 //! The repository's own tool: `cargo x --help`.
 //!
-//! What the READMEs and the book show is made by it from the code, and kept true.
+//! It makes the diffs, transcripts and pictures of the READMEs and the book from the code, and checks that they are up to date.
 
 mod book;
 mod built_once;
@@ -26,10 +26,10 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 
-/// As clap shows it.
+/// The style that clap has for an error.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// Makes what the READMEs and the book show, and tells whether it is still true.
+/// Makes the diffs, transcripts and pictures of the READMEs and the book, and checks that they are up to date.
 #[derive(Parser)]
 #[command(name = "cargo x", bin_name = "cargo x")]
 struct Args {
@@ -47,7 +47,7 @@ enum Command {
     BuiltOnce,
     /// Counts each step's lines of code, and those changed from the step before
     Sizes,
-    /// Shows what differs in the code of two steps, without comments and blank lines
+    /// Shows the difference between the code of two steps, without comments and blank lines
     #[command(override_usage = "cargo x diff <FROM> <TO>, for instance: cargo x diff 4 5")]
     Diff {
         /// The number of a step
@@ -61,7 +61,7 @@ enum Command {
     Diffs,
     /// Writes the functions of the examples of your own work into their README
     Excerpts,
-    /// Runs what the READMEs show in a terminal, and writes down what happens if it is not that
+    /// Runs the commands that the READMEs show, and writes their output into the READMEs if it differs
     Transcripts {
         /// The numbers of steps; without any, all of them
         #[arg(value_parser = steps::number)]
@@ -77,7 +77,7 @@ enum Command {
         #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
         base: String,
     },
-    /// Makes anew all that is made by this tool, and fails if that changes anything
+    /// Makes everything again that this tool makes, and fails if that changes anything
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
     Pictures,
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Its reader has left, as in `cargo x diff 4 5 | head`.
+        // The reader has left, as in `cargo x diff 4 5 | head`.
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("{ERROR}error:{ERROR:#} {error:#}");

@@ -1,5 +1,5 @@
-//! What a reader of a step has to know of `shared`: the names that the step imports, and the files that an event
-//! passes there.
+//! Counts the parts of `shared` that a reader of a step has to know: the names that the step imports, and the files
+//! that an event passes.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The differences between neighbouring steps, in the READMEs.
+//! Writes the difference to the step before into each README.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{code, steps};
 
 pub const END: &str = "<!-- end of what cargo x made -->";
 
-/// Writes them between the marks that the READMEs have for them.
+/// Writes each difference between the two marks in its README.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ fn write_one(from: &Step, to: &Step) -> Result<()> {
     Ok(())
 }
 
-/// Folded, and fenced with blank lines around the fence: it is Markdown within HTML.
+/// Makes the block: folded by HTML, and so with blank lines around the Markdown in it.
 fn block(from: &Step, to: &Step) -> Result<String> {
     let (old, new) = (code::of(from)?, code::of(to)?);
     let differences = between(&old, &new);
@@ -49,7 +49,7 @@ fn block(from: &Step, to: &Step) -> Result<String> {
     Ok(format!("<details>\n<summary>{summary}</summary>\n\n```diff\n{diff}```\n\n</details>"))
 }
 
-/// Replaces what is between two marks, which have their own lines.
+/// Replaces the text between two marks, each of which has a line of its own.
 pub fn replace(text: &str, begin: &str, block: &str) -> Option<String> {
     let (before, rest) = text.split_once(&format!("{begin}\n"))?;
     let end = if rest.starts_with(END) { 0 } else { rest.find(&format!("\n{END}"))? + 1 };

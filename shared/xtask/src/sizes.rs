@@ -1,4 +1,4 @@
-//! How large the steps are, and the way from each to the next.
+//! Counts the lines of the steps, and the changes from each step to the next.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -8,21 +8,21 @@ use anyhow::{Result, bail};
 use crate::difference::between;
 use crate::{code, names, steps};
 
-/// Lines of code that a step has at most.
+/// The most lines of code in a step.
 const STEP: usize = 450;
-/// Lines of code that change from a step to the next at most.
+/// The most lines of code that may change from a step to the next.
 const CHANGED: usize = 100;
-/// What half of the changes are within.
+/// The most that the median of the changes may be.
 const MEDIAN: usize = 40;
-/// Names that a step takes from `shared` for the first time at most.
+/// The most names that a step may take from `shared` for the first time.
 const NAMES: usize = 8;
-/// Files of `shared` that an event passes at most.
+/// The most files of `shared` that an event may pass.
 const FILES: usize = 3;
 
 struct Size {
     step: String,
     lines: usize,
-    /// From the step before: the files, and the lines changed in each. The first step has no such.
+    /// The files that changed since the step before, and how many lines changed in each. None for the first step.
     changed: Option<Vec<(String, usize)>>,
     /// The names that no step before it takes from `shared`.
     names: Vec<String>,
@@ -112,7 +112,7 @@ fn too_large(sizes: &[Size]) -> Vec<String> {
     broken
 }
 
-/// The median of what is changed can lie between two numbers.
+/// Twice the median, because the median can lie between two numbers.
 fn twice_the_median(sizes: &[Size]) -> usize {
     let mut changed: Vec<_> = sizes.iter().filter_map(Size::changed).collect();
     changed.sort_unstable();

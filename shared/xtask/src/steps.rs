@@ -8,26 +8,26 @@ use anyhow::{Context, Result, anyhow};
 /// One of the steps: a folder at the top of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// From 1.
+    /// The number, from 1.
     pub number: u8,
-    /// That of its folder and its package: `step05_multiple_consumers`.
+    /// The name of its folder and its package: `step05_multiple_consumers`.
     pub name: String,
 }
 
 impl Step {
-    /// Its folder.
+    /// The path of its folder.
     pub fn folder(&self) -> PathBuf {
         root().join(&self.name)
     }
 }
 
-/// The top of the repository.
+/// The top folder of the repository.
 pub fn root() -> &'static Path {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     crate_folder.ancestors().nth(2).unwrap_or(crate_folder)
 }
 
-/// All of them, in their order.
+/// Lists all steps in their order.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn all() -> Result<Vec<Step>> {
     all_in(root())
 }
 
-/// The steps of a workspace in their order.
+/// Lists the steps of a workspace in their order.
 ///
 /// # Errors
 ///
@@ -61,11 +61,11 @@ pub fn number(argument: &str) -> Result<u8, &'static str> {
     argument.parse().map_err(|_| "it is not the number of a step, such as 4")
 }
 
-/// The step with this number.
+/// Finds the step with this number.
 ///
 /// # Errors
 ///
-/// If there is none.
+/// If there is no such step.
 pub fn numbered(steps: &[Step], number: u8) -> Result<&Step> {
     steps.iter().find(|step| step.number == number).ok_or_else(|| {
         let last = steps.last().map_or(0, |step| step.number);
@@ -73,7 +73,7 @@ pub fn numbered(steps: &[Step], number: u8) -> Result<&Step> {
     })
 }
 
-/// Prints their folders.
+/// Prints the folders of all steps.
 ///
 /// # Errors
 ///

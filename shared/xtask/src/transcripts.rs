@@ -1,4 +1,4 @@
-//! What the READMEs show in a terminal.
+//! Renews the transcripts in the READMEs.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::each::each;
 use crate::programs::Programs;
 use crate::steps::{self, root};
 
-/// The lessons that are no steps: programs, and their READMEs.
+/// The lessons besides the steps: programs, and their READMEs.
 const LESSONS: [(&str, &str); 2] = [
     ("scraper", "shared/examples/scraper/README.md"),
     ("sqs_producer", "shared/examples/sqs_producer/README.md"),
@@ -19,8 +19,7 @@ const LESSONS: [(&str, &str); 2] = [
 /// Other pages that show steps.
 const OTHERS: [&str; 2] = ["shared/stage/README.md", "deploy/OPERATING.md"];
 
-/// Runs what the READMEs show of some steps, or of everything if no step is named, and writes what happens if it
-/// is not that.
+/// Runs the transcripts of some steps, or of everything if `numbers` is empty, and writes those that have changed.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The pages that show the code: one for each file, and one for each folder.
+//! Makes the pages that show the code: one for each file, and one for each folder.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use mdbook_preprocessor::book::{BookItem, Chapter, SectionNumber};
 use super::pages::{Pages, from};
 use crate::steps::{self, root};
 
-/// What is shown besides the steps. The tool is not: it is no part of the lesson.
+/// The folders and files that the book shows besides the steps. This tool is not among them, because no lesson is about it.
 const FOLDERS: [&str; 8] = [
     "shared/examples",
     "shared/local_aws",
@@ -31,7 +31,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// All that the lessons are about.
+    /// Finds all files that the lessons are about.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ impl Code {
         Ok(code)
     }
 
-    /// A file, or what is in a folder: no hidden files, none that git is not to know of, since those can
-    /// be somebody's own, and nothing that is written to be read.
+    /// Adds a file, or the files in a folder. It leaves out hidden files, files that git ignores (they can be private),
+    /// and Markdown, which has pages of its own.
     fn add(&mut self, path: &str) -> Result<()> {
         for entry in WalkBuilder::new(root().join(path)).require_git(false).build() {
             let entry = entry?;
@@ -57,11 +57,11 @@ impl Code {
         Ok(())
     }
 
-    /// The page of a file or a folder. What a lesson links to has one, whatever it is.
+    /// The page of a file or a folder. Everything that a lesson links to gets a page.
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or is to be a page of SUMMARY.md.
+    /// If it cannot be read, or is Markdown that SUMMARY.md lacks.
     pub fn page(&mut self, path: &str) -> Result<String> {
         ensure!(!is_prose(path), "{path} is linked to, and SUMMARY.md does not have it");
         self.add(path)?;
@@ -76,7 +76,7 @@ impl Code {
         }
     }
 
-    /// All of the pages, folder by folder, after so many other chapters.
+    /// Makes all pages, folder by folder. `others` is the number of chapters before them.
     ///
     /// # Errors
     ///
@@ -85,8 +85,7 @@ impl Code {
         self.chapters_in("", &[], pages, (&[], others))
     }
 
-    /// mdBook tells by its number how deep a chapter is: that of the folder, and how many there are
-    /// in it already.
+    /// mdBook takes a chapter's depth from its number, which is the folder's number and a count within it.
     fn chapters_in(
         &self,
         folder: &str,
@@ -118,7 +117,7 @@ impl Code {
         Ok(chapters)
     }
 
-    /// What is in a folder: what a reader begins with first, then by name.
+    /// The entries of a folder: first those that a reader begins with, then by name.
     fn entries(&self, folder: &str) -> Vec<String> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let inside = self.files.iter().filter_map(|file| file.strip_prefix(&prefix));
@@ -146,7 +145,7 @@ impl Code {
     fn file(&self, path: &str, page: &str, pages: &Pages) -> Result<String> {
         let code = read(path)?;
         let language = language(path);
-        // mdBook hides a line of Rust that begins with `# `, and takes away one of two.
+        // mdBook hides a line of Rust that begins with `# `, and shows `## ` as `# `.
         let code: String = code
             .lines()
             .map(|line| if language == "rust" { doubled(line) } else { line.to_owned() } + "\n")
@@ -156,9 +155,9 @@ impl Code {
         Ok(format!("{head}{fence}{language}\n{code}{fence}\n"))
     }
 
-    /// The title, the way to the lesson and to the neighbours.
+    /// The title, and links to the lesson and to the neighbours.
     fn head(&self, path: &str, page: &str, pages: &Pages) -> String {
-        // For the `links` preprocessor. In one piece it would look for it here, too.
+        // For the `links` preprocessor, which would find it here, too, if this were one string.
         let title = ["{{", "#title ", path, "}}"].concat();
         let mut text = format!("{title}\n\n# {path}\n\n");
         let above: Vec<&str> = path.match_indices('/').map(|(end, _)| &path[..end]).collect();
@@ -171,7 +170,7 @@ impl Code {
         text
     }
 
-    /// The same file in the steps before and after.
+    /// Links to the same file in the steps before and after.
     fn in_other_steps(&self, path: &str, page: &str) -> Vec<String> {
         let Some((step, file)) = path.split_once('/') else { return Vec::new() };
         let Some(here) = self.steps.iter().position(|name| name == step) else { return Vec::new() };
@@ -207,7 +206,7 @@ fn about(code: &str) -> String {
     if text.is_empty() || text.starts_with("```") { String::new() } else { format!(": {text}") }
 }
 
-/// What the highlighter that comes with mdBook knows a file as.
+/// The name that mdBook's highlighter has for the language of a file.
 fn language(path: &str) -> &'static str {
     match Path::new(path).extension().and_then(|extension| extension.to_str()) {
         Some("rs") => "rust",

@@ -1,4 +1,4 @@
-//! The links and pictures of a page.
+//! Changes the links and pictures of a page for the book.
 
 use std::ops::Range;
 
@@ -7,12 +7,11 @@ use pulldown_cmark::{Event, LinkType, Options, Parser, Tag};
 
 use super::picture;
 
-/// The Markdown `text` of `file` as the book is to have it. `link` says what a link that leads to
-/// another file is to be.
+/// Changes the Markdown `text` of `file` for the book. `link` gives the new target of a link to another file.
 ///
 /// # Errors
 ///
-/// If `link` fails, or if a link or a picture is of a kind that is not understood.
+/// If `link` fails, or if this function does not understand a link or a picture.
 pub fn put_right(
     text: &str,
     file: &str,
@@ -54,11 +53,11 @@ pub fn put_right(
     Ok(result)
 }
 
-/// The path in the repository that `to` means in `file`.
+/// The path in the repository to which the link `to` in `file` leads.
 ///
 /// # Errors
 ///
-/// If that is outside the repository.
+/// If it leads out of the repository.
 pub fn join(file: &str, to: &str) -> Result<String> {
     let mut path: Vec<&str> = file.split('/').collect();
     path.pop();
@@ -74,12 +73,12 @@ pub fn join(file: &str, to: &str) -> Result<String> {
     Ok(path.join("/"))
 }
 
-/// Not somewhere in the network, and not on the same page.
+/// Whether a link leads to another file, and neither to the network nor to the same page.
 fn is_local(to: &str) -> bool {
     !to.contains(':') && !to.starts_with('#')
 }
 
-/// `](…)` of the link or picture that is at `range`.
+/// The range of `](…)` in the link or picture at `range`.
 fn after_the_text(text: &str, range: Range<usize>) -> Result<Range<usize>> {
     let start = text[range.clone()].rfind("](").context("a link without ](")?;
     Ok(range.start + start..range.end)

@@ -1,4 +1,4 @@
-//! Which page of the book a file of the repository is, and all pages as they are to be.
+//! Maps the files of the repository to the pages of the book, and makes all pages.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use super::code::Code;
 use super::links;
 use crate::steps::root;
 
-/// Where SUMMARY.md is, and with it the paths that mdBook knows the pages by.
+/// The folder of SUMMARY.md, from which mdBook's paths of the pages start.
 const SUMMARY: &str = "shared/book/src/SUMMARY.md";
 
-/// The pages that are written, and those that only show code.
+/// The pages of SUMMARY.md, and those that only show code.
 ///
-/// All paths are those in the repository, and have slashes. The book's folders are the repository's:
+/// All paths start at the top of the repository, and have slashes. The book has the repository's folders:
 /// `shared/README.md` is at `shared/index.html`, and `shared/Cargo.toml` at `code/shared/Cargo.toml.html`.
 pub struct Pages {
-    /// By the file's path.
+    /// The pages by the paths of their files.
     prose: BTreeMap<String, Page>,
     code: Code,
 }
 
 /// A page of SUMMARY.md.
 pub struct Page {
-    /// What SUMMARY.md calls it.
+    /// The name that SUMMARY.md gives it.
     pub name: String,
-    /// Where it is in the book.
+    /// The path in the book.
     pub path: String,
 }
 
-/// The pages of SUMMARY.md with their links and pictures put right, and after them those with the code.
+/// Changes links and pictures in the pages of SUMMARY.md, and adds the pages with the code after them.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn put_right(mut book: Book) -> Result<Book> {
 }
 
 impl Pages {
-    /// mdBook would put a page where its file is as seen from SUMMARY.md, outside the book.
+    /// mdBook would take the path as seen from SUMMARY.md, which is outside the book.
     fn find_a_place_for(&mut self, chapter: &mut Chapter) -> Result<()> {
         let file = file_of(chapter)?;
         let place = match file.strip_suffix("README.md") {
@@ -78,7 +78,7 @@ impl Pages {
         Ok(())
     }
 
-    /// What `to`, which is in `file`, is in that file's page.
+    /// The target that the link `to` in `file` has in the page of that file.
     fn link(&mut self, file: &str, page: &str, to: &str) -> Result<String> {
         let (path, fragment) = match to.split_once('#') {
             Some((path, fragment)) => (path, format!("#{fragment}")),
@@ -101,7 +101,7 @@ impl Pages {
     }
 }
 
-/// How `page` links to `target`, if both are paths in the book.
+/// The link from `page` to `target`, both of which are paths in the book.
 pub fn from(page: &str, target: &str) -> String {
     format!("{}{target}", "../".repeat(page.matches('/').count()))
 }

@@ -1,4 +1,4 @@
-//! tokio's clock, which can be paused: then no wait takes any time.
+//! tokio's clock, which can be paused so that waits take no time.
 
 use std::env;
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ static PAUSED: OnceLock<Instant> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// If it is anything else, or if the runtime has several threads: tokio can pause the clock of one thread only.
+/// If it has any other value, or if the runtime has several threads: tokio can pause the clock of one thread only.
 ///
 /// # Panics
 ///
@@ -35,7 +35,7 @@ pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
         let message = "PALLETO_CLOCK=paused cannot be used with this program, because it runs on several threads: unset it";
         return Err(UsageError::new(message));
     }
-    // A clock can be paused once only.
+    // A clock can be paused only once.
     PAUSED.get_or_init(|| {
         tokio::time::pause();
         Instant::now()
@@ -43,12 +43,12 @@ pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
     Ok(())
 }
 
-/// A tokio runtime on all processors, for step 09. With `PALLETO_CLOCK=paused` it has one thread only, because
-/// tokio can pause the clock of no other.
+/// A tokio runtime on all processors, for step 09. With `PALLETO_CLOCK=paused` it has one thread only, because tokio
+/// cannot pause the clock of several threads.
 ///
 /// # Errors
 ///
-/// If the operating system gives it no thread.
+/// If the operating system provides no thread.
 #[cfg(feature = "aws")]
 pub fn runtime() -> std::io::Result<Runtime> {
     let mut builder = if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
@@ -59,13 +59,13 @@ pub fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// How long the clock has been paused, waits included. `None` if it runs.
+/// How long the clock has been paused, including waits. `None` if it runs.
 pub(crate) fn paused() -> Option<Duration> {
     PAUSED.get().map(Instant::elapsed)
 }
 
-/// Does work that would hold up other tasks in a thread of its own. On a paused clock it does the work here and now,
-/// so that every run is the same.
+/// Runs work that would block other tasks on a thread of its own. On a paused clock it runs the work right here, so
+/// that every run is the same.
 ///
 /// # Errors
 ///

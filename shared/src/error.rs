@@ -1,9 +1,10 @@
-//! What a step says when it cannot go on.
+//! The error with which a step ends.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Any error, for `main` to return: printed in one line, with what caused it, and the exit code is 1.
+/// Any error, for `main` to return: it is printed in one line with its causes, and the exit code is
+/// 1.
 ///
 /// ```
 /// let error: shared::Error = "seven".parse::<u8>().unwrap_err().into();
@@ -17,14 +18,14 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     }
 }
 
-/// `main` prints errors in this way.
+/// `main` prints errors with `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&chain(&*self.0))
     }
 }
 
-/// An error, and what caused it, unless it says so itself.
+/// An error and its causes, leaving out a cause that the error already mentions.
 pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

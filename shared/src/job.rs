@@ -1,4 +1,4 @@
-//! What steps 08 and 09 work with, and the settings for it.
+//! The settings and connections of steps 08 and 09.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{Error, progress, watch};
 pub use crate::aws::{Download, Failure, S3Object};
 pub use crate::contents::Contents;
 
-/// All settings but those that a step teaches. To be flattened into a step's own arguments.
+/// All settings except those that a step teaches. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct JobArgs {
     #[command(flatten)]
@@ -38,7 +38,8 @@ pub struct JobArgs {
     )]
     retry_wait: u16,
 
-    /// How long work that has begun may go on when the program is told to stop; then it is given back
+    /// How long files in progress may take when the program is told to stop; after that they are
+    /// given back
     #[arg(
         long,
         value_name = "SECONDS",
@@ -62,9 +63,9 @@ pub struct JobArgs {
 /// Where files come from, and where results go.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The queue that is told of new objects.
+    /// The queue that announces new objects.
     pub queue: Queue,
-    /// The S3 that has the objects.
+    /// The S3 that stores the objects.
     pub s3: aws_sdk_s3::Client,
     /// How large a file may be.
     pub limits: Limits,
@@ -75,7 +76,7 @@ pub struct Job {
     stop_limit: Duration,
 }
 
-/// The program ran until all was done, and a file could not be processed.
+/// The program ran until all files were done, but some of them failed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{count} {} failed; the lines above say why, and where {} now",
@@ -87,7 +88,7 @@ pub struct FilesFailed {
 }
 
 impl JobArgs {
-    /// Sets up logging, and all that there is to work with.
+    /// Sets up logging, connects to the queue and S3, and opens the results folder.
     ///
     /// # Errors
     ///
@@ -124,7 +125,7 @@ impl Job {
         }
     }
 
-    /// From now on, a file that no stage has begun is given back, and work that has begun may take
+    /// From now on, files that no stage has begun are given back, and work that has begun may take
     /// `--stop-limit` longer.
     ///
     /// # Panics
@@ -134,11 +135,11 @@ impl Job {
         self.queue.in_flight.stop(self.stop_limit);
     }
 
-    /// Waits until no message is in flight, and says in a line what was done.
+    /// Waits until no message is in flight, and logs a summary in one line.
     ///
     /// # Errors
     ///
-    /// If the program ran until all was done, and a file failed.
+    /// If the program ran until all files were done, and a file failed.
     pub async fn summary(&self) -> Result<(), FilesFailed> {
         self.queue.in_flight.settled().await;
         progress::clear();

@@ -35,12 +35,12 @@ pub use stage;
 pub use stop::stop_signal;
 pub use usage::UsageError;
 
-/// What steps 01–04 do first: refuses arguments, because they have none, and sets up [`logging`] and the clock.
+/// The start of steps 01–04: refuses arguments, because these steps have none, and sets up [`logging`] and the clock.
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, a program does not wait: whenever all tasks sleep, tokio's clock
-/// (`tokio::time::pause`) jumps to the moment at which the next one wakes up. What the program prints is the same.
-/// Steps 06–09 can do that with the embedded SQS and S3 only, which they then reach in memory: no clock waits for a
-/// socket.
+/// (`tokio::time::pause`) jumps to the moment at which the next one wakes up. The program still prints the same.
+/// Steps 06–09 can do this only with the embedded SQS and S3, which they then reach in memory, because a paused clock
+/// does not wait for sockets.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ pub fn init() -> Result<(), UsageError> {
     init_with("")
 }
 
-/// As [`init`], for a step that has the one argument `--watch`: with it, the terminal shows the stages at work.
+/// Like [`init`], for a step whose only argument is `--watch`, which shows the stages at work in the terminal.
 ///
 /// # Errors
 ///
@@ -72,8 +72,8 @@ pub fn init_with_watch() -> Result<(), UsageError> {
     init_with("")
 }
 
-/// As [`init`], for a program that reads its arguments itself. `log_format` is `full`, `json`, or nothing, which leaves
-/// it to `LOG_FORMAT`.
+/// Like [`init`], for a program that parses its own arguments. `log_format` is `full` or `json`. If it is `None`,
+/// `LOG_FORMAT` decides.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
-//! What a step tells its reader goes to standard output, a line an event.
+//! Writes a step's log to standard output, one line per event.
 //!
-//! By default that is the bare message, as in the talk. `LOG_FORMAT=full` adds time, level, target and
-//! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses what is shown
-//! ([syntax](Targets)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, all that goes to
-//! a pane of what is shown.
+//! By default a line has only the message, as in the talk. `LOG_FORMAT=full` adds time, level, target and
+//! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses the events that are shown
+//! ([syntax](Targets)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, the log goes to
+//! a pane of the view.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -25,8 +25,8 @@ use crate::{clock, watch};
 /// something fails. The embedded SQS and S3 report failures to their client, so they log nothing here.
 const DEFAULT_FILTER: &str = "info,aws=error,h2=error,hyper=error,rustack=off,s3s=off";
 
-/// Sets up logging for this process, in the format that is asked for, or else in that of `LOG_FORMAT`. A
-/// second call changes nothing.
+/// Sets up logging for this process in the given format, or else in that of `LOG_FORMAT`. A second call changes
+/// nothing.
 pub fn init(format: &str) {
     let (filter, wrong_filter) = filter();
     let by_default = env::var("LOG_FORMAT").unwrap_or_default();
@@ -35,8 +35,8 @@ pub fn init(format: &str) {
     let log = match chosen {
         "full" => log.with_timer(Time).boxed(),
         "json" => {
-            // On a paused clock the log is what pictures are made of: it tells when a stage begins to
-            // handle something, and when it is done.
+            // On a paused clock, the log also says when a stage begins and ends to handle something, because
+            // the pictures are drawn from it.
             let paused = clock::paused().is_some();
             let spans = if paused { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE };
             let log = log.json().flatten_event(true).with_span_list(true);
@@ -55,13 +55,13 @@ pub fn init(format: &str) {
     }
 }
 
-/// Colours are for a terminal only, and not even there if [`NO_COLOR`](https://no-color.org) is set.
+/// Colours only in a terminal, and not even there if [`NO_COLOR`](https://no-color.org) is set.
 fn is_in_colour() -> bool {
     let is_wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     is_wanted && io::stdout().is_terminal() && !watch::is_on()
 }
 
-/// What `RUST_LOG` asks for, or else the default, and what is wrong with `RUST_LOG`.
+/// The filter of `RUST_LOG`, or else the default, and the error if `RUST_LOG` is invalid.
 fn filter() -> (Targets, Option<ParseError>) {
     let by_default = || DEFAULT_FILTER.parse().expect("the default is well-formed");
     match env::var("RUST_LOG").unwrap_or_default().trim() {
@@ -77,7 +77,7 @@ fn subscribe(
     log: Box<dyn Layer<Registry> + Send + Sync>,
     filter: Targets,
 ) -> Result<(), SetGlobalDefaultError> {
-    // Each has its own filter, because the others see what the log does not show.
+    // Each layer has its own filter, because the other layers need events that the log does not show.
     let layers = registry().with(log.with_filter(filter));
     #[cfg(feature = "aws")]
     let layers = layers.with(crate::metrics::demand());
@@ -98,7 +98,7 @@ impl FormatTime for Time {
     }
 }
 
-/// The message, and nothing around it.
+/// Formats an event as its message alone.
 struct Bare;
 
 impl<S, N> FormatEvent<S, N> for Bare
@@ -127,16 +127,16 @@ fn only_the_message() -> impl for<'w> FormatFields<'w> {
 /// Writes something to standard output.
 type Writes<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
-/// Makes room in the terminal while something is written there.
+/// Clears a place in the terminal for something to be written.
 static MAKE_ROOM: OnceLock<fn(Writes<'_>) -> io::Result<()>> = OnceLock::new();
 
-/// From now on, `make_room` is called with each write. Only the first call of this has an effect.
+/// From now on, `make_room` wraps each write. Only the first call has an effect.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "steps without AWS show no progress"))]
 pub(crate) fn write_by(make_room: fn(Writes<'_>) -> io::Result<()>) {
     let _ = MAKE_ROOM.set(make_room);
 }
 
-/// Standard output. Its reader may leave: `cargo run … | head` ends as any command does then.
+/// Standard output. If its reader leaves, as in `cargo run … | head`, the program ends like any command.
 struct Stdout;
 
 impl MakeWriter<'_> for Stdout {
@@ -153,14 +153,14 @@ impl Write for Stdout {
             watch::log(&String::from_utf8_lossy(buf));
             return Ok(buf.len());
         }
-        // Each event is one call: lines of several threads do not mix.
+        // Each event is one call, so that lines of several threads do not mix.
         let mut write = || io::stdout().lock().write_all(buf);
         let written = match MAKE_ROOM.get() {
             Some(make_room) => make_room(&mut write),
             None => write(),
         };
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-            // Nobody else learns of it: a step only logs, and steps 1 to 5 would go on for ever.
+            // Exits here, because a step only logs and would not notice: steps 1 to 5 would go on forever.
             process::exit(0);
         }
         written.map(|()| buf.len())

@@ -1,7 +1,7 @@
-//! What a program tells those who watch over it: [Prometheus]'s numbers, and whether it is well.
+//! Metrics for monitoring: numbers for [Prometheus], and the program's health.
 //!
-//! The numbers are counted all the time, by the [`metrics`] crate's macros. That costs next to nothing
-//! while nobody wants to know them.
+//! The numbers are always counted, by the [`metrics`] crate's macros. That costs next to nothing while
+//! nothing reads them.
 //!
 //! [Prometheus]: https://prometheus.io/docs/instrumenting/exposition_formats/
 
@@ -43,18 +43,18 @@ pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
 pub(crate) const LINES: &str = "palleto_lines_total";
 pub(crate) const BYTES: &str = "palleto_bytes_total";
 pub(crate) const DOWNLOAD: &str = "palleto_download_seconds";
-// And all that has to be done again.
+// Work that is done again.
 pub(crate) const RETRIES: &str = "palleto_retries_total";
 
 /// Upper bounds of the histograms, in seconds: from a small file to one of many gigabytes.
 const BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1800.0, 10_800.0];
 
-/// Where to tell. To be flattened into a step's own arguments.
+/// Where to serve the metrics. A step flattens this into its own arguments.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct MetricsArgs {
-    /// Where to serve /metrics for Prometheus and /healthz, for instance 0.0.0.0:9090; nowhere, by
-    /// default
+    /// The address to serve /metrics for Prometheus and /healthz at, for instance 0.0.0.0:9090; by
+    /// default, they are not served
     #[arg(long, value_name = "ADDRESS:PORT", env = "PALLETO_METRICS", help_heading = "Watching")]
     metrics: Option<SocketAddr>,
 }
@@ -62,16 +62,16 @@ pub struct MetricsArgs {
 /// The numbers cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
-    /// Nobody can listen there.
+    /// The program cannot listen at this address.
     #[error("nothing can be served at {0}: choose another address with --metrics")]
     Address(SocketAddr, #[source] io::Error),
-    /// The program counts for somebody else already.
+    /// Another recorder already receives the program's metrics.
     #[error(transparent)]
     Recorder(#[from] BuildError),
 }
 
 impl MetricsArgs {
-    /// Starts to serve the numbers of this program, if that is asked for. `/healthz` answers 200 until
+    /// Starts to serve this program's metrics, if an address is given. `/healthz` answers 200 until
     /// `stopping` is cancelled, and then 503.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl MetricsArgs {
 
         let upkeep = recorder.clone();
         tokio::spawn(async move {
-            // Histograms keep all that they were told until somebody asks, or until this.
+            // Histograms keep every value until a reader asks for it, or until this call.
             let mut now_and_then = interval(Duration::from_secs(5));
             loop {
                 now_and_then.tick().await;

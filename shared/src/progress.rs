@@ -1,4 +1,4 @@
-//! How far the work is, in a line at the bottom of a terminal.
+//! Shows progress in a line at the bottom of a terminal.
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -12,14 +12,15 @@ use crate::aws::Queue;
 use crate::results::Results;
 use crate::{logging, watch};
 
-/// There is one terminal, and what is logged must not be written into the line.
+/// There is one terminal, and log lines must not be written into the progress line.
 static LINE: OnceLock<ProgressBar> = OnceLock::new();
 
-/// How often the line is drawn, and how often SQS is asked how much there is to do.
+/// How often the line is drawn, and how often SQS is asked for the number of waiting messages.
 const DRAWN: Duration = Duration::from_millis(250);
 const ASKED: Duration = Duration::from_secs(1);
 
-/// Shows how far the work is until [`clear`]. Does nothing if nobody looks at a terminal.
+/// Shows progress until [`clear`]. Does nothing unless standard output and standard error are
+/// terminals, or with `--watch`.
 pub(crate) fn show(results: &Results, queue: &Queue) {
     if !io::stderr().is_terminal() || !io::stdout().is_terminal() || watch::is_on() {
         return;
@@ -32,7 +33,7 @@ pub(crate) fn show(results: &Results, queue: &Queue) {
     tokio::spawn(draw(line, results.clone(), queue.clone()));
 }
 
-/// The work is done: the line disappears.
+/// The work is done, so the line disappears.
 pub(crate) fn clear() {
     if let Some(line) = LINE.get() {
         line.finish_and_clear();
@@ -58,7 +59,7 @@ async fn draw(line: &ProgressBar, results: Results, queue: Queue) {
         let megabytes = results.bytes() / 1_000_000;
         let speed = megabytes / started.elapsed().as_secs().max(1);
         line.set_position(done);
-        // A message can tell of several files, but it seldom does.
+        // This counts each message as one file. A message can announce several, but seldom does.
         line.set_length(done + queue.in_flight.len() as u64 + waiting);
         line.set_message(format!("{} lines, {speed} MB/s", HumanCount(results.lines())));
         line.tick();

@@ -1,4 +1,4 @@
-//! What came of each file, as a file of its own in a folder.
+//! Writes the result of each file to a file of its own, in one folder.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,21 +21,21 @@ use crate::clock;
 use crate::contents::{Contents, Count};
 use crate::metrics::{BYTES, FILES, LINES};
 
-/// Where results go, and when the program ends. To be flattened into a step's own arguments.
+/// Where results go, and when the program ends. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgs {
     /// The folder for the results
     #[arg(long, value_name = "DIR", env = "PALLETO_OUTPUT", default_value = "output")]
     pub(crate) output: PathBuf,
 
-    /// End when the queue is empty and all is done; with exit code 1 if a file failed
+    /// End when the queue is empty and all files are done; with exit code 1 if a file failed
     #[arg(long)]
     until_idle: bool,
 }
 
 /// A folder with one JSON file for each version of an object, and the totals of this run.
 ///
-/// A clone is the same folder, with the same totals.
+/// Clones share the folder and the totals.
 #[derive(Clone, Debug)]
 pub struct Results(Arc<Inner>);
 
@@ -69,21 +69,21 @@ struct Document<'a, T> {
     version_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
-    /// What the consumer found out.
+    /// The consumer's own fields.
     #[serde(flatten)]
     outcome: &'a T,
-    /// Bytes, unzipped.
+    /// The unzipped bytes.
     byte_size: u64,
-    /// RFC 3339.
+    /// In the format of RFC 3339.
     processed_at: String,
 }
 
 impl Results {
-    /// Uses the folder that is asked for, and makes it if it is not there.
+    /// Uses the given folder, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// If no file can be written to it.
+    /// If files cannot be written to it.
     pub fn open(args: &ResultsArgs) -> Result<Self, FolderError> {
         let ResultsArgs { output: folder, until_idle } = args;
         let usable = fs::create_dir_all(folder).and_then(|()| unfinished(folder));
@@ -103,15 +103,15 @@ impl Results {
         })))
     }
 
-    /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` has to
-    /// serialize to a JSON object; bucket, key, version, `etag`, `byte_size` and `processed_at` are added to it.
+    /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` must serialize to
+    /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
     ///
-    /// The file is written whole or not at all. It replaces an earlier result of the same version. When
-    /// this returns, the result survives a loss of power.
+    /// The file is written whole or not at all. It replaces an earlier result of the same version. When this
+    /// returns, the result survives a power failure.
     ///
     /// # Errors
     ///
-    /// If the outcome is no JSON object, or the file cannot be written.
+    /// If the outcome is not a JSON object, or the file cannot be written.
     pub async fn write<T: Serialize>(
         &self,
         object: &S3Object,
@@ -121,7 +121,7 @@ impl Results {
         self.write_counted(object, contents.etag(), contents.count(), outcome).await
     }
 
-    /// As [`write`](Self::write), for contents that were read and counted by other means.
+    /// Like [`write`](Self::write), for contents that were read and counted by other means.
     ///
     /// # Errors
     ///
@@ -160,12 +160,12 @@ impl Results {
         Ok(())
     }
 
-    /// Makes sure that there is no result of this very version yet, or of this very content if the bucket
-    /// has no versions.
+    /// Makes sure that this version of the object has no result yet. In a bucket without versions, it compares
+    /// the content.
     ///
     /// # Errors
     ///
-    /// [`Failure::AlreadyDone`] if there is one. The summary counts those.
+    /// [`Failure::AlreadyDone`] if there is a result. The summary counts those.
     pub async fn ensure_new(&self, object: &S3Object) -> Result<(), Failure> {
         if self.find(object).await {
             self.0.already.fetch_add(1, Relaxed);
@@ -176,7 +176,7 @@ impl Results {
 
     async fn find(&self, object: &S3Object) -> bool {
         let path = self.0.folder.join(file_name(object));
-        // There is hardly ever a file. To look for it in a thread that may block takes ten times longer.
+        // Not on a blocking thread: that takes ten times longer, and the file hardly ever exists.
         if !path.exists() {
             return false;
         }
@@ -210,9 +210,9 @@ impl Results {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Says in a line what this run did. `failed` is the number of files that could not be processed.
+    /// Logs a summary of this run in one line. `failed` is the number of files that could not be processed.
     ///
-    /// The time ends with the last file: to find out that the queue is empty takes a while more.
+    /// The time ends with the last file, because it takes a while longer to find that the queue is empty.
     pub(crate) fn summary(&self, failed: u64) {
         let Inner { files, already, lines, bytes, started, folder, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
@@ -236,8 +236,8 @@ impl Results {
     }
 }
 
-/// Readable at the front, and at the end unlike any other version's: keys can have any character, `..`
-/// among them, and be longer than file names can.
+/// A name that starts readable, and ends unlike any other version's. The key itself will not do, because keys
+/// can have any character, even `..`, and be longer than file names can.
 fn file_name(object: &S3Object) -> String {
     let S3Object { bucket, key, version_id, .. } = object;
     let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -245,7 +245,7 @@ fn file_name(object: &S3Object) -> String {
     let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
     let mut hash = Sha256::new();
     for part in [bucket, key, version_id.as_deref().unwrap_or_default()] {
-        // With the length before it, no two triples are hashed alike.
+        // Each part's length precedes it, so that no two triples hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -256,26 +256,26 @@ fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
     let mut file = unfinished(folder)?;
     file.write_all(json)?;
     file.write_all(b"\n")?;
-    // The message is going to be deleted: by then, the result must be there for good.
+    // The message will be deleted, so the result must be on disk by then.
     file.as_file().sync_all()?;
-    // A name in place of another: at no time is there half a result.
+    // Renaming is atomic, so half a result is never visible.
     file.persist(path)?;
     #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?; // So must its name.
+    fs::File::open(folder)?.sync_all()?; // The name must be on disk too.
     Ok(())
 }
 
-/// How the names of files begin that are not results yet.
+/// The prefix of files that are not results yet.
 const UNFINISHED: &str = ".unfinished-";
-/// A result is written in a moment: a file that is unfinished for so long was left by a process that was
-/// killed. Others may be at work in the same folder.
+/// A result is written in a moment. A file that is still unfinished after this time was left by a killed
+/// process. Younger ones may belong to other processes that use the same folder.
 const LEFT_BEHIND: Duration = Duration::from_hours(1);
 
 fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
     let mut options = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // Readable by others, as far as the umask lets them.
+        // Readable by other users, as far as the umask allows.
         use std::os::unix::fs::PermissionsExt;
         options.permissions(fs::Permissions::from_mode(0o666));
     }

@@ -9,8 +9,8 @@ use crate::watch;
 
 /// Waits until the program is told to stop: by Ctrl-C, by SIGTERM, or by q in the view of `--watch`.
 ///
-/// When it is told so a second time, the program ends at once, with exit code 130. That is the one place where this
-/// library ends a program that runs in order: `main` waits for work that is to be abandoned, so it cannot do it.
+/// When it is told a second time, the program ends at once, with exit code 130. Only here does this library end a
+/// program that runs in order, because `main` cannot: it waits for the very work that must be abandoned.
 ///
 /// # Panics
 ///

@@ -1,9 +1,9 @@
-//! What a program says when it was started in a way that it does not understand.
+//! Errors in the arguments and the environment of a program.
 
 use std::env;
 use std::process::exit;
 
-/// The program cannot run with these arguments or this environment. For `main` to print, and to leave with.
+/// The program cannot run with these arguments or this environment. `main` prints this error, and exits with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
@@ -13,15 +13,14 @@ impl UsageError {
         Self(message.into())
     }
 
-    /// Prints the message, and ends the program as any command ends after a usage error: with exit code 2.
+    /// Prints the message, and ends the program with exit code 2, like any command after a usage error.
     pub fn exit(&self) -> ! {
         eprintln!("error: {self}");
         exit(2)
     }
 }
 
-/// Returns whether the program has the argument `--watch`, if `watch` says that it may have it. Any other argument is
-/// an error.
+/// Returns whether the program has the argument `--watch`, if `watch` allows it. Any other argument is an error.
 pub(crate) fn arguments(watch: bool) -> Result<bool, UsageError> {
     let mut is_watched = false;
     for argument in env::args_os().skip(1) {

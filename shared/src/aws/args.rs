@@ -12,21 +12,21 @@ use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
 use crate::{clock, watch};
 
-/// Which SQS and S3 to use, and how. To be flattened into a step's own arguments.
+/// Selects the SQS and S3 to use. A step flattens these into its own arguments.
 ///
-/// Nothing but a queue URL or an endpoint URL, given as a flag or in the environment, makes a step
-/// use a real SQS and S3. Otherwise it starts the embedded ones.
+/// A step uses a real SQS and S3 only if it is given a queue URL or an endpoint URL, as a flag or in
+/// the environment. Otherwise it starts the embedded ones.
 #[derive(Args, Clone, Debug)]
 pub struct AwsArgs {
-    /// Files to put into the embedded S3, in place of the sample days
+    /// Files to put into the embedded S3 instead of the sample days
     #[arg(value_name = "FILES", value_parser = readable_file)]
     files: Vec<PathBuf>,
 
-    /// The queue to read from, in place of the embedded one
+    /// The queue to read from instead of the embedded one
     #[arg(long, value_name = "URL", env = "SQS_QUEUE_URL", value_parser = url, help_heading = "AWS")]
     queue_url: Option<String>,
 
-    /// The queue to read from, if its URL is not given
+    /// The name of the queue to read from, if no URL is given
     #[arg(
         long,
         value_name = "NAME",
@@ -36,7 +36,7 @@ pub struct AwsArgs {
     )]
     queue_name: String,
 
-    /// Where SQS and S3 are, in place of the embedded ones
+    /// The address of SQS and S3, instead of the embedded ones
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", value_parser = url, help_heading = "AWS")]
     endpoint_url: Option<String>,
 
@@ -51,11 +51,11 @@ pub struct AwsArgs {
     )]
     wait: u8,
 
-    /// How long a received message stays hidden from others, from 1 to 43200; by default, that is up
-    /// to the queue
+    /// How long a received message stays hidden from other receivers, from 1 to 43200; defaults to the
+    /// queue's own setting
     ///
-    /// It is renewed for as long as the message is worked on. What a killed process had comes back
-    /// after this time.
+    /// The timeout is renewed while the message is being processed. If the process is killed, its
+    /// messages come back after this time.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -65,12 +65,12 @@ pub struct AwsArgs {
     )]
     visibility_timeout: Option<i32>,
 
-    /// How the log looks: full has time, level and fields, json is an object a line; by default, it is
-    /// the bare message
+    /// The format of the log: full has time, level and fields, json is one object per line; by
+    /// default, only the message is printed
     #[arg(long, value_name = "FORMAT", env = "LOG_FORMAT", default_value = "", hide_default_value = true, value_parser = log_format, help_heading = "Watching")]
     log_format: String,
 
-    /// Show in the terminal what the stages do, until q is pressed
+    /// Show the stages at work in the terminal, until q is pressed
     #[arg(long, help_heading = "Watching")]
     watch: bool,
 }
@@ -80,7 +80,7 @@ impl AwsArgs {
         self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
     }
 
-    // An environment variable that is set to nothing is as good as not set.
+    // An empty environment variable counts as not set.
 
     pub(crate) fn given_queue_url(&self) -> Option<&str> {
         self.queue_url.as_deref().filter(|url| !url.is_empty())
@@ -110,12 +110,12 @@ impl AwsArgs {
         Ok(())
     }
 
-    /// Sets up logging, and connects to the SQS and S3 that are asked for, or starts the embedded ones
-    /// and fills them. Says which in one line.
+    /// Sets up logging, then connects to the SQS and S3 that the arguments select, or starts and fills
+    /// the embedded ones. Logs which, in one line.
     ///
     /// # Errors
     ///
-    /// If they cannot be reached, there is no such queue, or there are FILES for a real S3.
+    /// If SQS and S3 cannot be reached, the queue does not exist, or FILES are given with a real S3.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
         self.init()?;
         let Aws { queue, s3 } =
@@ -139,7 +139,7 @@ impl AwsArgs {
         Ok(Aws { queue, s3 })
     }
 
-    // The pieces of this, which `--check` looks at one after the other.
+    // The parts of `connect`. `--check` looks at them one after the other.
 
     pub(crate) async fn configured(&self) -> Configured {
         Configured::load(self.given_endpoint_url(), self.given_queue_url()).await
@@ -166,7 +166,7 @@ impl AwsArgs {
     }
 }
 
-/// An environment variable that is set to nothing is as good as not set.
+/// Treats an empty environment variable as not set.
 fn log_format(format: &str) -> Result<String, String> {
     match format {
         "" | "full" | "json" => Ok(format.to_owned()),
@@ -174,11 +174,11 @@ fn log_format(format: &str) -> Result<String, String> {
     }
 }
 
-/// Parses the path of a file that can be read.
+/// Parses the path of a readable file.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is a folder.
+/// If the file cannot be read, or is a folder.
 pub fn readable_file(path: &str) -> Result<PathBuf, String> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err("it is a folder; name files".to_owned()),
@@ -187,7 +187,7 @@ pub fn readable_file(path: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Something that looks like an address, or nothing.
+/// Accepts a URL with a scheme, or nothing.
 fn url(url: &str) -> Result<String, String> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| url.starts_with(scheme));
     if url.is_empty() || scheme.is_some_and(|scheme| url.len() > scheme.len()) {

@@ -1,4 +1,4 @@
-//! Waits longer and longer between tries at something that fails.
+//! Waits longer and longer between attempts at an operation that fails.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -13,14 +13,14 @@ use tracing::{error, info};
 
 use crate::metrics::RETRIES;
 
-/// Waits of about 0.5, 1, 2, 4 … and at most 20 seconds. Chance makes each a little longer, so that
-/// many programs that failed at the same time do not try again at the same time.
+/// Waits of about 0.5, 1, 2, 4 … and at most 20 seconds. Jitter makes each a little longer, so that programs
+/// that failed at the same time do not retry at the same time.
 ///
-/// Clones share their waits: tasks that do the same work back off together.
+/// Clones share their waits, so that tasks that do the same work back off together.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     what: Cow<'static, str>,
-    /// `None` while all is well.
+    /// `None` while the operation works.
     failing: Arc<Mutex<Option<Failing>>>,
 }
 
@@ -28,29 +28,29 @@ pub struct Backoff {
 struct Failing {
     since: Instant,
     waits: ExponentialBackoff,
-    /// When the last wait ends. Tasks that fail before that wait for the same moment: ten failures at
-    /// once are one.
+    /// When the last wait ends. Tasks that fail before that wait for the same moment, so that ten failures at
+    /// once count as one.
     until: Instant,
-    /// Whether a try has failed since the last wait.
+    /// Whether an attempt has failed since the last wait.
     has_failed: bool,
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 impl Backoff {
-    /// For tries at `what`, the name that the log uses.
+    /// For attempts at `what`, which is how the log names the operation.
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self { what: what.into(), failing: Arc::default() }
     }
 
-    /// A try failed: the next [`wait`](Self::wait) is a real one. Logs the error, unless the try before failed
-    /// too.
+    /// Records a failed attempt, so that the next [`wait`](Self::wait) really waits. Logs the error, unless
+    /// the attempt before failed too.
     pub fn failed(&self, error: impl Display) {
         self.failing(error).has_failed = true;
     }
 
-    /// Waits if a try has failed since the last wait, each time longer than the time before. If none has
-    /// failed, all is well again, and it does not wait. That is noted at once, even if the wait is dropped.
+    /// Waits if an attempt has failed since the last wait, each time longer than before. Otherwise the
+    /// operation works again: this is recorded at once, even if the future is dropped, and there is no wait.
     pub fn wait(&self) -> impl Future<Output = ()> + use<> {
         let until = match &mut *self.failing.lock() {
             Some(failing) if failing.has_failed => Some(failing.wait_until()),
@@ -72,14 +72,14 @@ impl Backoff {
         sleep_until(until).await;
     }
 
-    /// A try went well: says so, if the one before failed.
+    /// Records a successful attempt. Logs it if the attempt before failed.
     pub(crate) fn succeeded(&self) {
         if self.failing.lock().take().is_some() {
             info!("{} works again", self.what);
         }
     }
 
-    /// For how long each try has failed.
+    /// How long the operation has been failing.
     pub(crate) fn failing_for(&self) -> Duration {
         self.failing.lock().as_ref().map_or(Duration::ZERO, |failing| failing.since.elapsed())
     }
@@ -106,7 +106,7 @@ impl Failing {
         Self { since: now, waits: waits.build(), until: now, has_failed: false }
     }
 
-    /// When the next wait ends.
+    /// The end of the next wait.
     fn wait_until(&mut self) -> Instant {
         self.has_failed = false;
         let now = Instant::now();

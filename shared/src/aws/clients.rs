@@ -1,4 +1,4 @@
-//! The SDK's clients, set up.
+//! Sets up the SDK's clients.
 
 use std::time::Duration;
 
@@ -20,46 +20,46 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
 }
 
-/// There is no SQS and S3 to work with. The message says what to do.
+/// SQS and S3 cannot be used. The message tells the user how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No region is configured.
     #[error("no AWS region is configured: set AWS_REGION, for instance to us-east-1")]
     NoRegion,
-    /// No credentials are configured, or they cannot be had.
+    /// No credentials are configured, or the SDK cannot get them.
     #[error(
         "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where there is an IAM role ({0})"
     )]
     NoCredentials(String),
-    /// There is no such queue.
+    /// The queue does not exist.
     #[error("there is no queue {queue} in this account and region: {hint}")]
     NoQueue {
         /// Its URL or its name.
         queue: String,
-        /// Where to look.
+        /// Where the user should look for it.
         hint: &'static str,
     },
-    /// SQS does not answer, or refuses to.
+    /// SQS does not answer, or refuses the request.
     #[error(
         "the queue {queue} cannot be used: {reason}. Is that the right queue (SQS_QUEUE_URL), and does SQS answer there (AWS_ENDPOINT_URL)?"
     )]
     Sqs {
         /// The queue's URL or name.
         queue: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// A step writes to no bucket of yours.
+    /// A step never writes to a bucket of yours, so it takes no FILES for one.
     #[error(
         "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with `aws s3 cp`: a step never writes to a bucket of yours"
     )]
     FilesForARealS3,
-    /// A paused clock does not wait for the network.
+    /// On a paused clock, the program would not wait for the network.
     #[error(
         "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the network. Unset it"
     )]
     PausedClock,
-    /// An argument or an environment variable makes no sense.
+    /// An argument or an environment variable is invalid.
     #[error(transparent)]
     Usage(#[from] UsageError),
     /// The embedded SQS and S3 cannot be used.
@@ -67,23 +67,24 @@ pub enum ConnectError {
     Embedded(#[from] LocalAwsError),
 }
 
-/// The longest that a receive may wait, and a little more.
+/// A receive waits at most 20 seconds. This leaves it a little more.
 const SQS_TIMEOUT: Duration = Duration::from_secs(25);
-/// To the first byte of an answer. How long a download takes is not limited.
+/// The limit for the first byte of a response. A download may take as long as it needs.
 const S3_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a download may stand still while we wait for it: then its connection is taken for dead,
-/// and the download goes on in another. A byte in that time is enough. The time in which we do not
-/// look, since we have not used what came before, does not count.
+/// How long a download may stall. Then its connection is taken for dead, and the download continues
+/// over another one. One byte in that time is enough. Time does not count while the program is not
+/// reading, because it is still using the bytes that came before.
 const S3_STALL: Duration = Duration::from_secs(20);
-/// It looks up a name, and no more.
+/// The STS request only looks up a name.
 const STS_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is configured, by the SDK's standard chain: environment, profile, IAM role. It may not suffice.
+/// The configuration from the SDK's standard chain: environment, profile, IAM role. It may be
+/// incomplete.
 #[derive(Debug)]
 pub(crate) struct Configured {
     config: SdkConfig,
-    /// Where SQS is, if it is elsewhere than all the rest.
+    /// The address of SQS, if it differs from the other services'.
     pub(crate) sqs_endpoint: Option<String>,
 }
 
@@ -96,7 +97,7 @@ impl Configured {
         let config = loader.load().await;
         let in_queue_url = queue_url.and_then(region_in);
         let region = config.region().cloned().or_else(|| in_queue_url.map(Region::new));
-        // A queue's URL is an address: a queue that is not at AWS is at the place that it names.
+        // A queue's URL contains an address: outside AWS, that is where the queue is.
         let sqs_endpoint =
             queue_url.filter(|_| endpoint_url.is_none()).and_then(origin_outside_aws);
         Self {
@@ -121,7 +122,7 @@ impl Configured {
         credentials.map(drop).map_err(|error| ConnectError::NoCredentials(chain(&error)))
     }
 
-    /// Clients, if there are a region and credentials.
+    /// Returns the clients, if a region and credentials are configured.
     pub(crate) async fn sufficient(&self) -> Result<Clients, ConnectError> {
         self.region()?;
         self.credentials().await?;
@@ -132,7 +133,7 @@ impl Configured {
         Clients::new(&self.config, self.sqs_endpoint.as_deref())
     }
 
-    /// A client for STS, which knows whose the credentials are.
+    /// A client for STS, which knows whose credentials these are.
     pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -144,7 +145,7 @@ impl Configured {
 }
 
 impl Clients {
-    /// Clients to an embedded SQS and S3 at this endpoint.
+    /// Clients for an embedded SQS and S3 at this endpoint.
     #[cfg(test)]
     pub(crate) fn local(endpoint_url: &str) -> Self {
         Self::new(&local_aws::sdk_config(endpoint_url), None)
@@ -162,7 +163,7 @@ impl Clients {
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled().grace_period(S3_STALL).build(),
             )
-            // A bucket's name as part of the host's works at AWS, hardly anywhere else.
+            // AWS accepts the bucket's name as part of the host name. Hardly any other S3 does.
             .force_path_style(config.endpoint_url().is_some());
         Self {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
@@ -178,7 +179,8 @@ pub(crate) fn region_in(queue_url: &str) -> Option<String> {
     Some(region.to_owned())
 }
 
-/// `http://localhost:4566` of `http://localhost:4566/000000000000/queue`, but nothing at AWS itself.
+/// Returns `http://localhost:4566` for `http://localhost:4566/000000000000/queue`, and `None` for a
+/// queue at AWS.
 fn origin_outside_aws(queue_url: &str) -> Option<&str> {
     let host_at = queue_url.find("://")? + 3;
     let host_len = queue_url[host_at..].find('/')?;

@@ -1,4 +1,4 @@
-//! Puts messages aside that no other try can help.
+//! Sends messages to the dead-letter queue if no retry can help them.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
@@ -7,12 +7,12 @@ use tokio::sync::OnceCell;
 
 use super::{S3Object, why};
 
-/// The queue's dead-letter queue, if it has one: its redrive policy names it.
+/// The queue's dead-letter queue, if its redrive policy names one.
 #[derive(Debug)]
 pub(super) struct DeadLetters {
     client: Client,
     queue_url: String,
-    /// Asked for when the first message is put aside.
+    /// Looked up when the first message is put aside.
     url: OnceCell<Option<String>>,
 }
 
@@ -23,11 +23,12 @@ struct RedrivePolicy {
     dead_letter_target_arn: String,
 }
 
-/// SQS counts attributes into a message's size, and a reason can be as long as an S3 answer.
+/// The limit for a reason: SQS counts attributes towards a message's size, and a reason can be as
+/// long as an S3 response.
 const LONGEST_VALUE: usize = 1000;
 
 impl DeadLetters {
-    /// Of the queue at this URL.
+    /// For the queue at this URL.
     pub(super) fn of(client: Client, queue_url: String) -> Self {
         Self { client, queue_url, url: OnceCell::new() }
     }
@@ -37,7 +38,7 @@ impl DeadLetters {
     ///
     /// # Errors
     ///
-    /// In words, if SQS does not take the message. A permission may be missing: `sqs:SendMessage`.
+    /// If SQS does not accept the message, in words. The permission `sqs:SendMessage` may be missing.
     pub(super) async fn send(
         &self,
         body: &str,
@@ -50,7 +51,7 @@ impl DeadLetters {
         let mut send = self.client.send_message().queue_url(url).message_body(body);
         for (name, value) in [("reason", reason), ("bucket", &object.bucket), ("key", &object.key)]
         {
-            // An attribute must not be empty.
+            // SQS rejects empty attributes.
             if let Some(value) = attribute(value) {
                 send = send.message_attributes(name, value);
             }
@@ -81,7 +82,7 @@ impl DeadLetters {
     }
 }
 
-/// SQS takes most characters, but not all: control characters become spaces.
+/// Replaces control characters by spaces, because SQS does not accept all of them.
 fn attribute(value: &str) -> Option<MessageAttributeValue> {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let value: String = value.chars().take(LONGEST_VALUE).map(plain).collect();

@@ -1,4 +1,4 @@
-//! One event: an object that was created, and the message that told of it.
+//! One event: an object that was created, and the message that announced it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::metrics::{
     DEMAND, FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
 
-/// One event: an object that was created, and the message that told of it. A message can tell of
-/// several objects; then there are several deliveries of it.
+/// One event: an object that was created, and the message that announced it. A message can announce several
+/// objects. Each then has a delivery of its own.
 ///
 /// Each delivery has to end in one of four ways: [`release`](Self::release),
 /// [`give_back`](Self::give_back), [`retry_later`](Self::retry_later) or
-/// [`put_aside`](Self::put_aside). If it is dropped before, which only a crash does, SQS shows the message again
+/// [`put_aside`](Self::put_aside). Only a crash drops a delivery before that. SQS then delivers the message again
 /// later. A message is deleted when all of its deliveries are released.
 #[derive(Debug)]
 pub struct Delivery {
@@ -43,7 +43,7 @@ struct Message {
     /// SQS's name for this receipt of the message.
     handle: String,
     body: String,
-    /// How many times SQS has handed it out, this time included. 1 if SQS does not say.
+    /// How many times SQS has delivered it, including this time. 1 if SQS does not say.
     receive_count: u32,
     received: Instant,
     lease: Lease,
@@ -53,7 +53,7 @@ struct Message {
     token: TaskTrackerToken,
 }
 
-/// What becomes of a message. The worst fate of its deliveries is the message's.
+/// How a message ends. The worst fate among its deliveries decides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Fate {
@@ -64,10 +64,10 @@ enum Fate {
 }
 
 impl InFlight {
-    /// Takes what a receive has brought, and returns the events that the messages tell of.
+    /// Takes the messages of a receive, and returns the events that they announce.
     ///
-    /// A message that tells of no new object is released at once. A message that cannot be read is
-    /// left to the queue, which shows it again or puts it aside. The log says so.
+    /// A message that announces no new object is released at once. A message that cannot be read stays in the
+    /// queue, which delivers it again or moves it to its dead-letter queue. Both are logged.
     pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
         let messages = messages.unwrap_or_default();
         if messages.is_empty() {
@@ -80,7 +80,7 @@ impl InFlight {
     }
 }
 
-/// The deliveries of a message. None if it tells of no new object: then its fate is decided here.
+/// Returns the deliveries of a message. There are none if it announces no new object: its fate is decided here.
 fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
     let objects = objects_in(&message);
     let message = Arc::new(Message::new(message, in_flight));
@@ -95,27 +95,27 @@ fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
 }
 
 impl Delivery {
-    /// The work is done. When that is so for all events of the message, the loop that deletes gets
-    /// it, by [`InFlight::released`].
+    /// The work is done. When all deliveries of the message are released, the message goes to the loop that
+    /// deletes, by [`InFlight::released`].
     pub fn release(mut self) {
         self.end(Fate::Released);
     }
 
-    /// The work has to begin again: SQS shows the message at once.
+    /// The work has to start over: SQS delivers the message again at once.
     pub fn give_back(mut self) {
         self.end(Fate::GivenBack);
     }
 
-    /// The work has failed: SQS shows the message again after a while, which doubles with each try, or
-    /// puts it aside if the queue has a dead-letter queue. That is logged, with the `reason`.
+    /// The work has failed. SQS delivers the message again after a wait that doubles with each attempt, or moves
+    /// it to the dead-letter queue if there is one. The `reason` is logged.
     pub fn retry_later(mut self, reason: &str) {
         self.log_failure("is left to the queue", reason);
         self.end(Fate::Failed);
     }
 
-    /// The work has failed, and would fail again: the message goes to the queue's dead-letter queue
-    /// at once, with the `reason` as an attribute, and is released. Without a dead-letter queue, or if it does not
-    /// take the message, this is [`retry_later`](Self::retry_later). Each is logged.
+    /// The work has failed, and a retry would fail too. The message goes to the queue's dead-letter queue at once,
+    /// with the `reason` as an attribute, and is released. Without a dead-letter queue, or if that queue does not
+    /// accept the message, this is [`retry_later`](Self::retry_later). Both are logged.
     pub async fn put_aside(self, reason: &str) {
         let Some(message) = &self.message else { return };
         match message.in_flight.dead_letters().send(&message.body, &self.object, reason).await {
@@ -131,14 +131,14 @@ impl Delivery {
         }
     }
 
-    /// Does `work` on the object while the message is kept hidden from other receivers. All that is
-    /// logged meanwhile carries the object's and the message's names.
+    /// Runs `work` on the object while the message stays hidden from other receivers. Every line logged meanwhile
+    /// carries the names of the object and the message.
     ///
     /// # Errors
     ///
-    /// The work's own. Or [`Failure::Cancelled`]: if the message could not be kept hidden, so that
-    /// another receiver may have it; if the program ends and this would be the first work on the delivery; or
-    /// if it ends and `--stop-limit` is over. Then the work is dropped, wherever it waits.
+    /// The error of `work`, or [`Failure::Cancelled`] in three cases: if the message could not be kept hidden,
+    /// because another receiver may have it; if the program is stopping and no work on this delivery has begun; or
+    /// if the program is stopping and `--stop-limit` has passed. Then `work` is dropped at the await where it is.
     pub async fn hold<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -155,7 +155,7 @@ impl Delivery {
             key,
             message_id = message.id,
             receive_count = message.receive_count,
-            // Recorded when they are known.
+            // These are recorded once they are known.
             lines = Empty,
             seconds = Empty
         );
@@ -211,7 +211,7 @@ impl Drop for Delivery {
     }
 }
 
-/// Ends one delivery of a message. The last one decides.
+/// Ends one delivery of a message. The last delivery to end decides.
 fn end(message: Arc<Message>, fate: Fate) {
     message.fate.fetch_max(fate as u8, Relaxed);
     if let Some(message) = Arc::into_inner(message) {
@@ -245,19 +245,19 @@ impl Message {
         }
     }
 
-    /// All that the message told of has come to an end.
+    /// Ends the message, after all of its deliveries have ended.
     fn end(self) {
         gauge!(IN_FLIGHT).decrement(1);
         let Self { id, lease, in_flight, token, .. } = self;
         let fate = self.fate.into_inner();
         let visible_in = if fate == Fate::Released as u8 {
             histogram!(PROCESSING).record(self.received.elapsed());
-            // Before the message is deleted: after that, its lease must not be renewed.
+            // The lease ends before the message is deleted, because a deleted message must not be renewed.
             lease.end();
             let done = Done { message_id: id, handle: self.handle, tries: 0, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
-            // Another receiver may have the message, and decides.
+            // Another receiver may have the message, so its fate is no longer ours to decide.
             return;
         } else if fate == Fate::GivenBack as u8 {
             counter!(GIVEN_BACK).increment(1);
@@ -282,7 +282,7 @@ impl Message {
     }
 }
 
-/// How long ago that was, in milliseconds since 1970, by this machine's clock.
+/// The time since `milliseconds`, which count from 1970, by this machine's clock.
 fn since(milliseconds: u64) -> Option<Duration> {
     let then = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?;
     then.elapsed().ok()
@@ -300,7 +300,7 @@ mod tests {
         InFlight::of(&sqs, "http://127.0.0.1:1/0/queue", 30, Duration::from_secs(5))
     }
 
-    /// The deliveries of one message that tells of two objects.
+    /// The deliveries of one message that announces two objects.
     fn two(in_flight: &InFlight) -> [Delivery; 2] {
         let record = json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}});
         let body = json!({"Records": [record, record]}).to_string();

@@ -1,4 +1,4 @@
-//! Downloads that go on where they broke off.
+//! Downloads that resume if the connection breaks.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,47 +16,47 @@ use super::{Backoff, why};
 use crate::error::chain;
 use crate::metrics::DOWNLOAD;
 
-/// For how long it is tried to get on. Shorter than an outage that a person has to end, and longer
-/// than S3 takes to scale up, a network to change its routes, or a role to get new credentials.
+/// How long a download keeps trying without progress. This is shorter than an outage that only a person
+/// can end, and longer than S3 takes to scale up, a network to change its routes, or a role to get new
+/// credentials.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The content of an object, as it arrives.
 ///
-/// If the connection breaks, or nothing comes any more, or S3 is down for a while, it asks for the
-/// rest of the same content, and goes on there. It gives up when there was no progress for five
-/// minutes. Time in which nobody asks for the [`next`](Self::next) chunk does not count.
+/// If the connection breaks or stalls, or S3 is down for a while, it requests the rest of the same
+/// content and continues there. It gives up after five minutes without progress. Time does not count
+/// while no call of [`next`](Self::next) is waiting for a chunk.
 #[derive(Debug)]
 pub struct Download {
     /// Boxed, because it is several KiB, which would be copied with each file.
     get: Box<GetObjectFluentBuilder>,
     backoff: Backoff,
     patience: Duration,
-    /// Names the content: another content would have another one.
+    /// Identifies the content, because different content has a different ETag.
     etag: Option<String>,
     started: Instant,
-    /// In bytes. `None` if S3 does not tell.
+    /// In bytes. `None` if S3 does not say.
     length: Option<u64>,
-    /// How much of it was returned.
+    /// How many bytes were returned so far.
     offset: u64,
     body: ByteStream,
-    /// How much of `body` was returned already, from another one.
+    /// How many bytes of `body` an earlier body has returned already.
     known: u64,
 }
 
-/// The object was replaced or deleted while it was being downloaded: what is left of its content
-/// cannot be had any more. To begin again is right.
+/// The object was replaced or deleted during the download, so the rest of its content is gone. The
+/// download has to start over.
 #[derive(Debug, thiserror::Error)]
 #[error("it was replaced or deleted while it was being downloaded")]
 pub(crate) struct Replaced;
 
 impl Download {
-    /// Sends a request for a whole object, again and again as long as that may help, and returns when
-    /// the content begins to arrive.
+    /// Requests a whole object, retrying while that may help. Returns when the content begins to arrive.
     ///
     /// # Errors
     ///
-    /// S3's, if to try again would not help: there is no such object, or it may not be read. And any
-    /// other if it is still the same after five minutes.
+    /// S3's error, if a retry would not help because the object does not exist or may not be read; and
+    /// any other error that persists for five minutes.
     pub async fn start(get: GetObjectFluentBuilder) -> Result<Self, SdkError<GetObjectError>> {
         Self::start_with(get, PATIENCE).await
     }
@@ -68,7 +68,8 @@ impl Download {
         let name = |part: &Option<String>| part.clone().unwrap_or_default();
         let what = format!("Downloading {}/{}", name(get.get_bucket()), name(get.get_key()));
         let (backoff, started) = (Backoff::new(what), Instant::now());
-        // Boxed: the future of a request is several KiB, which would be copied with those that await it.
+        // Boxed, because the future of a request is several KiB, which would be copied with every future
+        // that awaits it.
         let answer = Box::pin(send(&get, &backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
@@ -76,17 +77,17 @@ impl Download {
         Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })
     }
 
-    /// What names the object's content, as an S3 event has it: without quotes.
+    /// The ETag of the object's content as an S3 event has it: without quotes.
     pub fn etag(&self) -> Option<&str> {
         self.etag.as_deref().map(|etag| etag.trim_matches('"'))
     }
 
-    /// The next bytes, or `None` if there are no more. Not to be called again after an error.
+    /// Returns the next bytes, or `None` at the end. It must not be called again after an error.
     ///
     /// # Errors
     ///
-    /// If the object was replaced in between, or the rest of it cannot
-    /// be had, or is not what was asked for.
+    /// If the object was replaced meanwhile, or the rest of it cannot be downloaded, or S3 sends another
+    /// range than requested.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let broken = match self.body.next().await {
@@ -99,17 +100,17 @@ impl Download {
                     histogram!(DOWNLOAD).record(self.started.elapsed());
                     return Ok(None);
                 }
-                // All is there, but the checksum is wrong: that would be so the next time.
+                // All bytes are there, but the checksum is wrong. It would be wrong the next time too.
                 Some(Err(error)) if self.length == Some(self.offset) => return Err(other(&error)),
                 Some(Err(error)) => chain(&error),
                 None => "the connection was closed".to_owned(),
             };
-            // Boxed: it is seldom needed, and several KiB.
+            // Boxed, because it is seldom needed, and several KiB.
             Box::pin(self.resume(broken)).await?;
         }
     }
 
-    /// What of `chunk` was not returned before.
+    /// Returns the part of `chunk` that was not returned before.
     fn new_bytes(&mut self, mut chunk: Bytes) -> io::Result<Bytes> {
         let known = usize::try_from(self.known).unwrap_or(usize::MAX).min(chunk.len());
         self.known -= known as u64;
@@ -124,12 +125,12 @@ impl Download {
         Ok(chunk)
     }
 
-    /// Asks for the rest.
+    /// Requests the rest.
     async fn resume(&mut self, broken: String) -> io::Result<()> {
-        // A connection that only seems to be open is closed by this.
+        // This drops a connection that may only seem to be open.
         self.body = ByteStream::default();
         let at = format!("the download broke off at byte {}: {broken}", self.offset);
-        // Without a name for the content, the rest could be that of another one.
+        // Without an ETag, the rest could belong to other content.
         if self.etag.is_none() || self.backoff.failing_for() >= self.patience {
             return Err(io::Error::other(at));
         }
@@ -148,7 +149,7 @@ impl Download {
     }
 
     fn go_on_with(&mut self, answer: GetObjectOutput) -> io::Result<()> {
-        // Not every S3 knows If-Match, nor Range: then all of it comes again.
+        // Some S3s ignore If-Match. Some ignore Range, and send the whole object again.
         if answer.e_tag != self.etag {
             return Err(io::Error::other(Replaced));
         }
@@ -167,7 +168,7 @@ impl Download {
 
 #[cfg(test)]
 impl Download {
-    /// A download that is this body, whatever comes of it.
+    /// A download of this body that never resumes.
     pub(crate) fn of(body: ByteStream) -> Self {
         let get = Box::new(super::Clients::local("http://127.0.0.1:1").s3.get_object());
         let (backoff, patience) = (Backoff::new("Downloading"), Duration::ZERO);
@@ -186,7 +187,7 @@ impl Download {
     }
 }
 
-/// Sends a request again as long as it fails in a way that passes.
+/// Sends a request, and retries it while its errors are transient.
 async fn send(
     get: &GetObjectFluentBuilder,
     backoff: &Backoff,
@@ -195,12 +196,12 @@ async fn send(
     loop {
         let request = get.clone();
         let answer = if get.get_range().is_some() {
-            // The checksum that comes with a part can be that of the whole.
+            // S3 may send the checksum of the whole object with a part.
             let unchecked = ResponseChecksumValidation::WhenRequired;
             let config = Config::builder().response_checksum_validation(unchecked);
             request.customize().config_override(config).send().await
         } else {
-            request.send().await // Customized, it would have one more place to look up each setting in.
+            request.send().await // Not customized: that would add one more place to look up each setting in.
         };
         match answer {
             Err(error) if is_transient(&error) && backoff.failing_for() < patience => {
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
     use crate::aws::Clients;
 
-    /// So impatient that it tries again once.
+    /// Its patience is so short that it retries once.
     async fn start(endpoint: &str) -> Result<Download, SdkError<GetObjectError>> {
         let get = Clients::local(endpoint).s3.get_object().bucket("b").key("k");
         Download::start_with(get, Duration::from_millis(1)).await
@@ -237,7 +238,7 @@ mod tests {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\netag: \"a\"\r\n\r\n0";
         let (download, ()) = tokio::join!(start(&endpoint), async {
             let (mut connection, _) = listener.accept().await.unwrap();
-            // With a request that nobody has read, it would be reset.
+            // Reads the request, because closing the connection with unread bytes would reset it.
             let _ = connection.read(&mut [0; 10_000]).await.unwrap();
             connection.write_all(answer).await.unwrap();
         });

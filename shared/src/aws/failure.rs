@@ -1,4 +1,4 @@
-//! Why an object could not be processed, and so what becomes of its message.
+//! Why an object could not be processed, which decides how its message ends.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -22,23 +22,23 @@ use crate::error::chain;
 /// ```
 #[derive(Debug)]
 pub enum Failure {
-    /// The object is processed already.
+    /// The object has already been processed.
     AlreadyDone,
     /// The object is gone.
     Gone,
-    /// The object was replaced or deleted while it was read.
+    /// The object was replaced or deleted while it was being read.
     Replaced,
-    /// The work was cancelled, or did not begin: another receiver may have the message by now, or the
-    /// program ends.
+    /// The work was cancelled, or did not begin, because another receiver may have the message by now
+    /// or because the program is stopping.
     Cancelled,
-    /// Another try would fail for the same reason.
+    /// A retry would fail for the same reason.
     Permanent(String),
-    /// Another try may help.
+    /// A retry may help.
     Other(String),
 }
 
 impl Failure {
-    /// A failure that no other try can mend: the message is put aside at once.
+    /// A failure that no retry can fix: the message is put aside at once.
     ///
     /// ```
     /// # use shared::aws::Failure;

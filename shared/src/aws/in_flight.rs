@@ -1,4 +1,4 @@
-//! The messages in flight: received, and neither deleted nor given back yet.
+//! The messages in flight: received, but neither deleted nor given back yet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,26 +18,26 @@ use super::Backoff;
 use super::dead_letters::DeadLetters;
 use super::lease::Leases;
 
-/// What SQS is to tell of each message: how many times it was received, which decides how long a
-/// failed message is left alone, and when it was sent. For the receive's `message_system_attribute_names`.
+/// The attributes that SQS sends with each message: its receive count, which decides how long a failed
+/// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
 pub const ATTRIBUTES: [MessageSystemAttributeName; 2] = [
     MessageSystemAttributeName::ApproximateReceiveCount,
     MessageSystemAttributeName::SentTimestamp,
 ];
 
-/// The messages that this program has received from a queue, and has neither deleted nor given back.
+/// The messages that this program has received from a queue, but neither deleted nor given back.
 ///
-/// A message in flight stays hidden from other receivers: its visibility timeout is renewed until
-/// each of its events is done. A clone is the same set.
+/// A message in flight stays hidden from other receivers, because its visibility timeout is renewed until
+/// each of its events is done. Clones share the same set.
 #[derive(Clone, Debug)]
 pub struct InFlight(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     leases: Leases,
-    /// Each message holds a token of it.
+    /// Each message holds one of its tokens.
     messages: TaskTracker,
-    /// From the last event of a message to the loop that deletes.
+    /// From a message's last event to the loop that deletes.
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
     deleting: Backoff,
@@ -57,18 +57,18 @@ pub(super) struct Done {
     pub(super) handle: String,
     /// How many requests have tried to delete it.
     pub(super) tries: u32,
-    /// The message is in flight until it is deleted.
+    /// Keeps the message in flight until it is deleted.
     pub(super) _in_flight: TaskTrackerToken,
 }
 
-/// The longest that a failed message is left alone before SQS shows it again.
+/// The longest wait before SQS delivers a failed message again.
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
-/// For the last deletions and changes of visibility.
+/// How long the last deletions and visibility changes may take.
 const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
 impl InFlight {
-    /// Of messages from the queue at `url`, which SQS hides for `visibility_timeout` seconds. A failed
-    /// message is left alone for `retry_wait` at first.
+    /// For messages from the queue at `url`, which SQS hides for `visibility_timeout` seconds. The first
+    /// retry of a failed message waits for `retry_wait`.
     ///
     /// # Panics
     ///
@@ -96,29 +96,29 @@ impl InFlight {
         }))
     }
 
-    /// A receive has brought nothing.
+    /// Records that a receive has brought no message.
     pub(super) fn found_nothing(&self) {
         if self.0.messages.is_empty() {
             self.0.idle.cancel();
         }
     }
 
-    /// Where [`done`](Self::done) puts the messages.
+    /// The channel into which [`done`](Self::done) sends messages.
     pub(super) fn released_messages(&self) -> Arc<Mutex<UnboundedReceiver<Done>>> {
         self.0.released.clone()
     }
 
-    /// For deletions that fail. All loops that delete share it.
+    /// Backs off when deletions fail. All loops that delete share it.
     pub(super) fn deleting(&self) -> Backoff {
         self.0.deleting.clone()
     }
 
-    /// Waits until a receive has brought nothing while nothing was in flight.
+    /// Waits until a receive brings no message while none is in flight.
     pub async fn idle(&self) {
         self.0.idle.cancelled().await;
     }
 
-    /// The program is about to end: work that has begun may take `limit` longer.
+    /// The program is stopping: work that has begun may take `limit` longer.
     ///
     /// # Panics
     ///
@@ -132,7 +132,7 @@ impl InFlight {
         });
     }
 
-    /// Waits until nothing is in flight: each message is deleted, or SQS knows when to show it again.
+    /// Waits until nothing is in flight: each message is deleted, or SQS knows when to deliver it again.
     /// Warns if SQS cannot be told within 8 seconds.
     pub async fn settled(&self) {
         self.0.messages.close();
@@ -145,12 +145,12 @@ impl InFlight {
         }
     }
 
-    /// Waits until nothing is in flight, and nothing more can be.
+    /// Waits until nothing is in flight, and nothing more can come.
     pub(super) async fn ended(&self) {
         self.0.messages.wait().await;
     }
 
-    /// Cancelled when the program is about to end.
+    /// Cancelled when the program is stopping.
     pub(crate) fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
     }
@@ -168,28 +168,28 @@ impl InFlight {
         &self.0.dead_letters
     }
 
-    /// For one more message.
+    /// A token for one more message.
     pub(super) fn token(&self) -> TaskTrackerToken {
         self.0.messages.token()
     }
 
     /// Hands a message to the loop that deletes.
     pub(super) fn done(&self, done: Done) {
-        let _ = self.0.done.send(done); // The receiver is in `self`, too.
+        let _ = self.0.done.send(done); // The receiver is in `self` too, so this cannot fail.
     }
 
-    /// How long a message is left alone that has failed this many times: twice as long each time.
+    /// How long a message waits after this many failures: twice as long each time.
     pub(super) fn retry_wait(&self, receive_count: u32) -> Duration {
         let doubled = 2u32.saturating_pow(receive_count.saturating_sub(1).min(30));
         self.0.retry_wait.saturating_mul(doubled).min(LONGEST_RETRY)
     }
 
-    /// Counts a file that could not be processed.
+    /// Counts a file that failed.
     pub(super) fn count_failed(&self) {
         self.0.failed.fetch_add(1, Relaxed);
     }
 
-    /// How many files could not be processed.
+    /// How many files failed.
     pub(crate) fn failed(&self) -> u64 {
         self.0.failed.load(Relaxed)
     }

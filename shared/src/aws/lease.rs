@@ -1,8 +1,8 @@
-//! Keeps messages hidden from others for as long as they are worked on, however long that is.
+//! Keeps messages hidden from other receivers while they are being processed, however long that takes.
 //!
-//! SQS hides a received message for its visibility timeout. One task per queue, the keeper, sets that
-//! again and again, at about half of it, until the message is deleted, left, or given back. It makes
-//! all changes of visibility, one request after the other: none overtakes another.
+//! SQS hides a received message for its visibility timeout. One task per queue, the keeper, renews
+//! that timeout at about half of it, until the message is deleted, dropped or given back. The keeper
+//! makes all changes of visibility, one request after the other, so that no change overtakes another.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -30,7 +30,7 @@ use crate::metrics::LOST;
 #[derive(Clone, Debug)]
 pub(super) struct Leases(UnboundedSender<Order>);
 
-/// A message is kept hidden until this ends or is dropped.
+/// Keeps a message hidden until the lease ends or is dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     handle: String,
@@ -38,7 +38,7 @@ pub(super) struct Lease {
     leases: Leases,
 }
 
-/// What the keeper is told.
+/// An instruction for the keeper.
 #[derive(Debug)]
 enum Order {
     Begin { handle: String, message_id: String, lost: CancellationToken },
@@ -47,7 +47,7 @@ enum Order {
 }
 
 impl Leases {
-    /// Starts to keep messages of a queue hidden, by setting their visibility timeout again and again.
+    /// Starts the keeper, which keeps a queue's messages hidden by renewing their visibility timeout.
     ///
     /// # Panics
     ///
@@ -80,31 +80,31 @@ impl Lease {
         &self.lost
     }
 
-    /// The message is not kept hidden any longer. It can be deleted.
+    /// Ends the lease, so that the message can be deleted.
     pub(super) fn end(&self) {
         self.leases.order(Order::End { handle: self.handle.clone() });
     }
 
-    /// Ends the lease, and makes the message visible after so long. The message is in flight until SQS
-    /// has heard of that.
+    /// Ends the lease, and makes the message visible after `visible_in`. The message stays in flight
+    /// until SQS knows.
     pub(super) fn give_up(&self, visible_in: Duration, in_flight: TaskTrackerToken) {
         let handle = self.handle.clone();
         self.leases.order(Order::GiveUp { handle, visible_in, in_flight });
     }
 }
 
-/// Carries out what it is told of leases.
+/// Carries out the orders of leases.
 struct Keeper {
     client: Client,
     queue_url: String,
     visibility_timeout: Duration,
     /// The leases, by their messages' receipt handles.
     held: HashMap<String, Held>,
-    /// The handles of leases, each when it is to be renewed.
+    /// The handles of the leases, by when each must be renewed.
     to_renew: DelayQueue<String>,
-    /// To be sent together.
+    /// Waiting to be sent together.
     changes: Vec<Change>,
-    /// When at the latest.
+    /// The latest time to send them.
     send_at: Instant,
     backoff: Backoff,
 }
@@ -112,23 +112,24 @@ struct Keeper {
 struct Held {
     message_id: String,
     lost: CancellationToken,
-    /// Where it is in the queue of those to renew. Not while that is on its way.
+    /// Its entry in the queue of renewals. `None` while a renewal is being sent.
     renewal: Option<delay_queue::Key>,
 }
 
 struct Change {
     handle: String,
     visible_in: Duration,
-    /// Whether the lease goes on. Otherwise, it was given up.
+    /// Whether the lease goes on. Otherwise the message was given up.
     is_renewal: bool,
-    /// A message that is given up is in flight until the change is made.
+    /// A message that is given up stays in flight until the change is made.
     _in_flight: Option<TaskTrackerToken>,
     tries: u32,
 }
 
-/// A message that cannot be given back for so long becomes visible by itself.
+/// After this many attempts a message is not given back. It becomes visible when its timeout ends.
 const TRIES: u32 = 5;
-/// An answer that takes longer does not come any more. A lease must outlive that, and another try.
+/// The timeout of a request: a later response is not expected. A lease must outlast one timeout and a
+/// retry.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 impl Keeper {
@@ -146,11 +147,11 @@ impl Keeper {
         }
     }
 
-    /// Runs as long as there is somebody who can give orders.
+    /// Runs as long as anything can send orders.
     async fn run(mut self, mut orders: UnboundedReceiver<Order>) {
         loop {
             tokio::select! {
-                // A lease that has ended must not be renewed: hear of that first.
+                // Orders come first, because a lease that has ended must not be renewed.
                 biased;
                 order = orders.recv() => match order {
                     Some(order) => self.carry_out(order),
@@ -185,7 +186,7 @@ impl Keeper {
     }
 
     fn end(&mut self, handle: &str) {
-        // Thousands of files can be done before it would be due.
+        // Removes the renewal too, because thousands of files can be done before it would be due.
         if let Some(Held { renewal: Some(key), .. }) = self.held.remove(handle) {
             self.to_renew.remove(&key);
         }
@@ -193,7 +194,7 @@ impl Keeper {
 
     fn renew_later(&mut self, handle: String) {
         if let Some(held) = self.held.get_mut(&handle) {
-            // Not all of them at the same time.
+            // A random part of the timeout, so that the renewals are spread out.
             let part = rand::rng().random_range(0.4..0.5);
             let key = self.to_renew.insert(handle, self.visibility_timeout.mul_f64(part));
             held.renewal = Some(key);
@@ -208,9 +209,9 @@ impl Keeper {
         self.change(Change { handle, visible_in, is_renewal: true, _in_flight: None, tries: 0 });
     }
 
-    /// Makes a change together with others, but soon.
+    /// Makes a change soon, in a batch with others.
     fn change(&mut self, change: Change) {
-        // Nothing to do for a lease that has ended.
+        // A renewal is pointless if the lease has ended.
         if !change.is_renewal || self.held.contains_key(&change.handle) {
             if self.changes.is_empty() {
                 self.send_at = Instant::now() + BATCH_WAIT;
@@ -233,7 +234,7 @@ impl Keeper {
                 .receipt_handle(&change.handle)
                 .visibility_timeout(change.visible_in.as_secs().try_into().unwrap_or(i32::MAX))
                 .build()
-                .ok() // It has all that it must have.
+                .ok() // Never fails: all required fields are set.
         });
         let request = self.client.change_message_visibility_batch().queue_url(&self.queue_url);
         if changes.is_empty() {
@@ -256,7 +257,7 @@ impl Keeper {
                 for change in changes {
                     self.try_again(change);
                 }
-                // Nobody is the worse for waiting here: no other change could be made either.
+                // Waiting here delays no one, because no other change could succeed either.
                 self.backoff.failed_so_wait(why(&error)).await;
             }
         }
@@ -283,7 +284,7 @@ impl Keeper {
 
     fn try_again(&mut self, change: Change) {
         let tries = change.tries + 1;
-        // A renewal is tried until the lease ends, or SQS says that it is lost.
+        // A renewal is retried until the lease ends, or SQS reports that the lease is lost.
         if change.is_renewal || tries < TRIES {
             self.change(Change { tries, ..change });
         } else {

@@ -1,19 +1,19 @@
-//! SQS and S3: which ones, how to reach them, and what S3 says through SQS.
+//! SQS and S3: which ones to use, how to reach them, and how to read S3's messages from SQS.
 //!
 //! | file | content |
 //! |---|---|
 //! | `args` | the settings of steps 06–09, and connecting |
-//! | `clients` | the SDK's clients, configured as every AWS tool is |
+//! | `clients` | the SDK's clients, configured like every AWS tool |
 //! | `queue` | a queue, and how to receive from it |
-//! | `notification` | which objects a message tells of |
-//! | `in_flight` | the messages that are received, and neither deleted nor given back |
+//! | `notification` | which objects a message announces |
+//! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `released` | messages whose events are done, in batches, for the loop that deletes |
 //! | `lease` | keeps messages in flight hidden from other receivers |
-//! | `dead_letters` | puts messages aside that no other try can help |
-//! | `download` | an object's bytes, past broken connections |
+//! | `dead_letters` | sends messages to the dead-letter queue if no retry can help them |
+//! | `download` | an object's bytes, across broken connections |
 //! | `failure` | why an object could not be processed |
-//! | `backoff`, `transient`, `why` | longer and longer waits, which errors pass, and errors in words |
+//! | `backoff`, `transient`, `why` | growing waits, which errors are transient, and errors in words |
 
 use std::time::Duration;
 
@@ -48,16 +48,16 @@ pub use released::{Batch, Released};
 pub(crate) use why::is_denied;
 pub use why::why;
 
-/// The most messages that SQS receives, deletes, or changes the visibility of, in one request.
+/// The most messages that one request can receive, delete, or change the visibility of.
 const BATCH: usize = 10;
-/// How long something waits for others that make up a batch with it.
+/// How long a deletion or a change waits for others to form a batch with.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 
-/// What a step works on.
+/// The services that a step works with.
 #[derive(Clone, Debug)]
 pub struct Aws {
-    /// The queue that is told of new objects.
+    /// The queue that announces new objects.
     pub queue: Queue,
-    /// The S3 that has them.
+    /// The S3 that stores them.
     pub s3: aws_sdk_s3::Client,
 }

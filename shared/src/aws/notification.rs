@@ -1,6 +1,6 @@
-//! What S3 says through SQS: which objects were created.
+//! S3's messages in SQS: which objects were created.
 //!
-//! S3 tells a queue of a new object in one of these ways:
+//! S3 notifies a queue of a new object in one of these ways:
 //!
 //! - directly: `{"Records": […]}`, with one or several objects,
 //!   [as here](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html);
@@ -8,7 +8,7 @@
 //! - through EventBridge: `{"detail-type": "Object Created", …}`, one object,
 //!   [as here](https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
 //!
-//! And when the notification is configured, it sends an `s3:TestEvent`.
+//! When the notification is configured, S3 sends an `s3:TestEvent`.
 
 use std::fmt;
 
@@ -25,9 +25,9 @@ pub struct S3Object {
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
-    /// Which version, in a versioned bucket.
+    /// The version, in a versioned bucket.
     pub version_id: Option<String>,
-    /// What tells its content from others.
+    /// The ETag, which differs if the content differs.
     pub etag: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for S3Object {
     }
 }
 
-/// What one message says.
+/// The content of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notification {
     /// The objects that were created.
@@ -46,24 +46,24 @@ pub struct Notification {
     pub others: Vec<String>,
 }
 
-/// Why a message says nothing that we understand.
+/// Why a message cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum NotANotification {
-    /// It is not even JSON, or lacks what an event must have.
+    /// The body is not even JSON, or lacks a field that every event has.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// It is JSON of another kind.
+    /// The body is JSON of another kind.
     #[error("it is neither an S3 event, nor one wrapped by SNS or EventBridge")]
     Unknown,
-    /// A key's `%XX`s are no UTF-8.
+    /// The `%XX`s of a key do not decode to UTF-8.
     #[error("the key {0} is not UTF-8")]
     Key(String),
 }
 
-/// The objects of which a message tells: none, if it tells of other things. Says so in the log.
+/// Returns the objects that a message announces: none, if it is about other events, which are logged.
 ///
-/// `None` if the message cannot be read. It is best left to the queue then, whose redrive policy
-/// puts it aside.
+/// `None` if the message cannot be read. It is then best left in the queue, whose redrive policy moves it
+/// to the dead-letter queue.
 pub fn objects_in(message: &Message) -> Option<Vec<S3Object>> {
     let id = message.message_id().unwrap_or_default();
     match parse(message.body().unwrap_or_default()) {
@@ -139,7 +139,7 @@ struct Bucket {
 #[derive(Deserialize)]
 struct Object {
     key: String,
-    // S3 itself has it in one way, EventBridge in the other.
+    // S3 itself and EventBridge use different names for it.
     #[serde(rename = "versionId", alias = "version-id")]
     version_id: Option<String>,
     #[serde(rename = "eTag", alias = "etag")]
@@ -175,7 +175,7 @@ fn from_event_bridge(event: EventBridge) -> Result<Notification, NotANotificatio
     let mut notification = Notification::default();
     if event.detail_type == "Object Created" {
         let Entity { bucket, object } = Entity::deserialize(event.detail)?;
-        // EventBridge has the key as it is.
+        // EventBridge does not encode the key.
         let Object { key, version_id, etag } = object;
         notification.created.push(S3Object { bucket: bucket.name, key, version_id, etag });
     } else {
@@ -184,7 +184,7 @@ fn from_event_bridge(event: EventBridge) -> Result<Notification, NotANotificatio
     Ok(notification)
 }
 
-/// Keys are encoded as HTML forms are: `+` is a space.
+/// S3 encodes keys like HTML forms, so `+` is a space.
 fn decode(key: &str) -> Result<String, NotANotification> {
     let spaced = key.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {

@@ -12,23 +12,23 @@ use super::{Backoff, InFlight, is_denied, why};
 /// A queue, and how to receive from it.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Speaks to the SQS that has the queue.
+    /// The client for the SQS that has the queue.
     pub client: Client,
     /// The queue's address.
     pub url: String,
     /// How long a receive waits for messages, in seconds.
     pub wait: i32,
-    /// How long SQS hides a received message from others, in seconds.
+    /// How long SQS hides a received message from other receivers, in seconds.
     pub visibility_timeout: i32,
-    /// For receives that fail. All loops that receive from the queue share it.
+    /// Backs off when receives fail. All loops that receive from the queue share it.
     pub backoff: Backoff,
-    /// The messages that were received from the queue, and are neither deleted nor given back.
+    /// The messages that were received from the queue, but neither deleted nor given back.
     pub in_flight: InFlight,
 }
 
 /// SQS's own default, in seconds.
 pub(crate) const VISIBILITY_TIMEOUT: i32 = 30;
-/// How long a failed message is left alone at first.
+/// How long the first retry of a failed message waits.
 pub(super) const RETRY_WAIT: Duration = Duration::from_secs(5);
 
 impl Queue {
@@ -41,13 +41,14 @@ impl Queue {
         Self { client, url, wait: 2, visibility_timeout, backoff, in_flight }
     }
 
-    /// The same queue, with this visibility timeout, and this wait before a failed message is tried again.
+    /// The same queue with this visibility timeout, and this wait before the first retry of a failed
+    /// message.
     pub(crate) fn with(self, visibility_timeout: i32, retry_wait: Duration) -> Self {
         let in_flight = InFlight::of(&self.client, &self.url, visibility_timeout, retry_wait);
         Self { visibility_timeout, in_flight, ..self }
     }
 
-    /// The queue at this URL, if it is there.
+    /// The queue at this URL, if it exists.
     pub(super) async fn at(client: Client, url: &str) -> Result<Self, ConnectError> {
         let attributes = client
             .get_queue_attributes()
@@ -57,7 +58,7 @@ impl Queue {
             Ok(found) => found.attributes.and_then(|attributes| {
                 attributes.get(&QueueAttributeName::VisibilityTimeout)?.parse().ok()
             }),
-            // A role that may not ask for a queue's attributes may still receive from it.
+            // A role that may not read a queue's attributes may still receive from it.
             Err(error) if error.code().is_some_and(is_denied) => None,
             Err(error) => {
                 let hint = "look at the queue's URL (--queue-url or SQS_QUEUE_URL)";
@@ -67,7 +68,7 @@ impl Queue {
         Ok(Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT)))
     }
 
-    /// The queue of this name, if there is one.
+    /// The queue of this name, if it exists.
     pub(super) async fn named(client: Client, name: &str) -> Result<Self, ConnectError> {
         match client.get_queue_url().queue_name(name).send().await {
             Ok(found) => Self::at(client, &found.queue_url.unwrap_or_default()).await,

@@ -1,4 +1,4 @@
-//! Messages whose work is done, in batches, for the loop that deletes them.
+//! Batches of messages whose work is done, for the loop that deletes them.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use super::in_flight::Done;
 use super::{BATCH, BATCH_WAIT, Backoff, InFlight};
 use crate::metrics::RELEASED;
 
-/// With waits of up to 20 seconds between them, that is 5 minutes.
+/// How many attempts a deletion gets. With waits of up to 20 seconds between them, that is 5 minutes.
 const TRIES: u32 = 20;
 
 /// The messages whose events are all [released](super::Delivery::release), in batches.
 ///
-/// Clones share the messages: each message comes to one of them.
+/// Clones share the messages: each message goes to one of them.
 #[derive(Clone, Debug)]
 pub struct Released {
     messages: Arc<Mutex<UnboundedReceiver<Done>>>,
@@ -26,7 +26,7 @@ pub struct Released {
     backoff: Backoff,
 }
 
-/// At most ten messages, the most that SQS deletes with one request.
+/// At most ten messages, because SQS deletes no more with one request.
 #[derive(Debug)]
 pub struct Batch {
     messages: Vec<Done>,
@@ -35,8 +35,8 @@ pub struct Batch {
 }
 
 impl InFlight {
-    /// The messages whose events are all released: those that can be deleted. Several tasks can take
-    /// from them at the same time.
+    /// The messages whose events are all released, so that they can be deleted. Several tasks can take
+    /// batches at the same time.
     pub fn released(&self) -> Released {
         Released {
             messages: self.released_messages(),
@@ -47,8 +47,8 @@ impl InFlight {
 }
 
 impl Released {
-    /// Waits for released messages, and then a fifth of a second for more of them. `None` when nothing
-    /// is in flight any more and the program ends.
+    /// Waits for released messages, and then a fifth of a second for more of them. Returns `None` when
+    /// the program is stopping and nothing is in flight.
     pub async fn next(&mut self) -> Option<Batch> {
         let mut released = self.messages.lock().await;
         let mut messages = Vec::with_capacity(BATCH);
@@ -78,8 +78,9 @@ impl Batch {
         entries.flatten().collect() // The builder has all that it needs.
     }
 
-    /// SQS has deleted all but those that it has `refused`. They come again in another batch, unless
-    /// SQS says that they never can be deleted: those are given up, with an error in the log.
+    /// SQS has deleted all messages but those that it has `refused`. The refused ones come again in
+    /// another batch, unless SQS reports that it can never delete them: those are given up, with an
+    /// error in the log.
     pub async fn settle(mut self, refused: Vec<BatchResultErrorEntry>) {
         let mut error = None;
         let mut undeleted = Vec::new();
@@ -101,8 +102,8 @@ impl Batch {
         }
     }
 
-    /// SQS has deleted none of them, because of `error`. After a while they come again in another batch.
-    /// After some minutes of tries they are given up, with an error in the log.
+    /// SQS has deleted none of them, because of `error`. They come again in another batch after a wait.
+    /// After some minutes of attempts they are given up, with an error in the log.
     pub async fn retry(self, error: &str) {
         self.backoff.failed_so_wait(error).await;
         for mut message in self.messages {

@@ -1,10 +1,10 @@
-//! Which of the SDK's errors pass by themselves.
+//! Which of the SDK's errors are transient.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-/// Codes that S3 sends with a status that by itself means that the request is wrong.
+/// Codes of transient errors that S3 sends with a status that otherwise means a wrong request.
 const TRANSIENT: [&str; 6] = [
-    // Credentials are renewed in time, but not always just in time.
+    // The SDK renews credentials before they expire, but sometimes a little late.
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
@@ -14,17 +14,17 @@ const TRANSIENT: [&str; 6] = [
     "RequestLimitExceeded",
 ];
 
-/// Whether the same request may well succeed later: there was no answer; or the service is down or
-/// overloaded; or there are no valid credentials at the moment.
+/// Whether the same request may well succeed later, because there was no response, the service is
+/// down or overloaded, or no credentials are valid at the moment.
 pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        // This is also how a credentials provider's failure is reported.
+        // The SDK also reports failures of a credentials provider like this.
         SdkError::DispatchFailure(failure) => !failure.is_user(),
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let code = error.code().unwrap_or_default();
-            let is_down = status >= 500 && status != 501; // 501: it will never be implemented.
+            let is_down = status >= 500 && status != 501; // 501 means that it is not implemented.
             is_down || status == 429 || TRANSIENT.contains(&code) || code.contains("Throttl")
         }
         _ => false,

@@ -1,4 +1,4 @@
-//! What the SDK's errors say, in a line that a person can read.
+//! The SDK's errors in one line that a person can read.
 
 use std::error::Error;
 
@@ -6,8 +6,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::chain;
 
-/// Why a request failed: the service's own code and message if it answered, or else what happened on
-/// the way. The SDK's errors by themselves say "service error" and no more.
+/// Why a request failed: the service's own code and message if it answered, or else the error of the
+/// connection. The SDK's errors by themselves only say "service error".
 pub fn why<E>(error: &SdkError<E>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -19,7 +19,8 @@ where
     }
 }
 
-/// Whether a code says that a permission is missing: `AccessDenied` of S3, `AccessDeniedException` of SQS.
+/// Whether a code means that a permission is missing: `AccessDenied` of S3, `AccessDeniedException` of
+/// SQS.
 pub(crate) fn is_denied(code: &str) -> bool {
     code.starts_with("AccessDenied")
 }

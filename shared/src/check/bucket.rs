@@ -1,4 +1,4 @@
-//! Whether a bucket's files may be read.
+//! Checks whether a bucket's files may be read.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -16,11 +16,12 @@ pub(super) async fn check(s3: &Client, bucket: &str, queue: Option<&str>, report
     may_get(s3, bucket, &filter.unwrap_or_default(), report).await;
 }
 
-/// Asks for a file that is not there, but could be one that the queue is told of: policies, too, can be
-/// about a folder.
+/// Requests a file that does not exist, under a key that the queue could be notified of, because
+/// policies can be limited to a folder too.
 ///
-/// To somebody who may not list a bucket, S3 does not say whether a file is there: a missing one is
-/// denied, as all are to somebody who may not get them. Newer messages of S3 name the action.
+/// Without the permission to list a bucket, S3 does not say whether a file exists: it denies a missing
+/// file just as it denies every file without the permission to get it. Newer error messages of S3 name
+/// the action.
 async fn may_get(s3: &Client, bucket: &str, filter: &Filter, report: &mut Report) {
     let check = format!("s3:GetObject of {bucket}");
     let key = format!("{}{NO_SUCH_FILE}{}", filter.prefix, filter.suffix);
@@ -58,9 +59,9 @@ enum GetVerdict {
     Allowed,
     NoSuchBucket,
     MayNotList,
-    /// To get files. S3 says so itself.
+    /// `s3:GetObject` is missing, and S3 says so itself.
     Denied,
-    /// S3 does not say which of the two.
+    /// One of the two is missing, but S3 does not say which.
     MayNotGetOrList,
     Other,
 }

@@ -1,4 +1,4 @@
-//! Which AWS, in which region, and as whom.
+//! Checks which AWS account, region and identity the program uses.
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 
@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::aws::{AwsArgs, Configured, region_in};
 use crate::error::chain;
 
-/// Returns whether there is enough to ask SQS and S3 for anything.
+/// Returns whether enough is configured to send requests to SQS and S3.
 pub(super) async fn check(aws: &AwsArgs, configured: &Configured, report: &mut Report) -> bool {
     let endpoint = configured.endpoint_url();
     match (&configured.sqs_endpoint, endpoint) {
@@ -44,13 +44,14 @@ pub(super) async fn check(aws: &AwsArgs, configured: &Configured, report: &mut R
     false
 }
 
-/// The region that a queue's URL at AWS names, if it is not the one that is asked.
+/// The region in the URL of a queue at AWS, if it differs from the configured region.
 fn other_region(region: &str, endpoint: Option<&str>, queue_url: Option<&str>) -> Option<String> {
     let in_url = queue_url.filter(|_| endpoint.is_none()).and_then(region_in)?;
     (in_url != region).then_some(in_url)
 }
 
-/// Asks STS. To know it is good, not necessary: an endpoint may have no STS, a network no way to it.
+/// Asks STS for the identity. A failure is only a warning, because an endpoint may have no STS and a
+/// network may not reach it.
 async fn whose(configured: &Configured, report: &mut Report) -> bool {
     match configured.sts().get_caller_identity().send().await {
         Ok(identity) => {
@@ -71,7 +72,7 @@ async fn whose(configured: &Configured, report: &mut Report) -> bool {
         }
         Err(error) => {
             let endpoint = configured.endpoint_url().unwrap_or("AWS");
-            // What is no STS answers in its own way.
+            // A server other than STS gives an answer of its own.
             let status = error.raw_response().filter(|_| error.code().is_none());
             let reason =
                 status.map_or_else(|| reason(&error), |it| format!("HTTP {}", it.status()));
@@ -84,7 +85,8 @@ async fn whose(configured: &Configured, report: &mut Report) -> bool {
     true
 }
 
-/// Whether this means that these are no credentials. Not to be allowed to ask is another thing.
+/// Whether the error means that the credentials are invalid. A missing permission is a different
+/// case.
 fn is_refused(code: &str) -> bool {
     let codes = [
         "ExpiredToken",

@@ -1,7 +1,7 @@
-//! `--check`: tells line by line what is set up and what is not, what to do about it, and ends.
+//! `--check`: reports line by line what is set up, what is missing, and how to fix it.
 //!
-//! It looks, and changes nothing: no message is received or deleted, no object read or written. One
-//! thing that fails keeps it from no other that can be checked without that.
+//! It changes nothing: no message is received or deleted, no object read or written. A failed check
+//! stops only those checks that depend on it.
 
 mod bucket;
 mod identity;
@@ -22,11 +22,11 @@ use crate::results::Results;
 use local_aws::LocalAwsError;
 use report::Report;
 
-/// Whether to check what is set up, in place of working. To be flattened into a step's own arguments.
+/// Whether to check the setup instead of working. A step flattens this into its own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
-    /// Tell whether everything is set up and what is not, and end: with exit code 0 if files can be
-    /// processed
+    /// Check whether everything is set up, report what is missing, and end; with exit code 0 if files
+    /// can be processed
     #[arg(long, conflicts_with = "watch", help_heading = "Check")]
     check: bool,
 
@@ -41,27 +41,27 @@ pub enum CheckError {
     /// The arguments contradict each other.
     #[error(transparent)]
     Arguments(#[from] ConnectError),
-    /// The report says why.
+    /// The report gives the reasons.
     #[error("not everything is set up; the lines above say what is missing")]
     Failed,
 }
 
-/// What there is to work on, as far as it is known.
+/// The queue and buckets to check, as far as they are known.
 struct Found {
     queue: Option<Queue>,
     s3: Option<S3Client>,
-    /// Buckets that are to be checked in any case.
+    /// The buckets to check in any case.
     buckets: Vec<String>,
     is_embedded: bool,
 }
 
 impl CheckArgs {
-    /// Whether that is asked for.
+    /// Whether `--check` is given.
     pub fn is_asked_for(&self) -> bool {
         self.check
     }
 
-    /// Checks all that the program would use with these arguments, and tells the reader.
+    /// Checks everything that the program would use with these arguments, and prints a report.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ async fn aws_of(found: Found, report: &mut Report) {
     }
 }
 
-/// What [`why()`] says, to be followed by what to do.
+/// The reason as [`why()`] gives it, without its full stop, so that advice can follow.
 fn reason<E>(error: &SdkError<E>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -1,4 +1,4 @@
-//! Whether a bucket tells the queue of new files.
+//! Checks whether a bucket notifies the queue of new files.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -10,14 +10,14 @@ use aws_sdk_s3::types::{
 use super::reason;
 use super::report::Report;
 
-/// Which keys the queue is told of.
+/// Selects the keys that the queue is notified of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     pub(super) prefix: String,
     pub(super) suffix: String,
 }
 
-/// Returns which keys the queue is told of, if that is known: one of the filters.
+/// Returns one of the filters for the keys that the queue is notified of, if any is known.
 pub(super) async fn check(
     s3: &Client,
     bucket: &str,
@@ -70,14 +70,14 @@ pub(super) async fn check(
     None
 }
 
-/// What the queue hears of new files.
+/// How the queue learns of new files.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
-    /// All events of keys that match one of these.
+    /// From the bucket, for all events of keys that match one of these.
     Directly(Vec<Filter>),
-    /// Only of files that are created in certain ways.
+    /// From the bucket, but only for files that are created in certain ways.
     OfSome(String),
-    /// Somebody else hears of them, who may tell the queue.
+    /// The bucket notifies another service, which may notify the queue.
     Through(String),
     Nothing,
 }

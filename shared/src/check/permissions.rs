@@ -1,16 +1,16 @@
-//! What the program may do with the queue. Whether it may is only known by doing it, so it is done with
-//! arguments with which it cannot be.
+//! Checks whether the program may use the queue. Only a request can tell, so each request is sent with
+//! arguments that make it fail.
 //!
-//! - `DeleteMessage` and `ChangeMessageVisibility` are asked for a receipt handle that SQS never gave.
-//!   Who may, is told that it is not valid (`ReceiptHandleIsInvalid`); some services that speak SQS's
-//!   protocol take it without a word.
-//! - `ReceiveMessage` is asked for 11 messages, which is one more than SQS gives
-//!   (`InvalidParameterValue`). Even to receive with a visibility timeout of 0 would count as one of the
-//!   tries that a redrive policy allows.
+//! - `DeleteMessage` and `ChangeMessageVisibility` are sent with a receipt handle that SQS never gave.
+//!   With the permission, SQS reports an invalid handle (`ReceiptHandleIsInvalid`). Some services that
+//!   speak SQS's protocol accept the handle silently.
+//! - `ReceiveMessage` asks for 11 messages, which is one more than SQS gives
+//!   (`InvalidParameterValue`). Even a receive with a visibility timeout of 0 would count as one of the
+//!   attempts that a redrive policy allows.
 //!
-//! **Assumed**: SQS looks at the caller's permissions before it looks at these arguments. AWS does not
-//! write so. If it ever is the other way round, a permission that is missing is taken to be there; one that
-//! is there is never taken to be missing.
+//! **Assumed**: SQS checks the caller's permissions before it checks these arguments. AWS does not document
+//! this. If the order were ever reversed, a missing permission would count as present; a present one would
+//! never count as missing.
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
@@ -18,7 +18,7 @@ use super::reason;
 use super::report::Report;
 use crate::aws::{Queue, is_denied};
 
-/// Nobody has ever been given this one.
+/// SQS has never given this handle to anyone.
 const NO_RECEIPT_HANDLE: &str = "palleto-check-no-such-receipt-handle";
 
 pub(super) async fn check(queue: &Queue, report: &mut Report) {
@@ -53,7 +53,7 @@ where
 enum Verdict {
     Allowed,
     Denied,
-    /// SQS did not answer, wants a KMS key that it may not use, or the like: its own words say best.
+    /// SQS did not answer, needs a KMS key that may not be used, or the like: the report quotes its own words.
     Other,
 }
 

@@ -1,18 +1,18 @@
-//! Who sends to the queue, as its access policy has it.
+//! The senders that the queue's access policy allows.
 
 use serde_json::Value;
 
-/// Those who are allowed to send.
+/// The senders that the policy allows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Senders {
-    /// Buckets by name.
+    /// The names of buckets.
     pub(super) buckets: Vec<String>,
-    /// Topics, rules, and patterns that stand for many buckets: as they are written.
+    /// Topics, rules, and patterns for many buckets, as the policy has them.
     pub(super) others: Vec<String>,
 }
 
 impl Senders {
-    /// Why there is no bucket to check.
+    /// Explains why there is no bucket to check.
     pub(super) fn why_none(&self, is_known: bool) -> String {
         let advice = "Name your bucket with --bucket, to have it checked whether it tells the queue of new files";
         match self.others.join(", ") {
@@ -27,7 +27,7 @@ impl Senders {
     }
 }
 
-/// What the conditions on `aws:SourceArn` name, in statements that allow to send to the queue.
+/// The values that conditions on `aws:SourceArn` name, in statements that allow sending to the queue.
 pub(super) fn senders(policy: &str) -> Senders {
     let policy: Value = serde_json::from_str(policy).unwrap_or_default();
     let mut found = Senders::default();
@@ -35,7 +35,7 @@ pub(super) fn senders(policy: &str) -> Senders {
         .iter()
         .filter(|it| it["Effect"] == "Allow" && allows_to_send(it));
     for arn in allowed.flat_map(source_arns) {
-        // In ArnEquals, too, they stand for any characters.
+        // These are wildcards in ArnEquals too.
         let is_pattern = arn.contains(['*', '?']);
         match arn.split(':').collect::<Vec<_>>()[..] {
             ["arn", _, "s3", _, _, bucket] if !is_pattern => found.buckets.push(bucket.to_owned()),
@@ -54,7 +54,7 @@ fn allows_to_send(statement: &Value) -> bool {
 }
 
 /// The values of `aws:SourceArn` under operators such as `ArnLike` and `StringEqualsIfExists`, but not
-/// `ArnNotEquals`. The names of keys are in any case.
+/// `ArnNotEquals`. Condition keys are not case-sensitive.
 fn source_arns(statement: &Value) -> Vec<&str> {
     let operators = statement["Condition"].as_object().into_iter().flatten();
     let positive = operators.filter(|(operator, _)| {
@@ -66,7 +66,7 @@ fn source_arns(statement: &Value) -> Vec<&str> {
     values.flat_map(|(_, values)| list(values)).filter_map(Value::as_str).collect()
 }
 
-/// Wherever a policy may have several of something, it may have one by itself.
+/// A policy may have a single value wherever it may have a list.
 fn list(value: &Value) -> &[Value] {
     match value {
         Value::Array(several) => several,

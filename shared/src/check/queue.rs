@@ -1,4 +1,4 @@
-//! How the queue is set up.
+//! Checks how the queue is set up.
 
 use std::collections::HashMap;
 
@@ -14,11 +14,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// What other checks need to know of the queue.
+/// The facts about the queue that other checks need.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) arn: Option<String>,
-    /// Who may send to it, as JSON.
+    /// The access policy, as JSON.
     pub(super) policy: Option<String>,
 }
 
@@ -55,7 +55,8 @@ pub(super) async fn check(queue: &Queue, is_embedded: bool, report: &mut Report)
     }
 }
 
-/// The queue's own `ReceiveMessageWaitTimeSeconds` does not matter: each receive says how long it waits.
+/// The queue's own `ReceiveMessageWaitTimeSeconds` does not matter, because each receive says how long
+/// it waits.
 fn long_polling(wait: i32, report: &mut Report) {
     if wait == 0 {
         let says = "off: an empty queue is asked again and again, and AWS is paid for each time. Set --wait to 20";
@@ -69,7 +70,7 @@ fn long_polling(wait: i32, report: &mut Report) {
     }
 }
 
-/// A message is hidden for so long, and again for so long while its file is worked on: it need not be
+/// The timeout hides a message, and is renewed while its file is being processed. So it need not be
 /// longer than a file takes.
 fn visibility_timeout(seconds: u64, report: &mut Report) {
     let set = "Set the queue's VisibilityTimeout, or --visibility-timeout";
@@ -143,8 +144,8 @@ async fn redrive(
     }
 }
 
-/// The dead-letter queue's ARN, and how often a message is received before it goes there: a number,
-/// or one in a string.
+/// The dead-letter queue's ARN, and how many times a message is received before it goes there. The
+/// policy has that as a number or as a string.
 fn redrive_policy(policy: &str) -> Option<(String, u64)> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     let target = policy.get("deadLetterTargetArn")?.as_str()?;
@@ -152,8 +153,8 @@ fn redrive_policy(policy: &str) -> Option<(String, u64)> {
     Some((target.to_owned(), tries.as_u64().or_else(|| tries.as_str()?.parse().ok())?))
 }
 
-/// Whether SQS says that there is no such queue. Who works on a queue need not be allowed to look at
-/// its dead-letter queue: that says nothing.
+/// Whether SQS reports that the queue does not exist. A denied request proves nothing, because a program
+/// may work on a queue without the permission to look at its dead-letter queue.
 async fn is_missing(queue: &Queue, arn: &str) -> bool {
     let mut parts = arn.rsplit(':');
     let (Some(name), Some(account)) = (parts.next(), parts.next()) else { return false };

@@ -1,8 +1,8 @@
-//! What the checks say, a line each, and what that comes to.
+//! Prints the results of the checks, one line each, and a summary.
 
 use tracing::{error, info, warn};
 
-/// How many checks went which way.
+/// How many checks had each result.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     warnings: u32,
@@ -10,12 +10,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// All is well.
+    /// The check passed.
     pub(super) fn ok(&mut self, check: &str, says: impl AsRef<str>) {
         info!(mark = "ok", check, "ok       {check}: {}", line(says));
     }
 
-    /// Files can be processed, but somebody should look at this.
+    /// Files can be processed, but a person should look at this.
     pub(super) fn warning(&mut self, check: &str, says: impl AsRef<str>) {
         self.warnings += 1;
         warn!(mark = "warning", check, "warning  {check}: {}", line(says));
@@ -27,12 +27,12 @@ impl Report {
         error!(mark = "failed", check, "failed   {check}: {}", line(says));
     }
 
-    /// Not checked, since something else would have to be known for that.
+    /// Not checked, because it depends on a check that failed.
     pub(super) fn skipped(&mut self, check: &str, says: impl AsRef<str>) {
         info!(mark = "skipped", check, "skipped  {check}: {}", line(says));
     }
 
-    /// Says what it comes to, and returns whether nothing failed.
+    /// Prints the summary, and returns whether no check failed.
     pub(super) fn end(self) -> bool {
         match self {
             Self { failed: 0, warnings: 0 } => info!("Everything is set up"),
@@ -47,7 +47,7 @@ impl Report {
     }
 }
 
-/// Some errors of the SDK have several lines.
+/// Joins lines, because some of the SDK's errors have several.
 fn line(says: impl AsRef<str>) -> String {
     says.as_ref().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! A download that has begun to arrive before the contents are read.
+//! A download that is read ahead before the contents are read.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,17 +10,18 @@ use sync_wrapper::SyncWrapper;
 
 use crate::aws::Download;
 
-/// This much is read ahead: 1 MiB.
+/// How many bytes are read ahead: 1 MiB.
 pub(super) const WINDOW: usize = 1 << 20;
 
-/// A download whose first mebibyte is in memory. The rest arrives as it is asked for.
+/// A download whose first mebibyte is in memory. The rest arrives when it is requested.
 #[derive(Debug)]
 pub(super) struct Ahead {
-    /// In memory. An error is the last of them.
+    /// The chunks in memory. Only the last one can be an error.
     chunks: VecDeque<io::Result<Bytes>>,
     /// `None` if the download ended within the window.
     ///
-    /// Requests of the SDK are not `Sync`, but a reference to the contents is to be sent between threads.
+    /// Wrapped, because the SDK's requests are not `Sync`, but a reference to the contents must be
+    /// `Send`.
     rest: Option<SyncWrapper<BoxStream<'static, io::Result<Bytes>>>>,
 }
 
@@ -43,7 +44,7 @@ impl Ahead {
         Self { chunks, rest: Some(SyncWrapper::new(Box::pin(rest))) }
     }
 
-    /// Whether the download ended within the window, well or not.
+    /// Whether the download ended within the window, successfully or not.
     pub(super) fn is_whole(&self) -> bool {
         self.rest.is_none()
     }

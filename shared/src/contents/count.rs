@@ -1,10 +1,10 @@
-//! Lines and bytes, counted chunk by chunk.
+//! Counts lines and bytes, chunk by chunk.
 
 use std::time::{Duration, Instant};
 
-/// Counts the lines of a file that are not empty, and its bytes, and how long that takes.
+/// Counts a file's non-empty lines and its bytes, and measures how long that takes.
 ///
-/// A line that has nothing but a carriage return is not empty, as for `grep -c .`.
+/// A line with only a carriage return is not empty, as in `grep -c .`.
 ///
 /// ```
 /// let mut count = shared::contents::Count::default();
@@ -24,7 +24,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Counts what is in the next chunk of the file.
+    /// Counts the next chunk of the file.
     pub fn add(&mut self, chunk: &[u8]) {
         self.began.get_or_insert_with(Instant::now);
         let mut start = 0;
@@ -37,7 +37,7 @@ impl Count {
         self.bytes += chunk.len() as u64;
     }
 
-    /// Lines that are not empty.
+    /// The number of lines that are not empty.
     pub fn lines(&self) -> u64 {
         self.whole_lines + u64::from(self.is_in_line)
     }
@@ -47,7 +47,7 @@ impl Count {
         self.began.as_ref().map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// All bytes.
+    /// The number of bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

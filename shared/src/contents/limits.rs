@@ -1,14 +1,14 @@
-//! How large a file may be.
+//! Limits the size of a file.
 
 use std::io;
 
 use clap::Args;
 
-/// How much may come of a file by unzipping. What is beyond it is most likely made to fill a disk, and
-/// a failure. To be flattened into a program's own arguments.
+/// How large a file may become by unzipping. A file beyond these limits fails, because it was most
+/// likely made to fill a disk. A program flattens these into its own arguments.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many bytes a file may have, unzipped, from 1
+    /// How many bytes a file may have after unzipping, from 1
     #[arg(
         long,
         value_name = "BYTES",
@@ -19,7 +19,7 @@ pub struct Limits {
     )]
     pub max_file_size: u64,
 
-    /// How many times as large as it was a file may become by unzipping, from 1
+    /// How many times larger a file may become by unzipping, from 1
     ///
     /// The first 10 MiB do not count.
     #[arg(
@@ -35,13 +35,13 @@ pub struct Limits {
 
 /// 1 TiB.
 const MAX_FILE_SIZE: u64 = 1 << 40;
-/// Ordinary logs are zipped 5 to 50 times smaller. Gzip's utmost is 1032 times.
+/// Ordinary logs shrink by a factor of 5 to 50. Gzip's maximum is 1032.
 const MAX_RATIO: u64 = 500;
-/// So much of a file may be zipped as well as can be: it does no harm.
+/// The ratio does not matter up to this size, because so few bytes do no harm.
 const HARMLESS: u64 = 10 << 20;
 
 impl Limits {
-    /// Whether so many bytes may be `unzipped` of so many `zipped` ones.
+    /// Checks whether `zipped` bytes may become this many `unzipped` bytes.
     pub(super) fn check(&self, unzipped: u64, zipped: u64) -> io::Result<()> {
         let Self { max_file_size, max_ratio } = self;
         if unzipped > *max_file_size {
@@ -64,7 +64,7 @@ impl Default for Limits {
     }
 }
 
-/// An environment variable that is set to nothing is as good as not set.
+/// Rejects 0, and takes an empty environment variable as not set.
 fn at_least_one(number: &str, default: u64) -> Result<u64, String> {
     match number.parse() {
         _ if number.is_empty() => Ok(default),

@@ -1,4 +1,4 @@
-//! Contents, line by line.
+//! Reads contents line by line.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -7,19 +7,19 @@ use std::mem;
 
 use super::{Contents, Why};
 
-/// The most bytes that a line may have, so that a file without ends of lines does not fill the memory: 1 MiB.
+/// The most bytes in a line: 1 MiB. Without a limit, a file without line endings would fill the memory.
 pub const MAX_LINE: usize = 1 << 20;
 
 impl Contents {
-    /// The next line, without its end (`\n` or `\r\n`), or `None` at the end of the file.
+    /// Returns the next line without its ending (`\n` or `\r\n`), or `None` at the end of the file.
     ///
-    /// The last line need not have an end. `\u{FFFD}` replaces bytes that are not UTF-8.
+    /// The last line needs no ending. `\u{FFFD}` replaces bytes that are not UTF-8.
     ///
-    /// If the future is dropped, nothing is lost: the next call gives the whole line.
+    /// Dropping the future loses nothing: the next call returns the whole line.
     ///
     /// # Errors
     ///
-    /// See [`Contents`]. A line that is longer than [`MAX_LINE`] is an error too.
+    /// See [`Contents`]. A line longer than [`MAX_LINE`] is an error too.
     pub async fn next_line(&mut self) -> io::Result<Option<Cow<'_, str>>> {
         let end = loop {
             poll_fn(|cx| self.poll_unread(cx)).await?;
@@ -39,7 +39,7 @@ impl Contents {
             // The last byte may be a carriage return.
             self.check_length(self.line.len() - 1)?;
         };
-        // Nearly always, the line is within the chunk, and need not be copied.
+        // Most lines are within the chunk, and need not be copied.
         if self.line.is_empty() {
             return Ok(Some(String::from_utf8_lossy(without_return(&self.chunk[end]))));
         }

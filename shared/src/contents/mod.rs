@@ -1,4 +1,4 @@
-//! The contents of a file, unzipped while it is being downloaded.
+//! The contents of a file, unzipped during its download.
 
 mod ahead;
 mod count;
@@ -21,24 +21,24 @@ pub use lines::MAX_LINE;
 use crate::aws::{Download, Failure};
 use unzip::{GZIP, Unzip};
 
-/// The contents of a file: unzipped if its first bytes are those of a gzip file, or else as they
-/// are. The first mebibyte of the file is in memory, and the rest is downloaded as the contents are read.
+/// The contents of a file: unzipped if the file starts with the bytes of a gzip file, and unchanged otherwise.
+/// The first mebibyte of the file is in memory. The rest is downloaded as the contents are read.
 ///
-/// There are three ways to read them, which can follow each other:
+/// There are three ways to read them. You can switch between them at any time:
 ///
-/// - [`next`](Self::next) gives the next bytes as they come, at most 64 KiB. It is the fastest.
-/// - [`next_line`](Self::next_line) gives the next line as text.
+/// - [`next`](Self::next) returns the next bytes, at most 64 KiB. It is the fastest.
+/// - [`next_line`](Self::next_line) returns the next line as text.
 /// - [`AsyncBufRead`](tokio::io::AsyncBufRead) and [`AsyncRead`](tokio::io::AsyncRead), which csv-async, tokio's
 ///   [`lines`](tokio::io::AsyncBufReadExt::lines), tokio-util's codecs, and others take.
 ///
-/// Whichever it is, bytes are unzipped when they are asked for. Since that is work for a processor, other
-/// tasks of the thread have their turn in between. The contents [count](Self::line_count) what they give.
+/// Bytes are unzipped when they are requested. Unzipping takes processor time, so the contents let other tasks of
+/// the thread run in between. They [count](Self::line_count) the lines and bytes that they return.
 ///
 /// # Errors
 ///
-/// Reading fails if the download breaks off for good, or the object was replaced, or the
-/// gzip data are damaged or incomplete, or there is more of them than the limits allow. Reading on fails too,
-/// so that half a file is never taken for a whole one.
+/// Reading fails if the download breaks off for good, the object was replaced, the gzip data are damaged or
+/// incomplete, or the file exceeds the limits. After a failure every further read fails too, so that half a file
+/// is never taken for a whole one.
 #[derive(Debug)]
 pub struct Contents {
     etag: Option<String>,
@@ -46,11 +46,11 @@ pub struct Contents {
     unzip: Unzip,
     limits: Limits,
     count: Count,
-    /// Unzipped bytes. The memory is used again and again: new memory costs a page fault for each 4 KiB.
+    /// Unzipped bytes. The buffer is reused, because new memory costs a page fault for each 4 KiB.
     chunk: Vec<u8>,
-    /// Where in `chunk` those are that nobody has read.
+    /// The range of the bytes in `chunk` that are still unread.
     unread: Range<usize>,
-    /// The beginning of a line whose end was not in the chunk.
+    /// The beginning of a line that continues after the chunk.
     line: Vec<u8>,
     failed: Option<Why>,
 }
@@ -67,8 +67,8 @@ enum Why {
 }
 
 impl Contents {
-    /// Returns when the whole download is in memory, or the first mebibyte of it: the rest has to
-    /// wait until some is read. The limits are those for the unzipped file.
+    /// Returns when the whole download, or its first mebibyte, is in memory. The rest waits until contents are
+    /// read. The limits apply to the unzipped file.
     pub async fn unzip(download: Download, limits: Limits) -> Self {
         let etag = download.etag().map(str::to_owned);
         let ahead = Ahead::read(download).await;
@@ -86,17 +86,17 @@ impl Contents {
         }
     }
 
-    /// Names the object's content, without quotes, if S3 has sent it.
+    /// The ETag of the object's content, without quotes, if S3 has sent one.
     pub fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
     }
 
-    /// Whether the whole file was downloaded when the contents were returned.
+    /// Whether the whole file was already downloaded when `unzip` returned.
     pub fn is_whole(&self) -> bool {
         self.ahead.is_whole()
     }
 
-    /// The next bytes, or `None` at the end of the file.
+    /// Returns the next bytes, or `None` at the end of the file.
     ///
     /// # Errors
     ///
@@ -107,14 +107,14 @@ impl Contents {
         Ok(Some(chunk).filter(|chunk| !chunk.is_empty()))
     }
 
-    /// How many lines are not empty, so far: all of them when the contents were read to their end.
+    /// How many non-empty lines were unzipped so far. At the end of the contents, that is all of them.
     ///
-    /// The contents look for the ends of lines as they unzip, so that no other pass over the bytes is needed.
+    /// The contents count line endings as they unzip, so that no second pass over the bytes is needed.
     pub fn line_count(&self) -> u64 {
         self.count.lines()
     }
 
-    /// How many bytes were unzipped, so far: all of them when the contents were read to their end.
+    /// How many bytes were unzipped so far. At the end of the contents, that is all of them.
     pub fn byte_size(&self) -> u64 {
         self.count.bytes()
     }
@@ -124,8 +124,9 @@ impl Contents {
         self.count
     }
 
-    /// The `result` of work that has read these contents. If the download failed, that is the cause of
-    /// its failure, whatever error the work made of it: it says nothing about the file, so it is never permanent.
+    /// The `result` of work that has read these contents. If the download failed, this is the cause of the work's
+    /// failure, whatever error the work returned. Such a failure says nothing about the file, so it is never
+    /// permanent.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Contents are read by whatever reads from tokio's `AsyncRead` or `AsyncBufRead`.
+//! Implements tokio's `AsyncRead` and `AsyncBufRead` for contents.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use tokio::task::coop::poll_proceed;
 use super::{Contents, Why};
 use crate::aws::Replaced;
 
-/// At most this many bytes are unzipped at once.
+/// The most bytes that are unzipped at once.
 const STEP: usize = 64 * 1024;
 
 impl Contents {
-    /// Unzips the next bytes if all were read. At the end of the file there are none.
+    /// Unzips the next bytes if all earlier ones were read. At the end of the file there are none.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.failed.is_some() {
             let error = "reading has failed before: what is left of the file is unknown";
@@ -53,7 +53,7 @@ impl Contents {
         }
     }
 
-    /// Notes that so many of the unread bytes were read.
+    /// Marks this many unread bytes as read.
     pub(super) fn advance(&mut self, count: usize) {
         self.unread.start += count.min(self.unread.len());
     }

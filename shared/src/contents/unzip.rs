@@ -1,27 +1,27 @@
-//! Unzips what can be unzipped, as far as it is there.
+//! Unzips the bytes that have arrived so far.
 
 use std::io::{self, BufRead, Read};
 
 use bytes::{Buf, Bytes};
 use flate2::bufread::MultiGzDecoder;
 
-/// How every gzip file begins.
+/// The first bytes of every gzip file.
 pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// A file, to be read unzipped. Where the next chunk of it is needed, it says [`io::ErrorKind::WouldBlock`].
+/// A file, unzipped as it is read. Returns [`io::ErrorKind::WouldBlock`] when it needs the next chunk.
 #[derive(Debug)]
 pub(super) enum Unzip {
-    /// It can have several members, one after the other.
+    /// A gzip file can have several members, one after the other.
     Gzip(Box<MultiGzDecoder<Zipped>>),
     Plain(Zipped),
 }
 
-/// What of a file is there and was not read yet.
+/// The bytes of the file that have arrived but were not read yet.
 #[derive(Debug, Default)]
 pub(super) struct Zipped {
     chunk: Bytes,
     is_last: bool,
-    /// In bytes.
+    /// How many bytes were read.
     pub(super) read: u64,
 }
 
@@ -53,7 +53,7 @@ impl Read for Unzip {
 }
 
 impl Zipped {
-    /// To be called when all has been read.
+    /// Adds the next chunk. All bytes of the last one must have been read.
     pub(super) fn put(&mut self, chunk: Option<Bytes>) {
         self.is_last = chunk.is_none();
         self.chunk = chunk.unwrap_or_default();

@@ -18,15 +18,15 @@ use super::model::{Did, Work};
 /// The tracing layer that updates the model.
 pub(super) struct Watcher(pub(super) Arc<Shared>);
 
-/// The events that a [`Watcher`] needs, whatever the log shows: the stages' traces, and the log lines with the fields of
-/// the server's loops.
+/// The events that a [`Watcher`] needs, whatever the log shows: the stages' traces, and the log lines with the fields
+/// of the server's loops.
 pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
     Targets::new().with_target(STAGES, LevelFilter::TRACE).with_default(LevelFilter::INFO)
 }
 
 const STAGES: &str = "stage";
 
-/// Kept with a span: which stage does which work, in which task.
+/// Kept with a span: the stage, its work, and its task.
 struct Begun {
     task: u64,
     stage: String,

@@ -56,7 +56,7 @@ impl Meter {
     }
 }
 
-/// The last thing that passed a place, or the sum of the last second if many did.
+/// The last thing that passed a place, or the sum of the last second if many passed.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     count: u64,

@@ -1,9 +1,9 @@
 //! `--watch`: shows in the terminal what the stages do while they do it.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
 //! | [`mod@layer`] | reads what the stages trace |
-//! | [`model`] | what each stage waits for, and what it has in hand |
+//! | [`model`] | the events that each stage waits for and holds |
 //! | [`server`] | the server's loops, from the fields of the steps' log lines |
 //! | [`meter`] | counts events, in total and lately |
 //! | [`view`] | draws the model |
@@ -72,7 +72,8 @@ struct Shared {
     panics: Mutex<VecDeque<String>>,
 }
 
-/// Shows the stages from now on. To be called before logging is set up. A second call changes nothing.
+/// Shows the stages from now on. Must be called before logging is set up. A second call changes
+/// nothing.
 ///
 /// # Errors
 ///
@@ -158,7 +159,7 @@ fn title_of(program: &OsString) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Whether what is logged goes to the pane.
+/// Whether the log goes to the pane.
 pub(crate) fn is_on() -> bool {
     WATCH.get().is_some_and(|watch| watch.shared.is_on())
 }
@@ -179,7 +180,7 @@ where
     Some(layer::Watcher(watch.shared.clone()).with_filter(layer::of_interest()))
 }
 
-/// Waits until the reader presses q. If there is no view, it waits for ever.
+/// Waits until the reader presses q. If there is no view, it waits forever.
 pub(crate) async fn quit() {
     match WATCH.get() {
         Some(watch) => watch.shared.quit.notified().await,

@@ -1,4 +1,4 @@
-//! Works out from the stages' traces what each stage waits for, and what it has in hand.
+//! Works out from the stages' traces which events each stage waits for and holds.
 //!
 //! Times are durations since the start.
 
@@ -29,7 +29,7 @@ pub(super) struct Stage {
     pub(super) name: String,
     /// Events that it was sent and has not handled.
     pub(super) in_hand: u64,
-    /// Events that it has emitted and nobody has asked for.
+    /// Events that it has emitted, but no consumer has asked for.
     pub(super) buffered: u64,
     /// How many events its `handle_demand` was asked for.
     pub(super) demanded: Pulse,
@@ -57,7 +57,7 @@ pub(super) struct Link {
     pub(super) events: Pulse,
 }
 
-/// What a stage did.
+/// An action of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Did {
     /// It asked `producer` for `count` more events.
@@ -76,7 +76,7 @@ pub(super) enum Did {
     Stop,
 }
 
-/// What a stage handles.
+/// The kind of work that a stage handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Demand(u64),

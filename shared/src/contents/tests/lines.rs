@@ -25,7 +25,7 @@ async fn a_line_comes_without_its_end() {
 #[tokio::test]
 async fn what_is_no_text_is_replaced() {
     assert_eq!(lines_of(b"a\xffb\n\xc3").await, ["a\u{fffd}b", "\u{fffd}"]);
-    // The beginning of a character at the end of one chunk, its end in the next.
+    // One chunk ends with the first part of a character, and the next begins with the rest.
     let chunks = vec![Bytes::from_static(b"\xc3"), Bytes::from_static(b"\xa4\n")];
     assert_eq!(lines(&mut contents_of(chunks).await).await.unwrap(), ["ä"]);
 }
@@ -81,7 +81,7 @@ async fn a_file_can_be_read_in_one_way_after_another() {
     assert_eq!((contents.line_count(), contents.byte_size()), (4, 22));
 }
 
-/// As in a `select!` in a loop.
+/// `select!` in a loop drops futures like this.
 #[tokio::test]
 async fn a_line_whose_future_was_dropped_is_whole_the_next_time() {
     use futures_util::FutureExt;
@@ -91,7 +91,7 @@ async fn a_line_whose_future_was_dropped_is_whole_the_next_time() {
     let (sender, receiver) = mpsc::unbounded_channel();
     let body = tokio_stream::wrappers::UnboundedReceiverStream::new(receiver);
     let body = StreamBody::new(body.map(Ok::<_, io::Error>));
-    // What comes later is not read ahead.
+    // Fills the window, so that later bytes are not read ahead.
     let first = Bytes::from(vec![b'\n'; super::super::ahead::WINDOW]);
     let length = first.len();
     sender.send(Frame::data(first)).unwrap();

@@ -36,7 +36,7 @@ async fn contents_of(chunks: Vec<Bytes>) -> Contents {
     Contents::unzip(download(chunks.into_iter().map(Ok)), Limits::default()).await
 }
 
-/// Whether a failure of work on these contents would be one of the file, and not of its download.
+/// Whether a failure of work on these contents is blamed on the file, and not on its download.
 fn is_about_the_file(contents: &Contents) -> bool {
     let result = Err::<(), _>(Failure::permanent("it is damaged"));
     matches!(contents.cause_of(result), Err(Failure::Permanent(_)))

@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 use super::super::ahead::WINDOW;
 use super::*;
 
-/// The download of a file of zeros that comes in chunks of 1 KiB, and how many of them have come.
+/// The download of a file of zeros in chunks of 1 KiB, and how many of them have come.
 fn kibibytes(length: usize) -> (Download, Arc<AtomicUsize>) {
     let come = Arc::new(AtomicUsize::new(0));
     let counter = come.clone();
@@ -87,7 +87,7 @@ async fn what_is_beyond_the_window_is_downloaded_as_the_contents_are_taken() {
     assert_eq!(taken, length);
 }
 
-/// On one thread, which this test and the other task share.
+/// This test and the other task share one thread.
 #[tokio::test]
 async fn other_tasks_have_their_turn_while_a_file_is_unzipped() {
     let turns = Arc::new(AtomicUsize::new(0));

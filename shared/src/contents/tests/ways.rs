@@ -1,4 +1,4 @@
-//! The same file, read in each of the ways, and counted by something else.
+//! The same file, read in each way, and counted independently.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 
-/// Lines, parts of lines, and runs of bytes that are longer than what is unzipped at once.
+/// Lines, parts of lines, and runs of bytes that are longer than a chunk.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => vec(any::<u8>(), 0..20),
@@ -16,7 +16,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         4 => Just("Käse \u{10348}".as_bytes().to_vec()),
         1 => (60_000..140_000_usize).prop_map(|length| vec![b'x'; length]),
     ];
-    // The first byte is not that of a gzip file.
+    // The first byte differs from a gzip file's.
     vec(piece, 0..30).prop_map(|pieces| [b"a".to_vec(), pieces.concat()].concat())
 }
 
@@ -28,7 +28,7 @@ fn cut<'a>(bytes: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
     places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
 }
 
-/// Each way to read, by its name.
+/// Reads in the named way.
 async fn read(way: &str, contents: &mut Contents) -> Vec<u8> {
     let mut whole = Vec::new();
     match way {
@@ -82,7 +82,7 @@ proptest! {
                 assert_eq!(next, String::from_utf8_lossy(line));
             }
             if !last.is_empty() {
-                // It has no end, which a carriage return would be a part of.
+                // The last line has no ending, so a carriage return there belongs to its text.
                 let next = contents.next_line().await.unwrap().unwrap();
                 assert_eq!(next, String::from_utf8_lossy(last));
             }
@@ -104,7 +104,7 @@ async fn other_readers_take_the_contents() {
     assert_eq!(contents.line_count(), 3);
 }
 
-/// A reader that cannot wait reads in a thread that may.
+/// A blocking reader runs on a thread that may block.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn readers_that_block_take_the_contents() {
     let mut contents = contents(gzip(b"{\"a\": [1, 2]}\n")).await;

@@ -1,5 +1,4 @@
-//! Makes each example step 9 with another `consumer.rs`: step 9's `main.rs` as it is, but for that one module. All other modules
-//! are step 9's own files.
+//! Builds each example as step 9 with another `consumer.rs`: `main.rs` and all other modules are step 9's own files.
 
 use std::path::Path;
 use std::{env, fs};
@@ -18,7 +17,7 @@ fn main() {
                 let file = step09.join(format!("{module}.rs"));
                 included.push(format!("#[path = r\"{}\"]", file.display()));
             }
-            None if line.starts_with("//!") => continue, // An included file cannot have such a comment.
+            None if line.starts_with("//!") => continue, // An included file cannot have such comments.
             None => {}
         }
         included.push(line.to_owned());

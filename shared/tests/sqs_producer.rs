@@ -18,15 +18,15 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 const RECEIVE: &str = "ReceiveMessage";
-/// Longer than anything takes, even on a busy machine.
+/// Longer than any wait takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A proxy in front of the SQS, which counts the receives.
+/// A proxy in front of SQS, which counts the receives.
 async fn proxy(local: &LocalAws) -> FaultProxy {
     FaultProxy::start(local.endpoint_url()).await.unwrap()
 }
 
-/// The example, as a process.
+/// The example as a process.
 struct Running {
     child: Child,
     lines: mpsc::UnboundedReceiver<String>,
@@ -34,7 +34,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it on the queue of that SQS, through the proxy.
+    /// Starts the example on the queue of this SQS, through the proxy.
     fn start(local: &LocalAws, proxy: &FaultProxy, arguments: &[&str]) -> Self {
         let mut command = example::command("sqs_producer");
         let command = command.args(arguments).args(["--visibility-timeout", "1000"]);
@@ -57,7 +57,7 @@ impl Running {
         Self { child, lines, log: Vec::new() }
     }
 
-    /// Reads its log until a line contains `wanted`.
+    /// Reads the log until a line contains `wanted`.
     async fn until(&mut self, wanted: &str) {
         let until = async {
             while let Some(line) = self.lines.recv().await {
@@ -72,13 +72,13 @@ impl Running {
         timeout(PATIENCE, until).await.expect(wanted);
     }
 
-    /// Tells it to stop.
+    /// Tells the example to stop.
     fn interrupt(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     }
 
-    /// Waits for its end, and returns the whole log.
+    /// Waits for the example to end, and returns the whole log.
     async fn ended(mut self) -> Vec<String> {
         let rest = async {
             while let Some(line) = self.lines.recv().await {
@@ -99,7 +99,7 @@ impl Drop for Running {
     }
 }
 
-/// How many messages are in the queue, hidden ones included.
+/// The number of messages in the queue, including hidden ones.
 async fn messages(local: &LocalAws) -> usize {
     let queue = &local.aws().queue;
     let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
@@ -130,13 +130,13 @@ fn assert_received_once(log: &[String]) {
     assert_eq!(objects, files.chain(["[]".to_owned()]).collect());
 }
 
-/// The waits that it logged, in seconds.
+/// The waits that were logged, in seconds.
 fn waits(log: &[String]) -> Vec<&str> {
     let waits = log.iter().filter_map(|line| line.strip_prefix("SQSProducer polls again in "));
     waits.map(|wait| wait.strip_suffix(" seconds").unwrap()).collect()
 }
 
-/// How many polls it logged.
+/// The number of polls that were logged.
 fn polls(log: &[String]) -> usize {
     log.iter().filter(|line| line.starts_with("SQSProducer polls for ")).count()
 }
@@ -188,7 +188,7 @@ async fn the_wait_grows_while_sqs_does_not_work() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     local.fill(&[]).await.unwrap();
     let proxy = proxy(&local).await;
-    // The SDK does not repeat a request that is denied.
+    // The SDK does not retry a denied request.
     proxy.fault_times(RECEIVE, 3, Fault::Status(403, "AccessDenied"));
     let mut running = Running::start(&local, &proxy, &["--wait", "1"]);
     running.until("SQSProducer received 10 messages").await;
@@ -210,7 +210,7 @@ async fn what_is_in_the_air_at_the_end_is_received_and_nothing_else() {
     let local = LocalAws::start(0, "queue").await.unwrap();
     let proxy = proxy(&local).await;
     let mut running = Running::start(&local, &proxy, &["--wait", "20"]);
-    // The first receive brings the test event, the second one waits for more.
+    // The first receive brings the test event, and the second one waits for more messages.
     while proxy.count(RECEIVE) < 2 {
         sleep(Duration::from_millis(20)).await;
     }

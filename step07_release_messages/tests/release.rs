@@ -1,4 +1,4 @@
-//! SQS can delete some messages of a batch and fail at others. Those are tried again.
+//! SQS can delete some messages of a batch and fail to delete others. The step retries those.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName::{
 use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
 use testing::fault_proxy::{Fault, FaultProxy};
 
-/// Starts the step, and reads its log until a line that is wanted.
+/// Starts the step, and reads its log until a line contains `wanted`.
 async fn run_until(endpoint: String, queue_url: String, wanted: &'static str) -> Vec<String> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_step07_release_messages"))
         .args(["--visibility-timeout", "1000"])
@@ -27,7 +27,7 @@ async fn run_until(endpoint: String, queue_url: String, wanted: &'static str) ->
     let stdout = child.stdout.take().unwrap();
     let log = tokio::task::spawn_blocking(move || read_until(stdout, wanted));
     let log = tokio::time::timeout(Duration::from_mins(1), log).await;
-    // Only then does the reading end, if it has not.
+    // The reader ends now at the latest, because this closes its input.
     child.kill().unwrap();
     child.wait().unwrap();
     log.expect("it prints that").unwrap()
@@ -46,7 +46,7 @@ fn read_until(stdout: ChildStdout, wanted: &str) -> Vec<String> {
     log
 }
 
-/// The messages that are in the queue, hidden ones too.
+/// The number of messages in the queue, including hidden ones.
 async fn messages(local: &LocalAws) -> usize {
     let queue = &local.aws().queue;
     let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);

@@ -1,4 +1,4 @@
-//! What the README shows is what happens.
+//! The program prints what the README shows.
 
 #[test]
 fn the_transcript_is_what_happens() {

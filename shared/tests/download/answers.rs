@@ -1,4 +1,4 @@
-//! Answers that our embedded S3 does not give.
+//! Responses that our embedded S3 never gives.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::support::{config, rest};
 
-/// Gives these answers, each over a connection of its own that ends with it, and returns the requests.
+/// Gives these responses, each over a connection of its own that it then closes, and returns the
+/// requests.
 struct Script {
     s3: Client,
     requests: JoinHandle<Vec<String>>,
@@ -77,7 +78,7 @@ async fn the_whole_may_come_in_place_of_the_rest() {
     let whole = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n01234567";
     let script = Script::new([HALF, whole]).await;
     assert_eq!(script.download().await.unwrap(), "01234567");
-    // And it may break off itself, before or after it is known.
+    // The second download may break off too, before or after it reaches new bytes.
     let less = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n01";
     let more = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\netag: \"a\"\r\n\r\n012345";
     let script = Script::new([HALF, less, more, whole]).await;
@@ -94,7 +95,7 @@ async fn the_rest_may_come_in_parts() {
     assert_eq!(script.download().await.unwrap(), "01234567");
 }
 
-/// S3s that do not know of conditions do not refuse.
+/// An S3 without conditional requests does not refuse a changed object.
 #[tokio::test]
 async fn another_etag_is_another_object() {
     let other = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"b\"\r\n\
@@ -110,7 +111,7 @@ async fn a_part_that_was_not_asked_for_is_an_error() {
     let script = Script::new([HALF, wrong]).await;
     let error = script.download().await.unwrap_err();
     assert!(error.to_string().contains("bytes 40-43/48"), "{error}");
-    // It begins where it should, but there is more of it than there can be.
+    // It begins at the right byte, but is longer than it can be.
     let longer = "HTTP/1.1 206 Partial Content\r\ncontent-length: 5\r\netag: \"a\"\r\n\
                   content-range: bytes 4-8/9\r\n\r\n45678";
     let script = Script::new([HALF, longer]).await;
@@ -127,7 +128,7 @@ async fn a_range_that_cannot_be_satisfied_is_an_error() {
     assert!(error.to_string().contains("InvalidRange"), "{error}");
 }
 
-/// Nothing would say that the rest is that of the same content.
+/// Without an ETag, the rest could belong to other content.
 #[tokio::test]
 async fn a_content_without_a_name_is_not_resumed() {
     let nameless = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n0123";
@@ -150,7 +151,7 @@ async fn the_checksum_is_that_of_the_whole() {
     assert_eq!(script.download().await.unwrap(), "01234567");
 }
 
-/// Nor is its connection held.
+/// Dropping a download also closes its connection.
 #[tokio::test]
 async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
     const SENT: usize = 2 << 20;
@@ -162,11 +163,11 @@ async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 2 * SENT);
         connection.write_all(head.as_bytes()).await.unwrap();
         connection.write_all(&vec![0; SENT]).await.unwrap();
-        // Nothing comes, or an error, when it is closed.
+        // Returns nothing, or an error, when the connection is closed.
         let _ = connection.read(&mut [0]).await;
     });
 
-    // This client waits for 20 seconds for the rest.
+    // This client waits up to 20 seconds for the rest.
     let local = LocalAws::start(0, "queue").await.unwrap();
     let config = local.aws().s3.config().to_builder().endpoint_url(endpoint);
     let get = Client::from_conf(config.build()).get_object().bucket("b").key("k");

@@ -1,4 +1,4 @@
-//! Bodies that break off, stand still, or are slow.
+//! Bodies that break off, stall, or are slow.
 
 use std::io;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn a_gzip_file_that_is_reset_several_times_is_unzipped_as_if_nothing_had_h
     assert!(world.requests() >= 5, "{}", world.requests());
 }
 
-/// Each byte is the last one before a reset once, and another reset follows soon after.
+/// Each byte is once the last one before a reset, and another reset follows soon after.
 #[tokio::test]
 async fn a_reset_may_come_at_any_byte() {
     let world = &World::new().await;
@@ -46,7 +46,7 @@ async fn a_reset_may_come_at_any_byte() {
             assert_eq!(unzipped.unwrap(), b"one\ntwo\n", "broken at {at}");
         }
     });
-    // The proxy passes them all on over few connections.
+    // The proxy passes all requests on over a few connections.
     join_all(downloads).await;
     assert!(world.requests() >= 3 * content.len() - 3, "{}", world.requests());
 }
@@ -92,7 +92,7 @@ async fn a_download_that_stands_still_goes_on_over_another_connection() {
     assert_eq!(world.requests(), 3);
 }
 
-/// It takes four times as long as one that stands still is waited for.
+/// The download takes four times as long as a stall may.
 #[tokio::test]
 async fn a_slow_download_is_left_alone() {
     let world = World::new().await;
@@ -102,18 +102,18 @@ async fn a_slow_download_is_left_alone() {
     assert_eq!(world.requests(), 1);
 }
 
-/// Nor is it the network's fault if we do not look: that a window is full takes as long as the work
-/// on an earlier file does.
+/// The network is not to blame when the program does not read: a full window waits as long as the
+/// work on an earlier file takes.
 #[tokio::test]
 async fn a_download_that_has_to_wait_for_us_is_left_alone() {
     let world = World::new().await;
-    // More than sockets hold.
+    // More than the sockets' buffers hold.
     let content = noise(30_000_000);
     world.put("file", content.clone()).await;
     let mut download = world.start("file").await.unwrap();
     let mut read = download.next().await.unwrap().unwrap().to_vec();
     for _ in 0..2 {
-        sleep(STALL + Duration::from_millis(500)).await; // The fault of this test.
+        sleep(STALL + Duration::from_millis(500)).await; // This pause is the point of the test.
         read.extend_from_slice(&download.next().await.unwrap().unwrap());
     }
     read.extend(rest(&mut download).await.unwrap());
@@ -121,7 +121,7 @@ async fn a_download_that_has_to_wait_for_us_is_left_alone() {
     assert_eq!(world.requests(), 1);
 }
 
-/// That is how it is in S3: to ask again would not help.
+/// The object in S3 is itself damaged or too large, so a retry would not help.
 #[tokio::test]
 async fn a_file_that_is_damaged_or_too_large_is_not_asked_for_again() {
     let world = World::new().await;

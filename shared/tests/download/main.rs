@@ -1,4 +1,4 @@
-//! Downloads over connections that break, from an S3 that is not always there.
+//! Downloads over connections that break, from an S3 that is sometimes down.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 

@@ -10,7 +10,7 @@ use testing::fault_proxy::Fault::ResetAfter;
 
 use super::support::{World, gzip, noise, rest};
 
-/// As large as before, or an unexpected length would be told from the first.
+/// The new object is as large as the old one, so that its length does not give it away.
 #[tokio::test]
 async fn what_is_left_of_a_replaced_object_is_not_that_of_the_new_one() {
     let world = World::new().await;
@@ -54,13 +54,13 @@ async fn a_version_stays_what_it_is() {
     assert_eq!(world.requests(), 2);
 }
 
-/// The unzipping must not hide it.
+/// Unzipping must not hide the cause.
 #[tokio::test]
 async fn contents_tell_that_the_object_was_replaced_and_what_it_was_named() {
     let world = World::new().await;
     let file = gzip(noise(5_000_000));
     world.put("file.gz", file).await;
-    // The window is full in the first connection or the second, and there is a third.
+    // The first or the second connection fills the window, and there is a third.
     world.proxy.fault("GetObject", ResetAfter(2_000_000));
     let mut contents =
         Contents::unzip(world.start("file.gz").await.unwrap(), Limits::default()).await;

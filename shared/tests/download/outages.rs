@@ -1,4 +1,4 @@
-//! An S3 that is not there for a while, before a download or in the middle of it.
+//! An S3 that is down for a while, before or during a download.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -1,4 +1,4 @@
-//! An S3 behind a proxy that breaks things, and a client that counts what fails.
+//! An S3 behind a proxy that injects faults, and a client that counts failures.
 
 use std::io::Write;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use testing::fault_proxy::FaultProxy;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How long a body may stand still, and how long an answer may take. This is short enough to notice a
-/// transfer that stands still before the test gives up, and a slow one takes longer than that.
+/// How long a body may stall, and how long a response may take. A stall is noticed before the test
+/// gives up, but a slow transfer takes longer than this.
 pub const STALL: Duration = Duration::from_secs(1);
 
 pub struct World {
@@ -45,7 +45,7 @@ impl World {
         Self { local, proxy, s3: Client::from_conf(config.build()), failures }
     }
 
-    /// Puts an object into S3, not through the proxy.
+    /// Puts an object into S3, bypassing the proxy.
     pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
         let put = self.local.aws().s3.put_object().bucket(BUCKET).key(key);
         put.body(content.into().into()).send().await.unwrap();
@@ -63,12 +63,12 @@ impl World {
         in_time(Download::start(self.get(key))).await
     }
 
-    /// All of an object.
+    /// Downloads a whole object.
     pub async fn download(&self, key: &str) -> std::io::Result<Vec<u8>> {
         rest(&mut self.start(key).await.unwrap()).await
     }
 
-    /// All of an object, unzipped.
+    /// Downloads and unzips a whole object.
     pub async fn unzip(&self, key: &str, limits: Limits) -> std::io::Result<Vec<u8>> {
         let download = self.start(key).await.unwrap();
         let mut contents = in_time(Contents::unzip(download, limits)).await;
@@ -79,12 +79,12 @@ impl World {
         Ok(whole)
     }
 
-    /// How many requests there were for objects.
+    /// The number of requests for objects.
     pub fn requests(&self) -> usize {
         self.proxy.count("GetObject")
     }
 
-    /// Waits until two requests more have failed, those that did not reach the proxy too.
+    /// Waits until two more requests have failed, including those that did not reach the proxy.
     pub async fn until_two_more_failures(&self) {
         let mut failures = self.failures.clone();
         let now = *failures.borrow();
@@ -97,7 +97,7 @@ async fn in_time<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_mins(1), future).await.expect("it does not hang")
 }
 
-/// All that is not read yet.
+/// Returns all bytes that are not read yet.
 pub async fn rest(download: &mut Download) -> std::io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     while let Some(chunk) = in_time(download.next()).await? {
@@ -116,7 +116,7 @@ pub fn config(client: &Client, endpoint: &str) -> Builder {
         .timeout_config(TimeoutConfig::builder().read_timeout(STALL).build())
 }
 
-/// Bytes that cannot be zipped well, the same at each call.
+/// Bytes that hardly shrink by zipping, the same at each call.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     StdRng::seed_from_u64(length as u64).fill_bytes(&mut bytes);
@@ -129,7 +129,7 @@ pub fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Counts the requests that failed.
+/// Counts failed requests.
 #[derive(Debug)]
 struct Failures(watch::Sender<u32>);
 

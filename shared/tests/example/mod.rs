@@ -1,4 +1,4 @@
-//! The examples as their users run them: as processes.
+//! The examples as processes, as their users run them.
 
 use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 /// The example's executable.
 ///
-/// A plain `cargo test` builds the examples first. With `--test`, cargo does not, and an old one may be there: then
-/// `cargo build --examples` is up to you, with the same features.
+/// A plain `cargo test` builds the examples first. With `--test`, cargo does not build them, and an old one may be
+/// there. Then run `cargo build --examples` yourself, with the same features.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let file = format!("examples/{name}{EXE_SUFFIX}");
@@ -16,8 +16,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A command that runs an example, whose output is piped, and which hears nothing of our environment's
-/// settings.
+/// A command that runs an example with its output piped, and without the settings in our environment.
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     for setting in ["RUST_LOG", "LOG_FORMAT", "PALLETO_CLOCK", "SQS_QUEUE_NAME"] {

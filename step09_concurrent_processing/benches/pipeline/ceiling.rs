@@ -1,10 +1,10 @@
-//! The ceiling: what can be had of the SDK and a few tasks. A process of its own, which this very
-//! program is if it is told so.
+//! The ceiling: the speed that the SDK and a few tasks can reach. This very program runs as the
+//! ceiling, in a process of its own, if it is given a flag.
 //!
-//! It does the work that step 9 does: receives ten messages at a time, streams files through gunzip,
-//! counts lines, writes results as durably, and deletes messages in tens. What it has not, is all that
-//! a service needs besides: no stages and no demand, no leases, no retries, no orderly end, no log, and
-//! an error is its end.
+//! It does the same work as step 9: it receives ten messages at a time, streams files through gunzip,
+//! counts lines, writes results as durably, and deletes messages in tens. It leaves out everything else
+//! that a service needs: it has no stages and no demand, no leases, no retries, no orderly end and no
+//! log, and it ends at the first error.
 
 use std::env;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 use super::place::clients;
 
-/// What makes this program the ceiling.
+/// The flag that makes this program the ceiling.
 pub const FLAG: &str = "--as-ceiling";
 
 #[derive(Parser)]
@@ -46,7 +46,7 @@ struct Ceiling {
     results: Results,
 }
 
-/// Counts what it is given.
+/// A writer that counts its bytes and lines.
 #[derive(Default)]
 struct Counter(Count);
 
@@ -90,7 +90,8 @@ async fn run(args: Args) -> Result<(), Error> {
 }
 
 impl Ceiling {
-    /// Until the queue is empty. While the workers are at ten messages, the next ten are received.
+    /// Receives until the queue is empty. While the workers process ten messages, it receives the next
+    /// ten.
     async fn receive(self, stock: mpsc::Sender<Message>) -> Result<(), Error> {
         loop {
             let room = stock.reserve_many(BATCH).await?;
@@ -142,7 +143,7 @@ impl Ceiling {
             }
             let entries = handles.drain(..).enumerate().filter_map(|(position, handle)| {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
-                entry.receipt_handle(handle).build().ok() // It has all it must have.
+                entry.receipt_handle(handle).build().ok() // All required fields are set.
             });
             let entries: Vec<_> = entries.collect();
             if !entries.is_empty() {

@@ -1,4 +1,4 @@
-//! Files in S3, and messages in SQS that tell of them.
+//! Puts files into S3, and messages about them into SQS.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,23 +12,24 @@ use shared::Error;
 
 use super::place::Place;
 
-/// How many files of how many lines.
+/// The number of files, and of lines in each.
 pub struct Workload {
     pub files: u32,
     pub lines: u32,
 }
 
-/// The files of a workload, in S3. All have the same content, which nobody can know who downloads them.
+/// The files of a workload, in S3. All have the same content, but a program that downloads them cannot
+/// know that.
 pub struct Files {
     pub count: u32,
-    /// Of each file, as of the next ones.
+    /// Of each file, like the next fields.
     pub lines: u32,
     pub bytes: u64,
     zipped: usize,
     etag: String,
 }
 
-/// Requests that are under way at the same time.
+/// How many requests are in progress at the same time.
 const AT_ONCE: usize = 8;
 
 impl Files {
@@ -38,7 +39,7 @@ impl Files {
 }
 
 impl fmt::Display for Files {
-    #[allow(clippy::cast_precision_loss)] // Precise enough to be read.
+    #[allow(clippy::cast_precision_loss)] // Precise enough to read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { count, lines, bytes, zipped, .. } = self;
         let megabytes = *bytes as f64 / 1e6;
@@ -48,7 +49,7 @@ impl fmt::Display for Files {
     }
 }
 
-/// Uploads one file, and has S3 copy it: to a program that downloads them, they are as many.
+/// Uploads one file, and lets S3 copy it, because a program that downloads them sees no difference.
 pub async fn upload(place: &Place, workload: &Workload) -> Result<Files, Error> {
     let Place { s3, bucket, .. } = place;
     let (zipped, bytes) = log_file(workload.lines)?;
@@ -78,13 +79,13 @@ pub async fn remove(place: &Place, files: &Files) -> Result<(), Error> {
     Ok(deletions.try_for_each(async |_| Ok(())).await?)
 }
 
-/// Tells the queue of the files, in S3's words.
+/// Notifies the queue of the files, in S3's format.
 pub async fn send_messages(place: &Place, files: &Files) -> Result<(), Error> {
     let numbers: Vec<_> = (0..files.count).collect();
     let batches = numbers.chunks(10).map(|numbers| {
         let entries = numbers.iter().filter_map(|number| {
             let entry = SendMessageBatchRequestEntry::builder().id(number.to_string());
-            entry.message_body(message(place, files, *number)).build().ok() // It has all it must have.
+            entry.message_body(message(place, files, *number)).build().ok() // All required fields are set.
         });
         let send = place.sqs.send_message_batch().queue_url(&place.queue_url);
         send.set_entries(Some(entries.collect())).send()
@@ -127,13 +128,13 @@ fn message(place: &Place, files: &Files, number: u32) -> String {
     json!({ "Records": [record] }).to_string()
 }
 
-/// A web server's log, zipped, and how many bytes it has when it is not.
+/// A zipped log of a web server, and its size before zipping.
 fn log_file(lines: u32) -> io::Result<(Vec<u8>, u64)> {
     let mut zipped = GzEncoder::new(Vec::new(), Compression::default());
     let mut bytes = 0;
     let mut random = 1u64;
     for number in 0..lines {
-        // Always the same, but not to gzip: MMIX's numbers.
+        // MMIX's random numbers: the same at each run, but gzip cannot predict them.
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let part = |shift: u32, below: u64| (random >> shift) % below;

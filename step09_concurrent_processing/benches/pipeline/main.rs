@@ -1,14 +1,15 @@
-//! How fast step 9 is, and how fast it could be at most. It ends with the table that is in the README:
+//! Measures how fast step 9 is, and how fast it could be at most. It ends with the table in the README:
 //! `cargo bench -p step09_concurrent_processing --bench pipeline`.
 //!
-//! The step's program and the [`ceiling`], a loop written by hand that does the same work and nothing
-//! else, take turns, as processes of their own, at the same files in the same SQS and S3: the embedded
-//! ones, served by this process, or others with `--endpoint-url`, `--bucket` and `--queue-url`.
+//! The step's program and the [`ceiling`] take turns at the same files, in the same SQS and S3, each
+//! as a process of its own. The ceiling is a loop written by hand that does the same work and nothing
+//! else. This process serves the embedded SQS and S3; `--endpoint-url`, `--bucket` and `--queue-url`
+//! select others.
 //!
-//! By default, the files are many small ones, some large ones, and one that is very large. With
-//! `-- --files 5000 --lines 1000`, they are as many, and as long, as you like.
+//! By default, the files are many small ones, some large ones, and a very large one. With
+//! `-- --files 5000 --lines 1000`, you choose their number and length.
 //!
-//! `cargo test` runs it too, with next to no work, to see that it can.
+//! `cargo test` runs this too, with next to no work, to check that it works.
 
 mod ceiling;
 mod fill;
@@ -28,18 +29,18 @@ use fill::Workload;
 use measure::Contest;
 use place::{Place, PlaceArgs};
 
-/// Measures how fast step 9 processes files, and how fast a loop written by hand does.
+/// Measures how fast step 9 processes files, compared with a loop written by hand
 #[derive(Parser)]
 struct Args {
-    /// How many files
+    /// How many files to process
     #[arg(long, value_name = "N", requires = "lines")]
     files: Option<NonZero<u32>>,
 
-    /// How many lines each of them has, of about 100 bytes each
+    /// How many lines each file has, of about 100 bytes each
     #[arg(long, value_name = "N", requires = "files")]
     lines: Option<NonZero<u32>>,
 
-    /// How often each program runs
+    /// How many times each program runs
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u8).range(1..))]
     rounds: u8,
 
@@ -52,36 +53,36 @@ struct Args {
     max_demand: u16,
 
     /// How many files the loop written by hand works on at the same time; by default twice as many as
-    /// there are pipelines, each of which downloads a file while it counts another
+    /// there are pipelines, because each pipeline downloads one file while it counts another
     #[arg(long, value_name = "N")]
     workers: Option<u16>,
 
-    /// Where to make the folders for the results: how fast its disk is matters, too
+    /// Where to create the folders for the results; the speed of the disk matters too
     #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
     scratch: PathBuf,
 
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// What cargo says to a benchmark
+    /// The flag that cargo passes to a benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Many small files; large ones; one that must not fit into memory. The lines are of 100 bytes.
+/// Many small files; large files; one file that does not fit into memory. Lines have 100 bytes.
 const WORKLOADS: [Workload; 3] = [
     Workload { files: 5_000, lines: 1_000 },
     Workload { files: 20, lines: 2_000_000 },
     Workload { files: 1, lines: 10_737_419 },
 ];
-/// Only to see that all of it works.
+/// Only checks that everything works.
 const TINY: [&str; 7] = ["pipeline", "--files", "20", "--lines", "10", "--rounds", "1"];
 
 fn main() -> Result<(), shared::Error> {
     if env::args().nth(1).as_deref() == Some(ceiling::FLAG) {
         return ceiling::main();
     }
-    // `cargo test` says nothing, or what it says to tests.
+    // `cargo test` passes no `--bench`.
     let is_benchmark = env::args().any(|argument| argument == "--bench");
     let args = if is_benchmark { Args::parse() } else { Args::parse_from(TINY) };
 

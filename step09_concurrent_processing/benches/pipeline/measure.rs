@@ -16,7 +16,7 @@ use super::ceiling;
 use super::fill::Files;
 use super::place::Place;
 
-/// Step 9 and the ceiling, at the same files.
+/// Step 9 and the ceiling, with the same files.
 pub struct Contest<'a> {
     pub place: &'a Place,
     pub scratch: &'a Path,
@@ -26,36 +26,36 @@ pub struct Contest<'a> {
     pub rounds: u8,
 }
 
-/// One run of each, one after the other.
+/// One run of each program, one after the other.
 pub struct Round {
     pub step: Run,
     pub ceiling: Run,
 }
 
-/// What a run took.
+/// The measurements of a run.
 pub struct Run {
-    /// From the start of the process until the last result had its name in the folder. What follows is
-    /// not counted: to find that the queue is empty, and the last deletions.
+    /// From the start of the process until the last result had its name in the folder. It excludes the
+    /// time after that, in which the program deletes the last messages and finds the queue empty.
     pub seconds: f64,
-    /// Of the program, where the system tells.
+    /// The program's usage, if the system reports it.
     pub usage: Option<Usage>,
     /// The processor time that serving SQS and S3 took, if they are embedded, in seconds.
     pub serving: Option<f64>,
-    /// Requests to SQS until the program's end, if it is embedded.
+    /// Requests to SQS until the program's end, if SQS is embedded.
     pub requests: Option<BTreeMap<String, u64>>,
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy)]
 pub struct Usage {
-    /// The most memory that it had at a time, in bytes.
+    /// The peak of its memory, in bytes.
     pub memory: u64,
-    /// User's and system's time in seconds.
+    /// User and system time, in seconds.
     pub processor: f64,
 }
 
 impl Contest<'_> {
-    /// Before each run, `fill` is to fill the queue.
+    /// Calls `fill` before each run, to fill the queue.
     pub fn run(
         &self,
         files: &Files,
@@ -71,7 +71,8 @@ impl Contest<'_> {
             };
             let step = || run("step 9 ", self.step());
             let ceiling = || run("ceiling", self.ceiling()?);
-            // What else the machine does in the meantime hits both; and so does being the first.
+            // The programs take turns, so that other load on the machine and the effects of going first
+            // hit both.
             let first = if round % 2 == 1 { Some(ceiling()?) } else { None };
             rounds.push(Round { step: step()?, ceiling: first.map_or_else(ceiling, Ok)? });
         }
@@ -92,10 +93,10 @@ impl Contest<'_> {
         Ok(this)
     }
 
-    /// Runs a program, which must process all files, with an output folder of its own.
+    /// Runs a program with an output folder of its own. It must process all files.
     fn measure(&self, mut program: Command, files: &Files) -> Result<Run, Error> {
-        // Nothing is deleted before all is measured: for some minutes, ext4 is slow at making files where
-        // some were deleted.
+        // Keeps the folder until everything is measured, because ext4 creates files slowly for some
+        // minutes after it has deleted some.
         let folder = TempDir::new_in(self.scratch)?.keep();
         let (output, log) = (folder.join("output"), folder.join("log"));
         self.place.tell(&mut program);
@@ -113,7 +114,7 @@ impl Contest<'_> {
             return Err(io::Error::other(format!("it ended with {ended}: {last}")).into());
         }
         must_have_all(&output, files)?;
-        // The last thing that happens in the folder is that a result gets its name.
+        // Naming a result is the last change in the folder.
         let last = fs::metadata(&output)?.modified()?;
         Ok(Run {
             seconds: last.duration_since(started)?.as_secs_f64(),
@@ -139,8 +140,8 @@ impl Run {
     }
 }
 
-/// Waits for the end of a process, and looks again and again at what it has used: when it has ended,
-/// it is too late for that. What it uses in the last moment is missed, but then it only waits.
+/// Waits for a process to end, polling its usage, because the usage is gone once it has ended. The last
+/// moment is missed, but a process only waits by then.
 fn wait(child: &mut Child) -> io::Result<(ExitStatus, Option<Usage>)> {
     let process = child.id().to_string();
     let mut last = None;
@@ -153,14 +154,15 @@ fn wait(child: &mut Child) -> io::Result<(ExitStatus, Option<Usage>)> {
     }
 }
 
-/// As Linux tells it in `/proc`. The maximum that `wait4` returns would be that of this process, if it
-/// is larger.
+/// Reads Linux's `/proc`. The maximum that `wait4` returns would be that of this process, if this one is
+/// larger.
 fn usage(process: &str) -> Option<Usage> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // After the name, which can have any character: the 12th and 13th are hundredths of seconds.
+    // The numbers follow the name, which can have any character. The 12th and 13th are hundredths of
+    // seconds.
     let (_, numbers) = stat.rsplit_once(')')?;
     let ticks = numbers.split_whitespace().skip(11).take(2);
     let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
@@ -178,7 +180,7 @@ fn difference(
     after
 }
 
-/// Who loses files is fast, too.
+/// Checks the results, because a program that loses files is fast too.
 fn must_have_all(output: &Path, files: &Files) -> Result<(), Error> {
     let (mut count, mut lines) = (0, 0);
     for file in fs::read_dir(output)? {

@@ -1,4 +1,4 @@
-//! Which SQS and S3 to use.
+//! Selects the SQS and S3 to use.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,14 +13,14 @@ use clap::Args;
 use shared::Error;
 use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
 
-/// By default, the embedded SQS and S3.
+/// By default, the benchmark uses the embedded SQS and S3.
 #[derive(Args)]
 pub struct PlaceArgs {
-    /// Another SQS and S3, for which credentials and a region are configured
+    /// Another SQS and S3, with credentials and a region from your configuration
     #[arg(long, value_name = "URL", requires = "bucket", help_heading = "AWS")]
     endpoint_url: Option<String>,
 
-    /// Your bucket for benchmarks: files are written to its folder palleto-benchmark, and deleted
+    /// Your bucket for benchmarks; its folder palleto-benchmark is written to, and deleted
     #[arg(
         long,
         value_name = "NAME",
@@ -30,17 +30,17 @@ pub struct PlaceArgs {
     )]
     bucket: Option<String>,
 
-    /// Your queue for benchmarks, which must be empty, and which no bucket tells of its files: messages
-    /// are sent to it, and deleted
+    /// Your queue for benchmarks, which must be empty and receive no notifications from any bucket; the
+    /// benchmark sends messages to it, and deletes them
     #[arg(long, value_name = "URL", requires = "bucket", help_heading = "AWS")]
     queue_url: Option<String>,
 
-    /// Says that the bucket and the queue are there for benchmarks
+    /// Confirms that the bucket and the queue are there for benchmarks
     #[arg(long, help_heading = "AWS")]
     write_and_delete: bool,
 }
 
-/// An SQS and S3, and what to use there.
+/// An SQS and S3, with the queue and bucket to use there.
 pub struct Place {
     pub sqs: aws_sdk_sqs::Client,
     pub s3: aws_sdk_s3::Client,
@@ -52,7 +52,7 @@ pub struct Place {
 
 const BUCKET: &str = "benchmark";
 const QUEUE: &str = "benchmark";
-/// Longer than any file takes: the loop written by hand does not keep its messages hidden.
+/// Longer than any file takes, because the loop written by hand does not keep its messages hidden.
 const HIDDEN_FOR: &str = "3600";
 
 impl Place {
@@ -68,8 +68,8 @@ impl Place {
         }
     }
 
-    /// A bucket and a queue that nobody has told of one another: the messages of a bucket that is being
-    /// filled must not mix with those of the benchmark.
+    /// Creates a bucket and a queue that are not connected, because notifications from filling the
+    /// bucket must not mix with the benchmark's messages.
     async fn embedded() -> Result<Self, Error> {
         let local = LocalAws::start(0, "of-another-bucket").await?;
         let (sqs, s3) = (local.aws().queue.client.clone(), local.aws().s3.clone());
@@ -91,7 +91,7 @@ impl Place {
         Self { sqs, s3, queue_url, bucket, endpoint_url, embedded: None }
     }
 
-    /// Or else somebody's messages would be processed, and deleted.
+    /// Otherwise the benchmark would process and delete other messages.
     async fn must_have_an_empty_queue(&self) -> Result<(), Error> {
         let names = [
             ApproximateNumberOfMessages,
@@ -107,7 +107,7 @@ impl Place {
         Ok(())
     }
 
-    /// Tells a program that is to be run of this place. What it logs is the default.
+    /// Sets a program's environment for this place, with the default log.
     pub fn tell(&self, program: &mut Command) {
         for name in ["SQS_QUEUE_NAME", "RUST_LOG", "LOG_FORMAT", "PALLETO_VISIBILITY_TIMEOUT"] {
             program.env_remove(name);
@@ -122,13 +122,13 @@ impl Place {
         }
     }
 
-    /// How many requests of each kind the embedded SQS has had, if it is that.
+    /// How many requests of each kind the embedded SQS has received.
     pub fn requests(&self) -> Option<BTreeMap<String, u64>> {
         self.embedded.as_ref().map(LocalAws::sqs_requests)
     }
 }
 
-/// Clients as the SDK makes them.
+/// Clients as the SDK makes them by default.
 pub async fn clients(endpoint_url: Option<&str>) -> (aws_sdk_sqs::Client, aws_sdk_s3::Client) {
     let mut config = aws_config::defaults(BehaviorVersion::latest());
     if let Some(url) = endpoint_url {
@@ -136,7 +136,7 @@ pub async fn clients(endpoint_url: Option<&str>) -> (aws_sdk_sqs::Client, aws_sd
     }
     let config = config.load().await;
     let s3 = aws_sdk_s3::config::Builder::from(&config)
-        // A bucket's name as part of the host's works at AWS, hardly anywhere else.
+        // AWS accepts the bucket's name as part of the host name. Hardly any other S3 does.
         .force_path_style(config.endpoint_url().is_some());
     (aws_sdk_sqs::Client::new(&config), aws_sdk_s3::Client::from_conf(s3.build()))
 }

@@ -1,4 +1,4 @@
-//! What was measured, as a Markdown table.
+//! Prints the measurements as a Markdown table.
 
 use std::fmt::Write;
 
@@ -10,13 +10,13 @@ const HEAD: &str = "\
 |---|---|---:|---:|---:|---:|---:|---:|
 ";
 
-/// The medians of all rounds; and the median of the rounds' ratios, since what else the machine does hits
-/// both runs of a round, but not all rounds.
+/// The medians of all rounds, and the median of the rounds' ratios, because other load on the machine
+/// affects both runs of a round, but not all rounds.
 pub fn markdown(measured: &[(Files, Vec<Round>)]) -> String {
     let mut table = String::from(HEAD);
     for (files, rounds) in measured {
         let count = f64::from(files.count);
-        #[allow(clippy::cast_precision_loss)] // Precise enough to be read.
+        #[allow(clippy::cast_precision_loss)] // Precise enough to read.
         let megabytes = count * files.bytes as f64 / 1e6;
         let mut add = |names: &str, of: fn(&Round) -> &Run| {
             let median = |value: &dyn Fn(&Run) -> Option<f64>, digits: usize| {
@@ -51,17 +51,17 @@ pub fn markdown(measured: &[(Files, Vec<Round>)]) -> String {
     table
 }
 
-#[allow(clippy::cast_precision_loss)] // Precise enough to be read.
+#[allow(clippy::cast_precision_loss)] // Precise enough to read.
 fn memory(run: &Run) -> Option<f64> {
     run.usage.map(|usage| usage.memory as f64)
 }
 
-#[allow(clippy::cast_precision_loss)] // There are not so many.
+#[allow(clippy::cast_precision_loss)] // The counts are small enough.
 fn requests(run: &Run) -> Option<f64> {
     run.requests.as_ref().map(|requests| requests.values().sum::<u64>() as f64)
 }
 
-/// `None` if one of them is.
+/// `None` if one of the values is `None`.
 fn median(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect::<Option<_>>()?;
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! `--check`: what it finds, what it says about that, and that it leaves everything as it was.
+//! `--check`: its findings, its report, and that it changes nothing.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::support::{World, step, text};
 
-/// What a check said: each line's mark and name, and the rest of it.
+/// The report: the mark and name of each line, and the rest of it.
 struct Checked {
     code: Option<i32>,
     lines: Vec<(String, String, String)>,
@@ -28,7 +28,7 @@ impl Checked {
     }
 }
 
-/// Runs it. The SQS and S3 that it uses are served by the test's very thread.
+/// Runs the check, while this test's thread serves its SQS and S3.
 async fn check(mut step: Command) -> Checked {
     step.arg("--check");
     let ended = tokio::task::spawn_blocking(move || step.output()).await.unwrap().unwrap();
@@ -45,7 +45,7 @@ async fn check(mut step: Command) -> Checked {
 }
 
 impl World {
-    /// Somebody who has set up nothing but an endpoint where nobody listens.
+    /// A command with no configuration except an endpoint at which no server listens.
     fn bare(&self) -> Command {
         let mut step = self.step(&["--endpoint-url", "http://127.0.0.1:9"]);
         step.env_clear().env("HOME", "/nowhere").env("AWS_EC2_METADATA_DISABLED", "true");
@@ -68,7 +68,7 @@ impl World {
         url
     }
 
-    /// Lets the bucket send, as AWS wants it.
+    /// Lets the bucket send, with a policy as AWS requires it.
     async fn let_bucket_send(&self) {
         let statement = json!({
             "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage",
@@ -90,7 +90,7 @@ async fn with_nothing_configured_all_is_well() {
     assert!(checked.says("Configuration").contains("embedded"));
 }
 
-/// Our own SQS and S3 have no STS.
+/// Our embedded SQS and S3 have no STS.
 #[tokio::test]
 async fn what_is_set_up_is_ok_and_what_could_be_better_is_a_warning() {
     let world = World::new().await;
@@ -129,7 +129,7 @@ async fn a_queue_with_settings_that_harm_is_warned_of() {
     assert_eq!(checked.code, Some(0));
     let settings = ["Long polling", "Visibility timeout", "Message retention", "Redrive policy"];
     assert_eq!(checked.with("warning")[1..], settings);
-    // What is said at the command line goes before what the queue says.
+    // The command line takes precedence over the queue's setting.
     for (timeout, mark) in [("29", "warning"), ("30", "ok"), ("3600", "ok"), ("3601", "warning")] {
         let checked = check(world.step(&["--visibility-timeout", timeout])).await;
         assert!(checked.with(mark).contains(&"Visibility timeout"), "{timeout}");
@@ -201,7 +201,7 @@ async fn a_bucket_that_tells_nobody_is_a_failure() {
     assert!(says.contains("s3:ObjectCreated:*") && says.contains(":queue"), "{says}");
 }
 
-/// Neither the messages nor their receive counts, which the redrive policy looks at.
+/// Neither the messages change nor their receive counts, on which the redrive policy depends.
 #[tokio::test]
 async fn it_changes_nothing() {
     let world = World::new().await;

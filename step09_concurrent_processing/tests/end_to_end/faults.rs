@@ -5,8 +5,7 @@ use testing::fault_proxy::FaultProxy;
 
 use super::support::{World, gzip, numbered_lines, text};
 
-/// Connections that break and services that are overloaded cost no file: none has failed, and none is
-/// received twice.
+/// Broken connections and overloaded services cost no file: none fails, and none is received twice.
 #[tokio::test]
 async fn what_passes_is_waited_out_and_no_file_fails() {
     let world = World::new().await;

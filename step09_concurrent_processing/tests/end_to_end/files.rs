@@ -1,4 +1,4 @@
-//! Files of many kinds, and what becomes of each of them and of its message.
+//! Files of many kinds, and the fate of each file and its message.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn independent_count(file: &Path) -> (u64, u64) {
     (count("grep -ac ."), count("wc -c"))
 }
 
-/// The gzip files that this machine has anyway, if it has any: the smaller ones of its manuals.
+/// The gzip files that this machine has anyway, if any: the smaller ones of its manuals.
 fn files_of_the_machine() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/usr/share/doc")];
     let mut files = Vec::new();
@@ -69,7 +69,7 @@ fn real_files_are_counted_as_zcat_and_grep_count_them() {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let path = file.to_string_lossy();
-        // Files of the same name in several folders have keys that are their paths.
+        // A file that shares its name with one in another folder has its path as its key.
         let result = results
             .get(&format!("packrat/data/{name}"))
             .or_else(|| results.get(&format!("packrat/data{path}")));
@@ -144,16 +144,17 @@ async fn good_files_are_counted_and_bad_ones_are_left_to_the_queue() {
 async fn messages_of_other_kinds_are_released_and_what_cannot_be_read_is_left() {
     let world = World::new().await;
     world.put("here", "x").await;
-    // Left: it may be meant for somebody, and a dead-letter queue can keep it.
+    // Left in the queue, because another program may understand it, and a dead-letter queue can
+    // keep it.
     world.send("this is not JSON").await;
     world.send(json!({ "hello": "world" })).await;
-    // Released: there is nothing to do.
+    // Released, because there is nothing to do.
     world.send(json!({ "Records": [] })).await;
     let mut removed = created("here");
     removed["eventName"] = "ObjectRemoved:Delete".into();
     world.send(json!({ "Records": [removed] })).await;
     world.send(json!({ "Records": [created("gone")] })).await;
-    // Done: wrapped, and twice the same object.
+    // Done: wrapped messages, which announce the same object twice.
     let sns = json!({ "Records": [created("here")] }).to_string();
     world.send(json!({ "Type": "Notification", "Message": sns })).await;
     world
@@ -179,7 +180,7 @@ async fn a_message_of_several_records_is_released_when_all_are_done() {
     let keys = ["one", "two", "three", "bad.gz"];
     let truncated = &gzip("text")[..15];
     let s3 = &world.local.aws().s3;
-    // Without telling the queue: the messages below do that.
+    // Switches the notifications off, because the messages below replace them.
     let nothing = aws_sdk_s3::types::NotificationConfiguration::builder().build();
     let configure = s3.put_bucket_notification_configuration().bucket(BUCKET);
     configure.notification_configuration(nothing).send().await.unwrap();
@@ -192,7 +193,7 @@ async fn a_message_of_several_records_is_released_when_all_are_done() {
     assert_eq!(world.results().len(), 3);
     world.until_messages(0, 0).await;
 
-    // One of them fails: the message comes back, although the others are done.
+    // One record fails, so the message comes back, although the other records are done.
     world.send(json!({ "Records": [created("bad.gz"), created("one"), created("two")] })).await;
     let ended = world.run_until_idle(&[]).await;
     assert_eq!(ended.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! What the step prints, in which form, and where.
+//! The step's output: its format, and where it goes.
 
 use std::io::{BufRead, BufReader};
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! The step as its users run it: a process, an SQS and an S3, and files.
+//! The step as its users run it: as a process, with an SQS and S3, and files.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -7,6 +7,6 @@ mod faults;
 mod files;
 mod logging;
 mod process;
-#[allow(dead_code)] // Some of it is for the tests of production alone.
+#[allow(dead_code)] // Only the tests in `production` use some of it.
 mod support;
 mod watching;

@@ -2,14 +2,14 @@
 
 use super::support::{Running, World, gzip, numbered_lines, results, step, text};
 
-/// 200 MB are counted in constant memory: what the process used at most is a fraction of that.
+/// Counting 200 MB takes constant memory: the process's peak is a fraction of that.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn memory_does_not_grow_with_a_file() {
     let world = World::new().await;
     world.put("large.gz", gzip(numbered_lines(2_000_000, 100))).await;
     let mut step = world.step(&[]);
-    // The SQS and S3 that it uses are served by this very thread.
+    // This thread serves the SQS and S3 that the process uses.
     let peak = tokio::task::spawn_blocking(move || {
         let running = Running::start(&mut step);
         running.until("Consumer processed large.gz");
@@ -22,7 +22,7 @@ async fn memory_does_not_grow_with_a_file() {
     assert_eq!(world.results()["large.gz"], (2_000_000, 200_000_000));
 }
 
-/// Whether it is in the middle of much work or of nothing, the end is an orderly one.
+/// The step ends in order, both under load and when idle.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
@@ -44,7 +44,7 @@ async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
         });
         let status = status.await.unwrap();
         assert_eq!(status.code(), Some(0));
-        // What is done is deleted, all else can be received by others: nothing is hidden.
+        // Finished messages are deleted, and all others can be received: none is hidden.
         let done = world.results().len();
         assert!(files == 0 || (1..files).contains(&done), "{done}");
         world.until_messages(files - done, 0).await;
@@ -96,7 +96,8 @@ async fn a_queue_that_is_not_there_is_an_error() {
     }
 }
 
-/// Only a queue or an endpoint makes it use a real SQS: not what else may lie about.
+/// Only a queue or an endpoint makes the step use a real SQS. Other variables in the environment do
+/// not.
 #[test]
 fn credentials_in_the_environment_do_not_make_it_use_aws() {
     let output = tempfile::TempDir::new().unwrap();

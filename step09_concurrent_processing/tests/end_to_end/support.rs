@@ -1,4 +1,4 @@
-//! An SQS and S3 of the test's own, and the step as a process that uses them.
+//! An SQS and S3 for one test, and the step as a process that uses them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -30,20 +30,20 @@ impl World {
         Self { local, output: TempDir::new().unwrap() }
     }
 
-    /// Puts a file into S3, which tells SQS of it.
+    /// Puts a file into S3, which notifies SQS.
     pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
         let put = self.local.aws().s3.put_object().bucket(BUCKET).key(key);
         put.body(content.into().into()).send().await.unwrap();
     }
 
-    /// Sends a message that S3 did not.
+    /// Sends a message of the test's own.
     pub async fn send(&self, body: impl ToString) {
         let queue = &self.local.aws().queue;
         let send = queue.client.send_message().queue_url(&queue.url);
         send.message_body(body.to_string()).send().await.unwrap();
     }
 
-    /// The step, about to use this SQS and S3.
+    /// The step, configured for this SQS and S3.
     pub fn step(&self, arguments: &[&str]) -> Command {
         let mut step = step(arguments);
         step.arg("--output")
@@ -59,7 +59,7 @@ impl World {
     /// Runs the step until nothing is left to do.
     pub async fn run_until_idle(&self, arguments: &[&str]) -> Output {
         let mut step = self.step(&[&["--until-idle"], arguments].concat());
-        // The SQS and S3 that it uses are served by this very thread.
+        // This thread serves the SQS and S3 that the step uses.
         let output = tokio::task::spawn_blocking(move || step.output()).await.unwrap().unwrap();
         println!("{}{}", text(&output.stdout), text(&output.stderr));
         output
@@ -70,7 +70,7 @@ impl World {
         results(self.output.path())
     }
 
-    /// How many messages can be received, and how many are hidden.
+    /// How many messages are visible, and how many are hidden.
     pub async fn messages(&self) -> (usize, usize) {
         let queue = &self.local.aws().queue;
         let attributes = queue.client.get_queue_attributes().queue_url(&queue.url);
@@ -82,7 +82,7 @@ impl World {
         (number(ApproximateNumberOfMessages), number(ApproximateNumberOfMessagesNotVisible))
     }
 
-    /// Waits until this many messages can be received, and this many are hidden.
+    /// Waits until this many messages are visible, and this many are hidden.
     pub async fn until_messages(&self, visible: usize, hidden: usize) {
         let found = async {
             loop {
@@ -118,7 +118,7 @@ pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
     std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap()).collect()
 }
 
-/// Lines of this length, no two alike, or they could be zipped better than any real ones.
+/// Lines of this length, all different, because equal lines would shrink more than any real ones.
 pub fn numbered_lines(count: usize, length: usize) -> Vec<u8> {
     let mut lines = Vec::with_capacity(count * length);
     for number in 0..count {
@@ -137,7 +137,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A process that does not outlive its test, and the lines that it prints.
+/// A process that ends with its test at the latest, and the lines that it prints.
 pub struct Running {
     pub child: Child,
     lines: Receiver<String>,
@@ -149,7 +149,7 @@ impl Running {
         let mut child = step.stderr(Stdio::inherit()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
-        // Reads on, whether or not anybody wants the lines: or the process would wait for that.
+        // Reads on even if the test needs no more lines, because otherwise the process would block.
         let reader = thread::spawn(move || {
             let mut log = String::new();
             for line in stdout.lines().map_while(Result::ok) {
@@ -163,7 +163,7 @@ impl Running {
         Self { child, lines, reader: Some(reader) }
     }
 
-    /// Waits until it prints a line with `wanted` in it, and returns that.
+    /// Waits until the process prints a line that contains `wanted`, and returns the line.
     pub fn until(&self, wanted: &str) -> String {
         let minute = Instant::now() + Duration::from_mins(1);
         let left = || minute.saturating_duration_since(Instant::now());
@@ -173,7 +173,7 @@ impl Running {
             .unwrap_or_else(|| panic!("it prints no {wanted:?}"))
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end.
     pub fn end(&mut self) -> ExitStatus {
         let minute = Instant::now() + Duration::from_mins(1);
         while Instant::now() < minute {
@@ -185,7 +185,7 @@ impl Running {
         panic!("it does not end");
     }
 
-    /// All that it printed, when it has ended.
+    /// Everything that the process printed, after it has ended.
     pub fn log(&mut self) -> String {
         self.reader.take().unwrap().join().unwrap()
     }

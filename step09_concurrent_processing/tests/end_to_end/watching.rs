@@ -1,4 +1,4 @@
-//! What it tells those who watch over it.
+//! Metrics and health checks.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::support::{Running, World, gzip};
 
-/// What is answered to a GET, head and body.
+/// The response to a GET request, head and body.
 fn get(address: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
@@ -36,7 +36,7 @@ async fn prometheus_is_told_what_was_done() {
         let address = line.rsplit('/').next().unwrap().to_owned();
         running.until("bad.gz failed");
         let health = get(&address, "/healthz");
-        // What is released is deleted a little later, together with others, and more is asked for.
+        // Released messages are deleted a little later, in a batch, and then more are asked for.
         let minute = Instant::now() + Duration::from_mins(1);
         loop {
             let metrics = get(&address, "/metrics");
@@ -50,7 +50,7 @@ async fn prometheus_is_told_what_was_done() {
     let (health, metrics) = watched.await.unwrap();
 
     assert!(health.starts_with("HTTP/1.1 200 OK") && health.ends_with("ok\n"), "{health}");
-    // One told of the bucket's being set up, and of no file.
+    // One of the messages is the s3:TestEvent, which announces no file.
     for (name, wanted) in [
         ("palleto_messages_received_total", 3.0),
         ("palleto_messages_failed_total", 1.0),

@@ -1,4 +1,4 @@
-//! Processes that are killed, and what the next one finds.
+//! Processes that are killed, and the state that the next process finds.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,8 @@ use super::support::Running;
 const ARGUMENTS: [&str; 7] =
     ["--until-idle", "--visibility-timeout", "2", "--wait", "3", "--max-demand", "10"];
 
-/// A process that was killed while it wrote can leave what it wrote under another name: no result.
+/// Removes files that a process was still writing when it was killed. They have names of their own,
+/// and are no results.
 fn remove_unfinished(scene: &Scene) {
     for file in fs::read_dir(scene.world.output.path()).unwrap() {
         let file = file.unwrap();
@@ -33,20 +34,20 @@ async fn killed_again_and_again_it_gets_everything_done() {
     let scene = Scene::with_files(500).await;
     for _kill in 0..12 {
         let mut running = scene.start(&ARGUMENTS);
-        // At first, there are about 30 lines; then 4 for each file.
+        // A run logs about 30 lines at first, and then 4 for each file.
         for _line in 0..random.random_range(1..120) {
             running.wait_for("");
         }
         running.child.kill().unwrap();
         running.wait_for_end();
         remove_unfinished(&scene);
-        // Whatever is there is whole, and right.
+        // Every result that exists is complete and correct.
         for (key, result) in scene.world.results() {
             assert_eq!(result, scene.expected[&key], "{key}");
         }
     }
     assert_ne!(scene.world.messages().await, (0, 0), "it was always killed in the middle");
-    // What the last one had becomes visible while this one waits.
+    // The last killed process's messages become visible while this process waits.
     assert_eq!(scene.start(&ARGUMENTS).wait_for_end().code(), Some(0));
     scene.assert_all_done().await;
 }

@@ -1,4 +1,4 @@
-//! A message stays hidden for as long as it is worked on, and not longer.
+//! A message stays hidden while it is being processed, and no longer.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
 use super::scene::{Ask, Scene, key_in, noise, until};
 
-/// The visibility timeout is over ten times while the first file is being downloaded and fourteen others
-/// wait for it, and nobody else gets any of them.
+/// The first download outlasts the visibility timeout ten times, while fourteen files wait for it. No
+/// other receiver gets any of the messages.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_receives_what_is_worked_on_or_waits_for_it() {
     let mut scene = Scene::new().await;
@@ -47,13 +47,13 @@ async fn nobody_else_receives_what_is_worked_on_or_waits_for_it() {
     };
     assert!(done.iter().all(first_time), "{done:?}");
 
-    // Ten and more renewals of 15 messages, and not in a request each.
+    // Ten or more renewals of 15 messages, in batches.
     let renewals = scene.told("ChangeMessageVisibilityBatch");
     let entries: usize = renewals.iter().map(|it| it["Entries"].as_array().unwrap().len()).sum();
     assert!(entries >= 10 * 15, "{entries}");
     assert!(entries >= 4 * renewals.len(), "{entries} in {} requests", renewals.len());
 
-    // What is deleted is not renewed any more.
+    // Deleted messages are not renewed.
     let mut deleted = HashSet::new();
     for (operation, body) in scene.proxy.told_sqs() {
         let body: Value = serde_json::from_slice(&body).unwrap();
@@ -68,7 +68,7 @@ async fn nobody_else_receives_what_is_worked_on_or_waits_for_it() {
     assert_eq!(deleted.len(), 15);
 }
 
-/// SQS cannot be reached for the renewals, and meanwhile somebody else receives the message.
+/// Renewals cannot reach SQS, and meanwhile another receiver gets the message.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_has_is_given_up() {
     let mut scene = Scene::new().await;
@@ -95,7 +95,7 @@ async fn what_somebody_else_has_is_given_up() {
     running.wait_for("can no longer be kept hidden");
     assert_eq!(running.wait_for_end().code(), Some(0));
 
-    // It has ended: nothing of it comes later.
+    // The work has ended, and nothing of it follows later.
     assert!(scene.world.results().is_empty());
     assert_eq!(scene.proxy.count("DeleteMessageBatch"), 0);
     let visibilities = scene
@@ -113,7 +113,7 @@ async fn what_somebody_else_has_is_given_up() {
     scene.assert_all_done().await;
 }
 
-/// The answer to a renewal never comes: it is asked again while there is time.
+/// The response to a renewal never comes, so the step retries while there is time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_that_hangs_is_tried_again_in_time() {
     let mut scene = Scene::new().await;
@@ -123,7 +123,7 @@ async fn a_renewal_that_hangs_is_tried_again_in_time() {
     assert_kept(&scene, "5").await;
 }
 
-/// It fails a few times, which is said once.
+/// Renewals fail a few times, but the log says so once.
 #[tokio::test(flavor = "multi_thread")]
 async fn renewals_that_fail_are_tried_again_in_time() {
     let mut scene = Scene::new().await;
@@ -135,7 +135,7 @@ async fn renewals_that_fail_are_tried_again_in_time() {
     assert_eq!(log.matches("Changing the visibility of messages works again").count(), 1);
 }
 
-/// Somebody else asks for messages all the while, and does not get any.
+/// Another receiver asks for messages all the time, and gets none.
 async fn assert_kept(scene: &Scene, timeout: &str) -> String {
     let mut running = scene.start(&["--visibility-timeout", timeout, "--pipelines", "1"]);
     scene.until_requests("GetObject", 1).await;

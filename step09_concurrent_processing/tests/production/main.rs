@@ -1,5 +1,5 @@
-//! Nothing is lost, and nothing is done by two at once: the step as a process, and between it and its
-//! SQS and S3 a proxy that breaks what passes through it.
+//! No file is lost, and no file is processed by two receivers at once. The step runs as a process,
+//! and a proxy between the step and its SQS and S3 injects faults.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -11,6 +11,6 @@ mod redelivery;
 mod requests;
 mod scene;
 mod stopping;
-#[allow(dead_code)] // Not all of it is of use here.
+#[allow(dead_code)] // These tests do not use all of it.
 #[path = "../end_to_end/support.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What breaks for a while, and is whole again: in the end, all is done, and the log says it once.
+//! Outages that pass: in the end, all files are done, and the log reports each outage once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::support::Running;
 const OPERATIONS: [&str; 4] =
     ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetObject"];
 const UNTIL_IDLE: [&str; 3] = ["--until-idle", "--wait", "1"];
-/// What is lost comes back before the queue is taken for empty.
+/// Lost messages come back before the step takes the queue for empty.
 const UNTIL_ALL_IS_BACK: [&str; 5] = ["--until-idle", "--visibility-timeout", "2", "--wait", "3"];
 
-/// It asks for more files than there are: a receive is always under way.
+/// The step asks for more files than there are, so that a receive is always in progress.
 fn eager() -> Vec<&'static str> {
     [&UNTIL_ALL_IS_BACK[..], &["--pipelines", "8", "--max-demand", "50"]].concat()
 }
 
-/// Each outage is one line, however often something was tried, and so is its end.
+/// The log has one line for each outage, however many retries there were, and one for its end.
 fn assert_said_once(log: &str) {
     let mut said: HashMap<_, (usize, usize)> = HashMap::new();
     for line in log.lines() {
@@ -31,10 +31,10 @@ fn assert_said_once(log: &str) {
     }
     assert!(!said.is_empty(), "there was an outage");
     for (what, (begun, ended)) in said {
-        // Four batches are on their way at the same time.
+        // Four batches are sent at the same time.
         let most = if what == "Deleting messages" { 4 } else { 1 };
         assert!(begun <= most, "{what} failed {begun} times");
-        // A download whose message is somebody else's by then does not go on.
+        // A download stops if another receiver has its message by then.
         assert!(begun == ended || what.starts_with("Downloading"), "{what}: {begun}, {ended}");
     }
 }
@@ -67,7 +67,7 @@ async fn no_token_is_valid() {
         scene.proxy.fault(operation, Status(403, "ExpiredToken"));
     }
     running.wait_for("Receiving from SQS failed");
-    // It is tried again and again, and that is not said.
+    // The step keeps retrying, but does not log that.
     let tried = scene.proxy.count("ReceiveMessage");
     scene.until_requests("ReceiveMessage", tried + 2).await;
     scene.proxy.clear();
@@ -86,7 +86,7 @@ async fn s3_wants_less_of_us() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqs_wants_less_of_us() {
     let mut scene = Scene::with_files(50).await;
-    // For renewals.
+    // Slow enough that its message needs renewals.
     let bytes = scene.put("slow.gz", &noise(1000)).await;
     scene.proxy.fault("GetObject slow.gz", Slow(bytes / 4));
     for operation in OPERATIONS.iter().filter(|&&it| it != "GetObject") {
@@ -130,7 +130,7 @@ async fn downloads_break_off() {
     assert!(log.contains("broke off at byte"), "{log}");
 }
 
-/// What is done and not deleted comes back meanwhile, and is not done again.
+/// Messages that are done but not deleted come back meanwhile. Their files are not processed again.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_can_be_deleted() {
     let scene = Scene::with_files(20).await;
@@ -142,11 +142,12 @@ async fn nothing_can_be_deleted() {
     assert_eq!(scene.proxy.count("GetObject"), 20);
 }
 
-/// Eight receives fail at the same time: that is one outage, and not eight, each longer than the last.
+/// Eight receives fail at the same time. They count as one outage, so the wait does not grow eight
+/// times.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_receives_fail_at_once() {
     let scene = Scene::with_files(100).await;
-    // When one has brought all it could, several are sent.
+    // After a receive with ten messages, the step sends several at once.
     scene.proxy.fault_times("ReceiveMessage", 1, Latency(Duration::ZERO));
     scene.proxy.fault_times("ReceiveMessage", 8, Status(403, "AccessDeniedException"));
     let arguments = [&UNTIL_IDLE[..], &["--pipelines", "1", "--max-demand", "100"]].concat();

@@ -1,5 +1,5 @@
-//! Files that cannot be processed: each is tried again later and later, until the queue puts its message
-//! aside.
+//! Files that cannot be processed. Each retry waits longer, until the queue moves the message to its
+//! dead-letter queue.
 
 use aws_sdk_sqs::types::QueueAttributeName::{QueueArn, RedrivePolicy};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use shared::local_aws::BUCKET;
 use super::scene::{Ask, Scene, noise, until};
 use super::support::{Running, gzip};
 
-/// A queue for messages that were received three times. Returns its URL.
+/// Creates a dead-letter queue for messages that were received three times. Returns its URL.
 async fn dead_letters(scene: &Scene) -> String {
     let queue = &scene.world.local.aws().queue;
     let created = queue.client.create_queue().queue_name("dead-letters").send().await.unwrap();
@@ -51,7 +51,7 @@ async fn what_fails_again_and_again_is_a_dead_letter() {
     assert_eq!(running.wait_for_end().code(), Some(0), "it was not to run until all was done");
     scene.assert_all_done().await;
 
-    // It is left alone for 1 second, for 2, and for 4. Then nobody is to receive it any more.
+    // The message waits for 1 second, for 2, and for 4. After that it must not be received again.
     let mut by_handle: Vec<_> = scene
         .told("ChangeMessageVisibilityBatch")
         .iter()

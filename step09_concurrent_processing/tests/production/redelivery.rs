@@ -1,4 +1,4 @@
-//! SQS delivers at least once: what is done already is not done again.
+//! SQS delivers at least once, so finished files are skipped.
 
 use testing::fault_proxy::Fault::ResetAfter;
 
@@ -27,14 +27,15 @@ async fn the_same_content_is_downloaded_once_and_another_one_again() {
     scene.world.put("file.gz", gzip("another\nline\n")).await;
     assert_eq!(run(), 2);
     assert_eq!(scene.world.results()["file.gz"], (2, 13));
-    // It comes once more: late, and of what is not there any more.
+    // The first message arrives again, late, and about content that was replaced.
     scene.world.send(message.body().unwrap()).await;
     run();
     assert_eq!(scene.world.results()["file.gz"], (2, 13));
     assert_eq!(scene.world.messages().await, (0, 0));
 }
 
-/// SQS answers, but the answer is lost: nobody has those messages until they become visible again.
+/// SQS answers, but the answer is lost. No receiver has those messages until they become visible
+/// again.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_a_lost_answer_come_back() {
     let scene = Scene::with_files(20).await;
@@ -46,7 +47,7 @@ async fn messages_of_a_lost_answer_come_back() {
     assert_eq!(scene.proxy.count("GetObject"), 20);
 }
 
-/// SQS deletes, but the answer is lost: to delete once more does no harm.
+/// SQS deletes, but the answer is lost. Deleting again does no harm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_whose_answer_is_lost_is_tried_again() {
     let scene = Scene::with_files(20).await;

@@ -1,4 +1,4 @@
-//! What it costs: how many requests, and how many messages are taken at once.
+//! The cost: how many requests are sent, and how many messages are taken at once.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ async fn a_file_takes_less_than_a_quarter_of_a_request_to_sqs() {
     assert_eq!(scene.proxy.count("GetObject"), 1000);
 }
 
-/// Three pipelines ask for twenty files each, and get no further: no more than that are taken.
+/// Three pipelines ask for twenty files each, and make no progress. The step takes no more messages
+/// than that.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_taken_than_is_asked_for() {
     let scene = Scene::with_files(200).await;
@@ -27,7 +28,8 @@ async fn no_more_is_taken_than_is_asked_for() {
     let running = scene.start(&["--visibility-timeout", "1000", "--max-demand", "20"]);
     scene.world.until_messages(140, 60).await;
     scene.until_requests("GetObject", 3).await;
-    // As many as can be asked for were received with as few requests as can be, several at a time.
+    // The step received all that it may ask for, with hardly more requests than necessary, several
+    // at a time.
     let receives = scene.proxy.count("ReceiveMessage");
     assert!((6..=9).contains(&receives), "{receives}");
     assert!(scene.proxy.most_at_once("ReceiveMessage") >= 2);

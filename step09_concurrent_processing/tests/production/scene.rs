@@ -19,7 +19,7 @@ use super::support::{Running, World, gzip};
 pub struct Scene {
     pub world: World,
     pub proxy: FaultProxy,
-    /// What is to come of the files that were put, by key.
+    /// The expected results of the files that were put, by key.
     pub expected: BTreeMap<String, (u64, u64)>,
 }
 
@@ -28,7 +28,7 @@ impl Scene {
         let world = World::new().await;
         let proxy = FaultProxy::start(world.local.endpoint_url()).await.unwrap();
         let scene = Self { world, proxy, expected: BTreeMap::new() };
-        // S3's greeting when it is told to tell the queue.
+        // Deletes the s3:TestEvent that S3 sends when its notification is configured.
         for greeting in scene.receive().await {
             scene.delete(&greeting).await;
         }
@@ -36,7 +36,7 @@ impl Scene {
         scene
     }
 
-    /// With so many small files, each unlike the others.
+    /// A scene with this many small files, all different.
     pub async fn with_files(count: usize) -> Self {
         let mut scene = Self::new().await;
         for number in 0..count {
@@ -45,7 +45,7 @@ impl Scene {
         scene
     }
 
-    /// Puts a file, zipped, and returns how large it is then.
+    /// Puts a file, zipped, and returns its zipped size.
     pub async fn put(&mut self, key: &str, content: &str) -> u64 {
         let zipped = gzip(content);
         let bytes = zipped.len() as u64;
@@ -55,7 +55,7 @@ impl Scene {
         bytes
     }
 
-    /// The step, about to use the SQS and S3 behind the proxy.
+    /// The step, configured for the SQS and S3 behind the proxy.
     pub fn step(&self, arguments: &[&str]) -> Command {
         let mut step = self.world.step(arguments);
         step.env("AWS_ENDPOINT_URL", self.proxy.endpoint_url());
@@ -66,7 +66,7 @@ impl Scene {
         Running::start(&mut self.step(arguments))
     }
 
-    /// All is done, as it should be, and once.
+    /// Asserts that every file has its result, and that no message is left.
     pub async fn assert_all_done(&self) {
         assert_eq!(self.world.results(), self.expected);
         let files = fs::read_dir(self.world.output.path()).unwrap().count();
@@ -74,7 +74,7 @@ impl Scene {
         assert_eq!(self.world.messages().await, (0, 0));
     }
 
-    /// The messages that can be received now, at most 10. They are hidden then.
+    /// Receives at most 10 messages, which are hidden from then on.
     pub async fn receive(&self) -> Vec<Message> {
         let queue = &self.world.local.aws().queue;
         let receive = queue.client.receive_message().queue_url(&queue.url);
@@ -88,7 +88,7 @@ impl Scene {
         delete.receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
     }
 
-    /// Somebody who has it lets others have it.
+    /// Makes a received message visible to other receivers.
     pub async fn give_back(&self, message: &Message) {
         let queue = &self.world.local.aws().queue;
         let change = queue.client.change_message_visibility().queue_url(&queue.url);
@@ -96,25 +96,25 @@ impl Scene {
         change.visibility_timeout(0).send().await.unwrap();
     }
 
-    /// What SQS was told by requests for this operation.
+    /// The bodies of the requests that SQS received for this operation.
     pub fn told(&self, operation: &str) -> Vec<Value> {
         let told = self.proxy.told_sqs().into_iter().filter(|(name, _)| name == operation);
         told.map(|(_, json)| serde_json::from_slice(&json).unwrap()).collect()
     }
 
-    /// Waits until so many requests for this operation have come.
+    /// Waits until this many requests for this operation have come.
     pub async fn until_requests(&self, operation: &str, count: usize) {
         let what = format!("{count} requests for {operation}");
         until(&what, async || self.proxy.count(operation) >= count).await;
     }
 
-    /// All that the step asked SQS for. What the tests ask for does not pass through the proxy.
+    /// All of the step's requests to SQS. The tests' own requests bypass the proxy.
     pub fn sqs_requests(&self) -> usize {
         self.proxy.told_sqs().len()
     }
 }
 
-/// Lines that can hardly be zipped.
+/// Lines that hardly shrink by zipping.
 pub fn noise(lines: usize) -> String {
     let mut random = StdRng::seed_from_u64(1);
     let mut noise = String::with_capacity(lines * 33);
@@ -124,7 +124,7 @@ pub fn noise(lines: usize) -> String {
     noise
 }
 
-/// What S3 says of an object.
+/// The record about the object, as S3 sends it.
 pub fn record_in(message: &Message) -> Value {
     let mut body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
     body["Records"][0].take()
@@ -135,7 +135,7 @@ pub fn key_in(message: &Message) -> String {
     record_in(message)["s3"]["object"]["key"].as_str().unwrap().to_owned()
 }
 
-/// Waits until this holds.
+/// Waits until the condition holds.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let held = async {
         while !holds().await {
@@ -145,7 +145,7 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     assert!(timeout(Duration::from_mins(1), held).await.is_ok(), "waited in vain: {what}");
 }
 
-/// What is asked of a process. The SQS and S3 that it uses are served meanwhile.
+/// Controls a process, while the runtime keeps serving its SQS and S3.
 pub trait Ask {
     fn wait_for(&self, wanted: &str);
     fn wait_for_end(&mut self) -> ExitStatus;

@@ -1,4 +1,4 @@
-//! The end on request: what is done is deleted, and all else can be received by others at once.
+//! Stopping on request: finished messages are deleted, and all others can be received at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn a_second_signal_is_the_end_at_once() {
     scene.world.until_messages(1, 0).await;
 }
 
-/// The one is begun, and is finished. The other one is not.
+/// One file has been begun, and is finished. The other one is not begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_two_files_is_not_deleted_for_one_of_them() {
     let mut scene = Scene::new().await;
@@ -90,7 +90,7 @@ async fn a_message_of_two_files_is_not_deleted_for_one_of_them() {
     assert_eq!(scene.proxy.count("GetObject"), 2, "what is done is not downloaded again");
 }
 
-/// SQS does not delete anything: what is done will come back, and whoever looks at the log is told.
+/// SQS deletes nothing, so finished messages will come back. The log says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_deleted_in_the_end_is_counted_in_the_log() {
     let scene = Scene::with_files(5).await;

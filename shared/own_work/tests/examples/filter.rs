@@ -19,7 +19,7 @@ async fn the_errors_are_in_a_new_object_and_that_is_not_filtered_in_its_turn() {
     let world = World::new().await;
     let (mut all, mut errors) = (String::new(), String::new());
     for number in 0..100_000_u64 {
-        // Every seventh, and hardly to be zipped.
+        // Every seventh line is an error, and the lines hardly shrink by zipping.
         let noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let level = if number % 7 == 0 { "error" } else { "info" };
         let line = format!("{{\"level\": \"{level}\", \"text\": \"an error ä {noise:016x}\"}}\n");
@@ -45,7 +45,7 @@ async fn the_errors_are_in_a_new_object_and_that_is_not_filtered_in_its_turn() {
     assert_eq!(results[keys[1]]["kept_lines"], 0);
     world.assert_queue_is_empty().await;
 
-    // Once more, as if the result were lost.
+    // Runs again, as if the result had been lost.
     world.put("app/1.jsonl.gz", gzip(&all)).await;
     let (is_well, _) = world.run(FILTER, "other-output").await;
     assert!(is_well);

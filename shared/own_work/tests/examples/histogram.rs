@@ -4,7 +4,7 @@ use super::world::{World, gzip};
 
 const HISTOGRAM: &str = env!("CARGO_BIN_EXE_histogram");
 
-/// So many lines of each status, mixed.
+/// This many lines of each status, mixed.
 fn access_log(statuses: &[(u16, usize)]) -> String {
     let mut lines = Vec::new();
     for (status, count) in statuses {
@@ -14,7 +14,7 @@ fn access_log(statuses: &[(u16, usize)]) -> String {
                 number % 256,
                 number * 7,
             );
-            // Apart from its neighbours in the end.
+            // Sorting by this number separates neighbours.
             lines.push((number * 1_000_003 % 1009, line));
         }
     }

@@ -1,4 +1,4 @@
-//! Each example as a process, on files whose counts are known.
+//! Each example as a process, with files whose counts are known.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 

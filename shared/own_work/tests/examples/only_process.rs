@@ -1,9 +1,9 @@
-//! An example is step 9 with another `process`, and nothing else of it is changed.
+//! An example is step 9 with another `process`, and otherwise unchanged.
 
 use std::fs;
 use std::path::Path;
 
-/// The lines of step 9's consumer, but for `process`, what is imported, and what the file says of itself.
+/// The lines of step 9's consumer, without `process`, imports, and the comment at the top.
 fn lines_around_process(consumer: &str) -> Vec<&str> {
     let begin = consumer.find("    /// Your own work").expect("step 9 marks the place");
     let (before, rest) = consumer.split_at(begin);

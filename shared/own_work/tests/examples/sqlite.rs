@@ -8,7 +8,7 @@ use super::world::{World, ended, gzip};
 
 const SQLITE: &str = env!("CARGO_BIN_EXE_sqlite");
 
-/// A row for each number, with what makes CSV more than a line's parts between commas.
+/// A row for each number, with quotes and commas, so that splitting at commas is not enough.
 fn csv(numbers: std::ops::Range<i64>) -> String {
     let mut csv = "station,time,celsius\n".to_owned();
     for number in numbers {
@@ -18,7 +18,7 @@ fn csv(numbers: std::ops::Range<i64>) -> String {
     csv
 }
 
-/// How many files and rows there are, how many stations, and the sum of the temperatures.
+/// The number of files, rows and stations, and the sum of the temperatures.
 fn found(world: &World) -> (i64, i64, i64, f64) {
     let database = Connection::open(world.path("readings.sqlite")).unwrap();
     let files = database.query_row("SELECT count(*) FROM file", (), |row| row.get(0)).unwrap();
@@ -42,13 +42,13 @@ async fn all_rows_are_there_and_once_however_often_a_file_is_processed() {
     assert_eq!(results["one.csv.gz"]["row_count"], 2500);
     assert_eq!(results["two.csv"], json!({ "byte_size": csv(2501..3001).len(), "row_count": 500 }));
 
-    // The result was lost, or the program was killed before it was written: the work is done once more.
+    // The result was lost, or the program was killed before writing it, so the work is done again.
     world.put("one.csv.gz", gzip(csv(1..2501))).await;
     let (is_well, log) = world.run(SQLITE, "other-output").await;
     assert!(is_well && log.contains("Processed 1 files"), "{log}");
     assert_eq!(found(&world), all);
 
-    // Another content is another version.
+    // Different content is a different version.
     world.put("two.csv", csv(0..10)).await;
     let (is_well, _) = world.run(SQLITE, "output").await;
     assert!(is_well);
@@ -85,7 +85,8 @@ async fn a_file_with_a_bad_row_is_put_aside_at_once_and_none_of_its_rows_are_the
     world.assert_queue_is_empty().await;
 }
 
-/// A transaction that is begun when the program has to end is undone, and done in full the next time.
+/// A transaction in progress when the program has to stop is rolled back, and done in full the next
+/// time.
 #[cfg(unix)]
 #[tokio::test]
 async fn work_that_is_dropped_half_way_leaves_nothing_behind() {
@@ -97,7 +98,7 @@ async fn work_that_is_dropped_half_way_leaves_nothing_behind() {
     example.args(["--stop-limit", "0"]);
     let child = example.spawn().unwrap();
     let id = child.id().to_string();
-    // It has begun: the database is there.
+    // Once the database exists, the work has begun.
     while !world.path("readings.sqlite").exists() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

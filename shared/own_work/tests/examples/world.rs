@@ -1,4 +1,4 @@
-//! An SQS and S3 of the test's own, with a dead-letter queue, and an example as a process that uses them.
+//! An SQS and S3 for one test, with a dead-letter queue, and an example as a process that uses them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub struct World {
     local: LocalAws,
     dead_letters: String,
-    /// For results, and whatever else an example writes.
+    /// For results and the other files of an example.
     pub folder: TempDir,
 }
 
@@ -40,8 +40,8 @@ impl World {
         &self.local.aws().s3
     }
 
-    /// Puts a file into S3, which tells SQS of it. If it is there already, that is a message more for the same
-    /// content, as when SQS delivers a message twice.
+    /// Puts a file into S3, which notifies SQS. Putting the same content again adds another message about it,
+    /// as when SQS delivers a message twice.
     pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
         let put = self.s3().put_object().bucket(BUCKET).key(key);
         put.body(content.into().into()).send().await.unwrap();
@@ -57,7 +57,7 @@ impl World {
         list.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect()
     }
 
-    /// An example, about to write its results to a folder of this name, and to end when all is done.
+    /// An example that writes its results to a folder of this name, and ends when all files are done.
     pub fn example(&self, program: &str, output: &str) -> Command {
         let mut example = Command::new(program);
         for name in ["SQS_QUEUE_NAME", "RUST_LOG", "LOG_FORMAT", "PALLETO_CLOCK"] {
@@ -78,12 +78,12 @@ impl World {
         example
     }
 
-    /// Runs an example until nothing is left to do. Returns whether no file failed, and what it logged.
+    /// Runs an example until nothing is left to do. Returns whether no file failed, and the log.
     pub async fn run(&self, program: &str, output: &str) -> (bool, String) {
         ended(self.example(program, output)).await
     }
 
-    /// The results in a folder of this name, by key, without what step 9 adds to them.
+    /// The results in a folder of this name, by key, without the fields that step 9 adds.
     pub fn results(&self, output: &str) -> BTreeMap<String, Value> {
         let files = fs::read_dir(self.path(output)).unwrap();
         let results = files.map(|file| {
@@ -113,7 +113,7 @@ impl World {
         (body, ["reason", "bucket", "key"].map(attribute))
     }
 
-    /// Nothing is left to be received, now or later.
+    /// Asserts that no message can be received, now or later.
     pub async fn assert_queue_is_empty(&self) {
         let queue = &self.local.aws().queue.url;
         assert_eq!(self.receive(queue).await.len(), 0);
@@ -130,7 +130,7 @@ impl World {
     }
 }
 
-/// Waits for the end of an example. The SQS and S3 that it uses are served meanwhile.
+/// Waits for an example to end, while this task keeps serving its SQS and S3.
 pub async fn ended(mut example: Command) -> (bool, String) {
     let output = tokio::task::spawn_blocking(move || example.output()).await.unwrap().unwrap();
     let Output { status, stdout, stderr } = output;

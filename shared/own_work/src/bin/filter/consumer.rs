@@ -83,7 +83,7 @@ struct Entry {
     level: String,
 }
 
-/// The keys of the new objects begin with this.
+/// The prefix of the new objects' keys.
 const PREFIX: &str = "errors/";
-/// Zipped bytes stay in memory until there are this many.
+/// Zipped bytes are written to the file when there are this many.
 const BUFFER: usize = 64 * 1024;

@@ -75,7 +75,7 @@ struct Row {
     celsius: f64,
 }
 
-/// SQLite waits for the disk. On a thread of its own, because other tasks would wait with it.
+/// Runs on a thread of its own, because SQLite waits for the disk, and other tasks would wait with it.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -84,7 +84,7 @@ async fn blocking<T: Send + 'static>(
 
 fn open() -> rusqlite::Result<Connection> {
     let database = Connection::open(env::var("DATABASE").as_deref().unwrap_or("readings.sqlite"))?;
-    // This long, it waits for a connection that commits.
+    // How long it waits while another connection commits.
     database.busy_timeout(Duration::from_mins(1))?;
     database.execute_batch(
         "CREATE TABLE IF NOT EXISTS file (
@@ -99,8 +99,8 @@ fn open() -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
-/// Puts rows where only this connection sees them. Other connections can commit meanwhile. SQLite deletes them when
-/// the connection is dropped.
+/// Puts rows where only this connection sees them, so that other connections can commit meanwhile. SQLite deletes
+/// the rows when the connection is dropped.
 fn insert(mut database: Connection, rows: &[Row]) -> rusqlite::Result<Connection> {
     let transaction = database.transaction()?;
     let mut insert = transaction.prepare("INSERT INTO staged VALUES (?1, ?2, ?3)")?;

@@ -3,8 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Any error, for `main` to return: it is printed in one line with its causes, and the exit code is
-/// 1.
+/// Any error, for `main` to return: printed in one line with its causes, with exit code 1.
 ///
 /// ```
 /// let error: shared::Error = "seven".parse::<u8>().unwrap_err().into();

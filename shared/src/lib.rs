@@ -1,4 +1,4 @@
-//! What the nine steps share: the demand-driven [`stage`]s, [`logging`], and SQS and S3.
+//! The code that the nine steps share: the demand-driven [`stage`]s, [`logging`], and SQS and S3.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -72,7 +72,7 @@ pub fn init_with_watch() -> Result<(), UsageError> {
     init_with("")
 }
 
-/// Like [`init`], for a program that parses its own arguments. `log_format` is `full` or `json`. If it is `None`,
+/// Like [`init`], for a program that parses its own arguments. `log_format` is `full` or `json`. If it is empty,
 /// `LOG_FORMAT` decides.
 ///
 /// # Errors

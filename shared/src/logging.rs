@@ -35,8 +35,8 @@ pub fn init(format: &str) {
     let log = match chosen {
         "full" => log.with_timer(Time).boxed(),
         "json" => {
-            // On a paused clock, the log also says when a stage begins and ends to handle something, because
-            // the pictures are drawn from it.
+            // On a paused clock, the log also says when a stage begins to handle something and when it is
+            // done, because the pictures are drawn from the log.
             let paused = clock::paused().is_some();
             let spans = if paused { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE };
             let log = log.json().flatten_event(true).with_span_list(true);
@@ -127,7 +127,7 @@ fn only_the_message() -> impl for<'w> FormatFields<'w> {
 /// Writes something to standard output.
 type Writes<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
-/// Clears a place in the terminal for something to be written.
+/// Makes room in the terminal for a write.
 static MAKE_ROOM: OnceLock<fn(Writes<'_>) -> io::Result<()>> = OnceLock::new();
 
 /// From now on, `make_room` wraps each write. Only the first call has an effect.

@@ -15,8 +15,7 @@ impl Signals {
         Self { interrupt: listen(interrupt), terminate: listen(terminate) }
     }
 
-    /// Waits for the next signal, or until `quit` is done. Returns the exit code of a program that ends because of
-    /// it.
+    /// Waits for the next signal, or until `quit` is done. Returns the exit code with which the program then ends.
     pub(crate) async fn next(&mut self, quit: impl Future<Output = ()>) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => 130,

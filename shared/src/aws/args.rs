@@ -111,7 +111,7 @@ impl AwsArgs {
     }
 
     /// Sets up logging, then connects to the SQS and S3 that the arguments select, or starts and fills
-    /// the embedded ones. Logs which, in one line.
+    /// the embedded ones. Logs in one line which of the two it uses.
     ///
     /// # Errors
     ///

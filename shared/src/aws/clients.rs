@@ -79,8 +79,8 @@ const S3_STALL: Duration = Duration::from_secs(20);
 const STS_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The configuration from the SDK's standard chain: environment, profile, IAM role. It may be
-/// incomplete.
+/// The configuration from the SDK's standard chain: environment, profile, IAM role. It may
+/// be incomplete.
 #[derive(Debug)]
 pub(crate) struct Configured {
     config: SdkConfig,

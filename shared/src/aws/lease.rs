@@ -126,10 +126,10 @@ struct Change {
     tries: u32,
 }
 
-/// After this many attempts a message is not given back. It becomes visible when its timeout ends.
+/// The keeper tries this many times to give a message back. Then the message becomes visible by itself
+/// when its timeout ends.
 const TRIES: u32 = 5;
-/// The timeout of a request: a later response is not expected. A lease must outlast one timeout and a
-/// retry.
+/// How long a request may take before its response counts as lost. A lease must outlast that, and a retry.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 impl Keeper {

@@ -24,7 +24,7 @@ pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let code = error.code().unwrap_or_default();
-            let is_down = status >= 500 && status != 501; // 501 means that it is not implemented.
+            let is_down = status >= 500 && status != 501; // 501 (Not Implemented) does not pass.
             is_down || status == 429 || TRANSIENT.contains(&code) || code.contains("Throttl")
         }
         _ => false,

@@ -50,8 +50,8 @@ fn other_region(region: &str, endpoint: Option<&str>, queue_url: Option<&str>) -
     (in_url != region).then_some(in_url)
 }
 
-/// Asks STS for the identity. A failure is only a warning, because an endpoint may have no STS and a
-/// network may not reach it.
+/// Asks STS for the identity. The program works without the answer, because an endpoint may have no STS
+/// and a network may not reach it. Only credentials that STS refuses are a failure.
 async fn whose(configured: &Configured, report: &mut Report) -> bool {
     match configured.sts().get_caller_identity().send().await {
         Ok(identity) => {
@@ -85,8 +85,7 @@ async fn whose(configured: &Configured, report: &mut Report) -> bool {
     true
 }
 
-/// Whether the error means that the credentials are invalid. A missing permission is a different
-/// case.
+/// Whether the error means that the credentials are invalid. A missing permission is something else.
 fn is_refused(code: &str) -> bool {
     let codes = [
         "ExpiredToken",

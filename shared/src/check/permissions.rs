@@ -2,8 +2,8 @@
 //! arguments that make it fail.
 //!
 //! - `DeleteMessage` and `ChangeMessageVisibility` are sent with a receipt handle that SQS never gave.
-//!   With the permission, SQS reports an invalid handle (`ReceiptHandleIsInvalid`). Some services that
-//!   speak SQS's protocol accept the handle silently.
+//!   A program with the permission is told that the handle is not valid (`ReceiptHandleIsInvalid`). Some
+//!   services that speak SQS's protocol accept the handle silently.
 //! - `ReceiveMessage` asks for 11 messages, which is one more than SQS gives
 //!   (`InvalidParameterValue`). Even a receive with a visibility timeout of 0 would count as one of the
 //!   attempts that a redrive policy allows.

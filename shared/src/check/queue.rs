@@ -145,7 +145,7 @@ async fn redrive(
 }
 
 /// The dead-letter queue's ARN, and how many times a message is received before it goes there. The
-/// policy has that as a number or as a string.
+/// policy has this count as a number or as a string.
 fn redrive_policy(policy: &str) -> Option<(String, u64)> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     let target = policy.get("deadLetterTargetArn")?.as_str()?;

@@ -27,7 +27,7 @@ impl Report {
         error!(mark = "failed", check, "failed   {check}: {}", line(says));
     }
 
-    /// Not checked, because it depends on a check that failed.
+    /// Not checked, because that would need facts that are not known.
     pub(super) fn skipped(&mut self, check: &str, says: impl AsRef<str>) {
         info!(mark = "skipped", check, "skipped  {check}: {}", line(says));
     }

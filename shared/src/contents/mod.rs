@@ -28,8 +28,8 @@ use unzip::{GZIP, Unzip};
 ///
 /// - [`next`](Self::next) returns the next bytes, at most 64 KiB. It is the fastest.
 /// - [`next_line`](Self::next_line) returns the next line as text.
-/// - [`AsyncBufRead`](tokio::io::AsyncBufRead) and [`AsyncRead`](tokio::io::AsyncRead), which csv-async, tokio's
-///   [`lines`](tokio::io::AsyncBufReadExt::lines), tokio-util's codecs, and others take.
+/// - [`AsyncBufRead`](tokio::io::AsyncBufRead) and [`AsyncRead`](tokio::io::AsyncRead) are the input of csv-async,
+///   tokio's [`lines`](tokio::io::AsyncBufReadExt::lines), tokio-util's codecs, and others.
 ///
 /// Bytes are unzipped when they are requested. Unzipping takes processor time, so the contents let other tasks of
 /// the thread run in between. They [count](Self::line_count) the lines and bytes that they return.

@@ -1,4 +1,4 @@
-//! Reads what the stages trace, and passes it on to the model.
+//! Reads the stages' traces, and passes them on to the model.
 
 use std::sync::Arc;
 use std::{fmt, thread};

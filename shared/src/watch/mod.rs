@@ -1,8 +1,8 @@
-//! `--watch`: shows in the terminal what the stages do while they do it.
+//! `--watch`: shows the stages at work in the terminal.
 //!
 //! | file | content |
 //! |---|---|
-//! | [`mod@layer`] | reads what the stages trace |
+//! | [`mod@layer`] | reads the stages' traces |
 //! | [`model`] | the events that each stage waits for and holds |
 //! | [`server`] | the server's loops, from the fields of the steps' log lines |
 //! | [`meter`] | counts events, in total and lately |
@@ -72,8 +72,7 @@ struct Shared {
     panics: Mutex<VecDeque<String>>,
 }
 
-/// Shows the stages from now on. Must be called before logging is set up. A second call changes
-/// nothing.
+/// Shows the stages from now on. It must be called before logging is set up. A second call changes nothing.
 ///
 /// # Errors
 ///

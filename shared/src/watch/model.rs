@@ -134,7 +134,7 @@ impl Model {
         self.log.push_back(line.into());
     }
 
-    /// The stages that ask nobody: the producers.
+    /// The stages that ask no other stage: the producers.
     pub(super) fn producers(&self) -> Vec<&Stage> {
         let asks = |stage: &Stage| self.links.iter().any(|link| link.consumer == stage.task);
         in_order(self.stages.iter().filter(|stage| !asks(stage)).collect())

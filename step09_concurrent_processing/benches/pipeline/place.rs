@@ -20,7 +20,7 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "URL", requires = "bucket", help_heading = "AWS")]
     endpoint_url: Option<String>,
 
-    /// Your bucket for benchmarks; its folder palleto-benchmark is written to, and deleted
+    /// Your bucket for benchmarks; files in its folder palleto-benchmark are written and deleted
     #[arg(
         long,
         value_name = "NAME",

@@ -96,8 +96,8 @@ async fn a_queue_that_is_not_there_is_an_error() {
     }
 }
 
-/// Only a queue or an endpoint makes the step use a real SQS. Other variables in the environment do
-/// not.
+/// Only a queue or an endpoint makes the step use a real SQS. Other variables in the
+/// environment do not.
 #[test]
 fn credentials_in_the_environment_do_not_make_it_use_aws() {
     let output = tempfile::TempDir::new().unwrap();

@@ -142,8 +142,7 @@ async fn nothing_can_be_deleted() {
     assert_eq!(scene.proxy.count("GetObject"), 20);
 }
 
-/// Eight receives fail at the same time. They count as one outage, so the wait does not grow eight
-/// times.
+/// Eight receives fail at the same time. They count as one outage, so the wait grows only once.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_receives_fail_at_once() {
     let scene = Scene::with_files(100).await;

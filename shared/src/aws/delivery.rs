@@ -67,7 +67,7 @@ impl InFlight {
     /// Takes the messages of a receive, and returns the events that they announce.
     ///
     /// A message that announces no new object is released at once. A message that cannot be read stays in the
-    /// queue, which delivers it again or moves it to its dead-letter queue. Both are logged.
+    /// queue, which delivers it again or moves it to its dead-letter queue. The log says so.
     pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
         let messages = messages.unwrap_or_default();
         if messages.is_empty() {

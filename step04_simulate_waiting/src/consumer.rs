@@ -21,7 +21,7 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, events: Vec<Event>) {
         info!("Consumed: {}", events.join(", "));
-        // Work takes its time. Until it is done, nothing more is asked for.
+        // Stands for work that takes time. The consumer asks for more when it is done.
         sleep(Duration::from_secs(1)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Demand in, events out: those that the server's loop enqueues.
+//! Demand in, events out: the events that the server's loop enqueues.
 
 use shared::stage::{self, Producer, ProducerHandle};
 use tracing::info;
@@ -7,13 +7,13 @@ use crate::server::{Event, Server};
 
 pub struct SqsProducer {
     server: Server,
-    /// This very stage: where the server is to send the events.
+    /// A handle of this stage, so that the server knows where to send the events.
     me: ProducerHandle<Self>,
-    /// Asked for by the consumer, and not found yet.
+    /// How many events the consumer has asked for and the server has not found.
     pending: usize,
 }
 
-/// What can be cast to the producer.
+/// The messages of the producer.
 pub enum Message {
     Enqueue(Vec<Event>),
 }
@@ -38,7 +38,7 @@ impl Producer for SqsProducer {
 
     async fn handle_demand(&mut self, demand: usize) -> Vec<Event> {
         info!("SQS.Producer handling demand of {demand}");
-        // 3 asked for and unmet, 10 more asked: ask for 13.
+        // With 3 still missing and 10 more wanted, 13 are missing.
         self.pending += demand;
         info!("Asking for {} events", self.pending);
         self.server.pull(demand, &self.me);

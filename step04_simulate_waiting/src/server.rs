@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::producer::SqsProducer;
 
-/// One event. Later steps find it in a queue.
+/// One event. Later steps find their events in a queue.
 pub type Event = &'static str;
 
 pub struct Server {
@@ -25,7 +25,7 @@ impl Server {
         Self { looping: None }
     }
 
-    /// Starts to look for `demand` events, which the producer will be sent. Does not wait for them.
+    /// Starts to look for `demand` events and to send them to the producer, and does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
         let running = self.looping.take().filter(|running| !running.is_finished());
         info!("There are currently {} servers looping", running.iter().count());

@@ -40,7 +40,7 @@ impl Server {
         Self { queue: queue.clone(), looping: None }
     }
 
-    /// Starts to look for `demand` more events, which the producer will be sent. Does not wait for them.
+    /// Starts to look for `demand` more events and to send them to the producer. Does not wait for them.
     pub fn pull(&mut self, demand: usize, producer: &ProducerHandle<SqsProducer>) {
         let running = self.looping.take().filter(|(task, _)| !task.is_finished());
         info!("There are currently {} servers looping", running.iter().count());

@@ -1,14 +1,14 @@
-//! What a producer emitted and nobody has asked for yet.
+//! The events that a producer has emitted and that no consumer has asked for yet.
 
 use std::collections::VecDeque;
 
 /// Which events a full buffer keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
-    /// The newest: the oldest are discarded.
+    /// Keeps the newest events, and discards the oldest.
     #[default]
     Last,
-    /// The oldest: the newest are discarded.
+    /// Keeps the oldest events, and discards the newest.
     First,
 }
 
@@ -29,7 +29,7 @@ impl<T> Buffer<T> {
         self.events.len()
     }
 
-    /// Adds the newest events; returns how many had to be discarded.
+    /// Adds the newest events. Returns how many events had to be discarded.
     pub(super) fn store(&mut self, events: impl IntoIterator<Item = T>) -> usize {
         self.events.extend(events);
         let discarded = self.events.len().saturating_sub(self.size);

@@ -17,27 +17,27 @@ use super::mailbox::Message;
 use super::message::SubscriptionId;
 use super::worker::panic_message;
 
-/// What becomes of a consumer supervisor's task that panics.
+/// Decides whether a consumer supervisor restarts a task that panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
-    /// It is given up, and its event counts as handled.
+    /// The supervisor gives the task up, and counts its event as handled.
     #[default]
     Temporary,
-    /// It is started again, with the same event. After more than 3 restarts in 5 seconds, of all tasks
-    /// together, the consumer supervisor itself crashes.
+    /// The supervisor starts the task again, with the same event. It crashes itself after more than
+    /// 3 restarts in 5 seconds, counted over all its tasks.
     Transient,
 }
 
-/// One task per event. An event is handled when its task has ended, and not before: so there are never
-/// more tasks than `max_demand`.
+/// Starts one task per event. An event counts as handled only when its task has ended, so there are
+/// never more tasks than `max_demand`.
 pub(super) struct TaskPerEvent<T, F> {
     common: Arc<Common<T, F>>,
-    /// They end with the stage: at once if it is killed, and when they are done if it is stopped, even
-    /// if their producer has long ended.
+    /// The tasks end with the stage: at once if the stage is killed, and when their work is done if
+    /// it is stopped. That holds even if their producer ended long ago.
     tasks: JoinSet<()>,
 }
 
-/// What all tasks need.
+/// The data that all tasks share.
 struct Common<T, F> {
     name: Arc<str>,
     me: UnboundedSender<Message<T, Infallible, Infallible>>,
@@ -73,7 +73,7 @@ where
     const TELLS_WHEN_HANDLED: bool = true;
 
     async fn events(&mut self, id: SubscriptionId, events: Vec<T>) -> Vec<Infallible> {
-        while self.tasks.try_join_next().is_some() {} // Those that are done.
+        while self.tasks.try_join_next().is_some() {} // Forget the tasks that have ended.
         for event in events {
             self.tasks.spawn(run(self.common.clone(), id, event));
         }
@@ -82,7 +82,7 @@ where
 
     /// # Panics
     ///
-    /// If its tasks failed too often: that is how it crashes itself.
+    /// If its tasks failed too often, because a panic is how the stage crashes itself.
     async fn finish(&mut self) {
         while self.tasks.join_next().await.is_some() {}
         self.common.check();
@@ -99,7 +99,8 @@ impl<T, F> Common<T, F> {
     }
 }
 
-/// Runs the task of one event to its end, however often it takes.
+/// Runs the task of one event until it ends. A task that panics starts again if the settings allow
+/// it.
 async fn run<T, F, Task>(common: Arc<Common<T, F>>, id: SubscriptionId, event: T)
 where
     T: Clone,
@@ -107,7 +108,7 @@ where
     Task: Future<Output = ()>,
 {
     loop {
-        // To start the task may panic, too.
+        // The call of `start` may panic too, so it belongs to the future that catches panics.
         let task = async { (common.start)(event.clone()).await };
         let Err(panic) = AssertUnwindSafe(task).catch_unwind().await else { break };
         error!(stage = %common.name, "a task of {} crashed: {}", common.name, panic_message(&*panic));
@@ -119,6 +120,7 @@ where
             break;
         }
     }
-    // If the stage has ended, nobody asks for more.
+    // If the stage has ended, this fails. That does no harm, because the stage asks for nothing
+    // more.
     let _ = common.me.send(Message::Handled(id));
 }

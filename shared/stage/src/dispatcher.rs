@@ -1,4 +1,5 @@
-//! A producer's side of its subscriptions: who has asked for how much, and who is served next.
+//! A producer's side of its subscriptions: how much each consumer has asked for, and which one is
+//! served next.
 
 use std::sync::Arc;
 
@@ -7,21 +8,21 @@ use tracing::trace;
 use super::buffer::Buffer;
 use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
-/// Sends each event to one consumer: to the one that has asked for the most.
+/// Sends each event to one consumer: the one with the largest pending demand.
 ///
-/// The *demand dispatcher* of GenStage. It is greedy, not round-robin: the consumer with the largest
-/// pending demand gets all it asked for before the next one gets any. Ties are served in the order
-/// of subscription.
+/// This is GenStage's *demand dispatcher*. It is greedy, not round-robin: the consumer with the
+/// largest pending demand gets everything it asked for before the next one gets anything. Among
+/// equals, the one that subscribed first is served first.
 pub(super) struct Dispatcher<T> {
     name: Arc<str>,
     /// In the order of subscription.
     consumers: Vec<Subscriber<T>>,
     buffer: Buffer<T>,
-    /// The producer was asked for this much by consumers that have gone since. It still owes it,
-    /// so the next asks are first taken off this, and only the rest is a new demand.
+    /// Consumers that have left had asked the producer for this many events, and it still owes
+    /// them. The next asks are first taken off this debt, so that only the rest is new demand.
     ///
-    /// GenStage keeps the same number but lowers it only by asks, so that events which arrive while
-    /// nobody is subscribed wait in the buffer for longer than they need to. Here an event that goes
+    /// GenStage keeps the same number but lowers it only by asks. So an event that arrives while no
+    /// consumer is subscribed waits in its buffer longer than it needs to. Here an event that goes
     /// to the buffer pays the debt too.
     owed_to_gone: usize,
 }
@@ -29,13 +30,13 @@ pub(super) struct Dispatcher<T> {
 struct Subscriber<T> {
     id: SubscriptionId,
     name: Arc<str>,
-    /// Asked for, and not sent yet.
+    /// The number of events asked for and not sent yet.
     pending: usize,
     address: Address<FromProducer<T>>,
 }
 
 impl<T> Dispatcher<T> {
-    /// For the stage of this name.
+    /// Creates the dispatcher of the stage with this name.
     pub(super) fn new(name: Arc<str>, buffer: Buffer<T>) -> Self {
         Self { name, consumers: Vec::new(), buffer, owed_to_gone: 0 }
     }
@@ -44,7 +45,7 @@ impl<T> Dispatcher<T> {
         self.buffer.len()
     }
 
-    /// Whether anybody wants an event.
+    /// Whether any consumer wants an event.
     #[inline]
     pub(super) fn is_wanted(&self) -> bool {
         self.consumers.iter().any(|consumer| consumer.pending > 0)
@@ -58,7 +59,7 @@ impl<T> Dispatcher<T> {
         self.consumers.push(Subscriber { id, name, pending: 0, address });
     }
 
-    /// Ends a subscription, and says so to the consumer.
+    /// Ends a subscription, and tells the consumer.
     pub(super) fn cancel(&mut self, id: SubscriptionId) {
         if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
             let gone = self.consumers.remove(index);
@@ -67,11 +68,11 @@ impl<T> Dispatcher<T> {
         }
     }
 
-    /// A consumer asks for `count` more. What is buffered is sent at once, the oldest first; returns
-    /// how many the producer must be asked for.
+    /// A consumer asks for `count` more events. Sends it the buffered events at once, the oldest
+    /// first. Returns how many the producer must be asked for.
     ///
-    /// With 3 in the buffer and 2 owed to a consumer that has gone, an ask for 10 is met by the 3,
-    /// then by the 2 on their way: the producer is asked for 5.
+    /// With 3 in the buffer and 2 owed to a consumer that has gone, an ask for 10 takes the 3 from
+    /// the buffer and the 2 that are on their way, so the producer is asked for 5.
     #[inline]
     pub(super) fn ask(&mut self, id: SubscriptionId, count: usize) -> usize {
         let Some(consumer) = self.consumers.iter_mut().find(|consumer| consumer.id == id) else {
@@ -90,8 +91,8 @@ impl<T> Dispatcher<T> {
         missing - owed
     }
 
-    /// Sends events to those who asked for some, and buffers the rest. Returns how many the buffer
-    /// had to discard.
+    /// Sends events to the consumers that asked for them, and buffers the rest. Returns how many
+    /// events the buffer had to discard.
     #[inline]
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
         let rest = self.send(events);
@@ -108,12 +109,13 @@ impl<T> Dispatcher<T> {
         trace!(stage = &*self.name, count = self.buffer.len(), "buffer");
     }
 
-    /// Sends events to those who asked for some; returns the events that nobody asked for.
+    /// Sends events to the consumers that asked for them. Returns the events that no consumer asked
+    /// for.
     #[inline]
     fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
         while !events.is_empty() {
             let Some(consumer) = hungriest(&mut self.consumers) else { break };
-            // Nearly always, one consumer takes them all.
+            // Nearly always, one consumer takes all the events.
             let rest = if consumer.pending < events.len() {
                 events.split_off(consumer.pending)
             } else {
@@ -133,7 +135,7 @@ impl<T> Dispatcher<T> {
         events
     }
 
-    /// The producer ends: so do all subscriptions.
+    /// Ends all subscriptions, because the producer ends.
     pub(super) fn end(&mut self, exit: &Exit) {
         for Subscriber { id, address, .. } in self.consumers.drain(..) {
             address.post(FromProducer::Cancelled { id, exit: exit.clone() });
@@ -141,10 +143,11 @@ impl<T> Dispatcher<T> {
     }
 }
 
-/// The consumer with the largest pending demand, the first of them if there are several.
+/// Returns the consumer with the largest pending demand, and the first of them if several are
+/// equal.
 #[inline]
 fn hungriest<T>(consumers: &mut [Subscriber<T>]) -> Option<&mut Subscriber<T>> {
-    // `max_by_key` returns the last of equals, so look from the end.
+    // `max_by_key` returns the last of several equals, so the search runs from the end.
     let hungriest = consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);
     hungriest.filter(|consumer| consumer.pending > 0)
 }

@@ -1,4 +1,4 @@
-//! Starts a stage, and speaks to it from outside.
+//! Starts a stage, and gives the rest of the program a handle to it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
 use super::worker::{MessageTo, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
 
-/// How long an orderly stop may take, as a rule: 30 seconds.
+/// The usual time limit of an orderly stop: 30 seconds.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// How a stage is to run. Made by [`named`], used up by starting the stage.
+/// The options of a stage. [`named`] makes them, and starting the stage uses them up.
 #[must_use = "a stage runs when it is started"]
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -32,24 +32,25 @@ pub struct Options {
     buffer_keep: Keep,
 }
 
-/// A stage by this name, which stands in what is logged about it.
+/// Returns the options of a stage with this name. Log lines about the stage contain the name.
 pub fn named(name: impl Into<Arc<str>>) -> Options {
     Options { name: name.into(), buffer_size: None, buffer_keep: Keep::default() }
 }
 
 impl Options {
-    /// The most events that are kept while nobody asks for them. 10,000 by default for a producer,
-    /// no limit for a producer-consumer. What is too much is discarded, with a warning.
+    /// Sets the most events that the stage keeps while no consumer asks for them. The default is
+    /// 10,000 for a producer, and no limit for a producer-consumer. The stage discards any events
+    /// beyond that, with a warning.
     pub fn buffer_size(self, events: usize) -> Self {
         Self { buffer_size: Some(events), ..self }
     }
 
-    /// Which events a full buffer keeps. The last, by default.
+    /// Sets which events a full buffer keeps. The default is the last.
     pub fn buffer_keep(self, keep: Keep) -> Self {
         Self { buffer_keep: keep, ..self }
     }
 
-    /// Starts a producer. `init` makes it, and is given the handle by which the producer's helpers
+    /// Starts a producer. `init` makes it, and receives the handle by which the producer's helpers
     /// can [cast](Handle::cast) to it.
     ///
     /// # Panics
@@ -85,11 +86,13 @@ impl Options {
         self.start(0, |_| AConsumer(stage))
     }
 
-    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are never
-    /// more tasks than `max_demand`, and more events are asked for when tasks have ended.
+    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are
+    /// never more tasks than `max_demand`, and the consumer asks for more events when tasks have
+    /// ended.
     ///
-    /// *Consumer supervisor* is GenStage's name for it. Its tasks outlive their producer: if that ends,
-    /// and the subscription is permanent, the consumer supervisor ends when its tasks are done.
+    /// GenStage's name for this is *consumer supervisor*. Its tasks outlive their producer: if the
+    /// producer ends, and the subscription is permanent, the consumer supervisor ends when its
+    /// tasks are done.
     ///
     /// ```
     /// # use std::convert::Infallible;
@@ -139,14 +142,14 @@ impl Options {
     ) -> Handle<S::In, S::Out, S::Cast> {
         let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
         let (told, exit) = watch::channel(None);
-        // The task is there before the stage, so that the stage can be given a whole handle.
+        // The task exists before the stage, because `init` needs a complete handle.
         let (worker, ready) = oneshot::channel::<Worker<S>>();
         let task = async {
             if let Ok(worker) = ready.await {
                 worker.run().await;
             }
         };
-        // What a stage logs belongs to the span in which it was started.
+        // Log lines of a stage belong to the span in which the stage was started.
         let task = match Span::current() {
             span if span.is_none() => tokio::spawn(task),
             span => tokio::spawn(task.instrument(span)),
@@ -157,15 +160,17 @@ impl Options {
         let dispatcher =
             Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
         let mailbox = (handle.mailbox.clone(), receiver);
-        // If the task was killed already, what drops the worker then says so.
+        // If the task was killed already, the worker is dropped here, and its `Drop` reports the
+        // end.
         let _ = worker.send(Worker::new(self.name, init(&handle), mailbox, dispatcher, told));
         handle
     }
 }
 
-/// Speaks to a stage that is sent `In`, emits `Out`, and can be told `Cast`.
+/// A handle to a stage that receives `In`, emits `Out`, and accepts casts of type `Cast`.
 ///
-/// Clones speak to the same stage. Dropping them does not stop it: a stage runs until it is stopped.
+/// Clones refer to the same stage. Dropping them does not stop it: a stage runs until it is
+/// stopped.
 pub struct Handle<In, Out, Cast> {
     stage: StageRef,
     mailbox: UnboundedSender<Message<In, Out, Cast>>,
@@ -193,11 +198,11 @@ where
     Out: Send + 'static,
     Cast: Send + 'static,
 {
-    /// Subscribes this stage to `producer`: it asks for `max_demand` events at once.
+    /// Subscribes this stage to `producer`. The stage asks for `max_demand` events at once.
     ///
-    /// A stage can subscribe to several producers, and to one that ran before and was cancelled: that
-    /// is a new subscription, which starts afresh. If the producer has stopped, the subscription ends
-    /// as soon as it has begun.
+    /// A stage can subscribe to several producers. After cancelling a subscription it can subscribe
+    /// to the same producer again, which makes a new subscription that starts from nothing. If the
+    /// producer has stopped, the subscription ends as soon as it has begun.
     ///
     /// # Errors
     ///
@@ -221,21 +226,24 @@ where
         Ok(id)
     }
 
-    /// Ends one of this stage's subscriptions. What the producer has sent until it hears of it is
-    /// still handled. A permanent subscription takes the consumer with it, as in GenStage.
+    /// Cancels one of this stage's subscriptions. The stage still handles the events that the
+    /// producer sends before it hears of this. Cancelling a permanent subscription stops the
+    /// consumer too, as in GenStage.
     pub fn cancel(&self, subscription: SubscriptionId) {
         self.send(Message::Cancel(subscription));
     }
 
-    /// Tells the stage something. It is handled in its turn by
-    /// [`handle_cast`](Producer::handle_cast). Nobody hears it if the stage has stopped.
+    /// Sends the stage a message, which it handles in its turn with
+    /// [`handle_cast`](Producer::handle_cast). If the stage has stopped, the message is lost.
     pub fn cast(&self, message: Cast) {
         self.send(Message::Cast(message));
     }
 
-    /// Spawns a task that works for this stage. It is linked to the stage in one direction, as Elixir
-    /// links a task to its caller: if the task panics, the stage is killed, so that its consumers do not wait
-    /// forever for the events that the task would have brought. A task that outlives its stage goes on.
+    /// Spawns a task that works for this stage. If the task panics, the stage is killed, so that
+    /// its consumers do not wait forever for the events that the task would have brought.
+    ///
+    /// This is the link between an Elixir task and its caller, in one direction only: a task that
+    /// outlives its stage goes on.
     ///
     /// # Panics
     ///
@@ -251,45 +259,52 @@ where
         })
     }
 
-    /// How many events the stage has emitted and nobody has asked for yet. 0 if it has stopped.
+    /// Returns how many emitted events wait for a consumer to ask for them. Returns 0 if the stage
+    /// has stopped.
     pub async fn buffered(&self) -> usize {
         let (reply, count) = oneshot::channel();
         self.send(Message::CountBuffered(reply));
         count.await.unwrap_or(0)
     }
 
-    /// Tells the stage to stop, in order: it asks for nothing more, handles what it has been sent,
-    /// delivers what it has emitted, and ends. Its consumers follow, if their subscriptions are
-    /// permanent, so stopping the first stage drains a whole pipeline. See [`stopped`] for its end.
+    /// Stops the stage in an orderly way: it asks for nothing more, handles the events it has been
+    /// sent, delivers the events it has emitted, and ends. Its consumers follow if their
+    /// subscriptions are permanent, so stopping the first stage drains a whole pipeline. This call
+    /// does not wait for the end; [`stopped`] does.
+    ///
+    /// `GenStage.stop/1` ends a stage at once instead, so that its undelivered events are lost.
     ///
     /// [`stopped`]: Handle::stopped
     pub fn stop(&self) {
         self.send(Message::Stop);
     }
 
-    /// Ends the stage where it stands, even in the middle of an event.
+    /// Ends the stage at once, even in the middle of an event.
     pub fn kill(&self) {
         self.stage.kill();
     }
 
-    /// Waits until the stage has ended, and tells why.
+    /// Waits until the stage has ended, and returns the reason.
     pub async fn stopped(&self) -> Exit {
         self.stage.stopped().await
     }
 
-    /// Waits until the stage has ended, but no longer than `limit`: then it is killed. For an orderly
-    /// [stop](Handle::stop), [`STOP_LIMIT`] is what GenStage's users are used to.
+    /// Waits until the stage has ended, and kills it if that takes longer than `limit`. For an
+    /// orderly [stop](Handle::stop), [`STOP_LIMIT`] is the limit that users of GenStage are used
+    /// to.
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
         self.stage.stopped_within(limit).await
     }
 
-    /// This stage as one that can be awaited or killed, whatever its events are.
+    /// Returns a reference that can await or kill the stage, and does not depend on the types of
+    /// its events.
     pub fn stage(&self) -> StageRef {
         self.stage.clone()
     }
 
     fn send(&self, message: Message<In, Out, Cast>) {
-        // A stage that has stopped hears nothing; whoever minds awaits `stopped`.
+        // If the stage has stopped, the message is lost. A caller that needs to know awaits
+        // `stopped`.
         let _ = self.mailbox.send(message);
     }
 }
@@ -298,7 +313,7 @@ where
 ///
 /// # Errors
 ///
-/// If one of them did not end normally: the first of those, in their order.
+/// If a stage did not end normally. The error is that of the first such stage, in the order given.
 pub async fn all_stopped<In, Out, Cast>(
     stages: &[Handle<In, Out, Cast>],
 ) -> Result<(), StageFailed> {
@@ -320,7 +335,7 @@ impl Drop for Link {
     }
 }
 
-/// A running stage, whatever its events are: what a supervisor needs of it.
+/// A running stage, without the types of its events. A supervisor needs no more than this.
 #[derive(Clone, Debug)]
 pub struct StageRef {
     name: Arc<str>,
@@ -329,27 +344,27 @@ pub struct StageRef {
 }
 
 impl StageRef {
-    /// The name it was started with.
+    /// The name that the stage was started with.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Ends the stage where it stands, even in the middle of an event.
+    /// Ends the stage at once, even in the middle of an event.
     pub fn kill(&self) {
         self.task.abort();
     }
 
-    /// Waits until the stage has ended, and tells why.
+    /// Waits until the stage has ended, and returns the reason.
     pub async fn stopped(&self) -> Exit {
         match self.exit.clone().wait_for(Option::is_some).await.as_deref() {
             Ok(Some(exit)) => exit.clone(),
-            // Its task was dropped: the runtime shuts down.
+            // Its task was dropped, because the runtime is shutting down.
             _ => Exit::Killed,
         }
     }
 
-    /// Waits until the stage has ended, but no longer than `limit`: then it is killed.
+    /// Waits until the stage has ended, and kills it if that takes longer than `limit`.
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
         if let Ok(exit) = timeout(limit, self.stopped()).await {
             return exit;

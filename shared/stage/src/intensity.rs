@@ -1,4 +1,4 @@
-//! How often something may be restarted before a restart is no help.
+//! Limits restarts: after too many in a short time, one more is no help.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// At most so many restarts within so long a time: 3 in 5 seconds, by default, as Elixir has it.
+/// Allows at most so many restarts within so long a time: by default 3 in 5 seconds, as in Elixir.
 #[derive(Debug)]
 pub(super) struct Intensity {
     max_restarts: usize,
     period: Duration,
-    /// When the latest restarts were.
+    /// The times of the latest restarts.
     restarts: Mutex<VecDeque<Instant>>,
 }
 
@@ -26,7 +26,7 @@ impl Intensity {
         Self { max_restarts, period, restarts: Mutex::default() }
     }
 
-    /// Whether one more restart is within the limit; if so, it counts.
+    /// Whether the limit allows one more restart. If it does, the restart is counted.
     pub(super) fn allows_restart(&self) -> bool {
         let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

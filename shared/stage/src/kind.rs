@@ -1,4 +1,4 @@
-//! The kinds of stage as one, for the one worker there is.
+//! One trait for all kinds of stage, so that one type of worker can run them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,21 +8,22 @@ use futures_util::FutureExt;
 use super::message::SubscriptionId;
 use super::{Consumer, Producer, ProducerConsumer};
 
-/// Any kind of stage. A producer is never sent events, a consumer never emits any: what cannot be
-/// has the type [`Infallible`].
+/// Any kind of stage. A producer never receives events and a consumer never emits any, so the type
+/// of those events is [`Infallible`].
 pub(super) trait Stage: Send + 'static {
     type In: Send + 'static;
     type Out: Send + 'static;
     type Cast: Send + 'static;
 
-    /// Whether events wait until somebody wants what will come of them.
+    /// Whether events wait until a consumer wants the events that will be made from them.
     const WAITS_FOR_DEMAND: bool = false;
 
     fn demanded(&mut self, _count: usize) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
     }
 
-    /// Whether an event is handled not when `events` returns, but when [`Message::Handled`](super::mailbox::Message::Handled) says so.
+    /// Whether an event is handled only when [`Message::Handled`](super::mailbox::Message::Handled)
+    /// says so, and not already when `events` returns.
     const TELLS_WHEN_HANDLED: bool = false;
 
     fn events(
@@ -33,7 +34,7 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    /// [`Message::Handled`](super::mailbox::Message::Handled) came.
+    /// Called when [`Message::Handled`](super::mailbox::Message::Handled) arrives.
     fn handled(&mut self) {}
 
     fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
@@ -44,7 +45,7 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    /// Waits for what is under way, at a normal end.
+    /// Waits for work that is still under way, at a normal end.
     fn finish(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }

@@ -1,4 +1,4 @@
-//! A stage's mailbox: everything that can be in it. Each stage has one.
+//! A stage's mailbox, and every message that can be in it. Each stage has one.
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -6,25 +6,27 @@ use tokio::sync::oneshot;
 use super::message::{FromConsumer, FromProducer, Post, SubscriptionId};
 use super::subscription::Subscription;
 
-/// A message to a stage that is sent `In`, emits `Out`, and is told `Cast`.
+/// A message to a stage that receives `In`, emits `Out`, and accepts casts of type `Cast`.
 pub(super) enum Message<In, Out, Cast> {
     FromProducer(FromProducer<In>),
     FromConsumer(FromConsumer<Out>),
     Cast(Cast),
-    /// Subscribe to a producer. In a box, to keep the frequent messages small.
+    /// Subscribe to a producer. Boxed, to keep the frequent messages small.
     Subscribe(Box<Subscription<In>>),
-    /// Cancel that subscription.
+    /// Cancel this subscription.
     Cancel(SubscriptionId),
-    /// An event of that subscription has been handled, by somebody else than the stage itself.
+    /// An event of this subscription has been handled, by a task and not by the stage itself.
     Handled(SubscriptionId),
     CountBuffered(oneshot::Sender<usize>),
     Stop,
-    /// Sent by a stopping stage to itself: whatever was in the mailbox before is handled by now.
+    /// A stopping stage sends this to itself. When it arrives, the stage has handled everything
+    /// that was in the mailbox before.
     Drained,
 }
 
-// The mailbox is unbounded, as an Erlang process's is. Demand bounds what stages put into it: there
-// is never more than what was asked for. Only a cast from outside can go beyond.
+// The mailbox is unbounded, like that of an Erlang process. Demand bounds the messages between
+// stages, because a stage never sends more than it was asked for. Only casts from outside can go
+// beyond that.
 impl<In, Out, Cast> Post<FromProducer<In>> for UnboundedSender<Message<In, Out, Cast>>
 where
     In: Send,

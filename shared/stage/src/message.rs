@@ -1,25 +1,25 @@
-//! What stages say to each other.
+//! The messages that stages send each other.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a producer says to a consumer that has subscribed to it.
+/// A message from a producer to a consumer that has subscribed to it.
 pub(super) enum FromProducer<T> {
     Events {
         id: SubscriptionId,
         events: Vec<T>,
     },
-    /// The subscription is over. Nothing comes after this.
+    /// The subscription is over. No message follows this one.
     Cancelled {
         id: SubscriptionId,
         exit: Exit,
     },
 }
 
-/// What a consumer says to the producer that it has subscribed to.
+/// A message from a consumer to the producer that it has subscribed to.
 pub(super) enum FromConsumer<T> {
-    /// In a box, to keep the frequent messages small.
+    /// Boxed, to keep the frequent messages small.
     Subscribe(Box<NewConsumer<T>>),
     Ask {
         id: SubscriptionId,
@@ -37,16 +37,17 @@ pub(super) struct NewConsumer<T> {
     pub(super) address: Address<FromProducer<T>>,
 }
 
-/// Where a letter can be sent, whatever else the stage behind it understands: a consumer need not
-/// know what its producer can be cast, nor a producer what its consumers emit.
+/// An address for letters of one type. It hides all else that the stage behind it understands: a
+/// consumer need not know the type of its producer's casts, nor a producer the type of the events
+/// that its consumers emit.
 pub(super) type Address<Letter> = Arc<dyn Post<Letter>>;
 
 pub(super) trait Post<Letter>: Send + Sync {
-    /// Puts the letter into the stage's mailbox. False if the stage is gone.
+    /// Puts the letter into the stage's mailbox. Returns false if the stage is gone.
     fn post(&self, letter: Letter) -> bool;
 }
 
-/// Names one subscription of one consumer to one producer.
+/// Identifies one subscription of one consumer to one producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubscriptionId(u64);
 
@@ -56,7 +57,7 @@ impl SubscriptionId {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// What it is called in what is logged.
+    /// The number that stands for this subscription in the log.
     #[inline]
     pub(super) fn number(self) -> u64 {
         self.0
@@ -66,24 +67,24 @@ impl SubscriptionId {
 /// Why a stage stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It was told to, or the stage before it ended normally.
+    /// The stage was told to stop, or the stage before it ended normally.
     Normal,
-    /// It panicked, with this message, or the stage before it did.
+    /// The stage panicked with this message, or the stage before it did.
     Crashed(Arc<str>),
-    /// It was [killed](super::Handle::kill), or the runtime was shut down.
+    /// The stage was [killed](super::Handle::kill), or the runtime was shut down.
     Killed,
-    /// There is no such stage: it had stopped before it was subscribed to.
+    /// The stage does not exist: it had stopped before the consumer subscribed to it.
     NoStage,
 }
 
 impl Exit {
-    /// Whether everything that had begun was also finished.
+    /// Whether the stage finished everything that it had begun.
     #[must_use]
     pub fn is_normal(&self) -> bool {
         *self == Self::Normal
     }
 
-    /// A normal end as `Ok`, any other as an error, for `main` to return.
+    /// Returns a normal end as `Ok`, and any other as an error that `main` can return.
     ///
     /// # Errors
     ///

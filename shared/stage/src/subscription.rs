@@ -23,30 +23,30 @@ pub struct SubscribeOptions {
     cancel: CancelMode,
 }
 
-/// What becomes of a consumer when its subscription ends.
+/// Decides whether a consumer goes on when its subscription ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CancelMode {
-    /// It stops too, and for the same reason.
+    /// The consumer stops too, for the same reason.
     #[default]
     Permanent,
-    /// It stops if the producer ended abnormally.
+    /// The consumer stops if the producer ended abnormally.
     Transient,
-    /// It goes on.
+    /// The consumer goes on.
     Temporary,
 }
 
-/// A subscription's demand makes no sense.
+/// A subscription's `min_demand` and `max_demand` make no sense.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidDemand {
     /// A consumer that may hold no event would never be sent one.
     #[error("max_demand is 0: ask for at least 1 event")]
     NoMaximum,
-    /// More would never be asked for.
+    /// The consumer would never ask for more.
     #[error("min_demand is {min}, max_demand is {max}: min_demand must be less than max_demand")]
     MinimumNotBelowMaximum {
-        /// The `min_demand` that was given.
+        /// The given `min_demand`.
         min: usize,
-        /// The `max_demand` that was given, or the default of 1000.
+        /// The given `max_demand`, or the default of 1000.
         max: usize,
     },
 }
@@ -58,26 +58,28 @@ impl Default for SubscribeOptions {
 }
 
 impl SubscribeOptions {
-    /// The most events that the consumer has asked for and not handled. 1000 by default.
+    /// Sets the most events that the consumer has asked for and not handled yet. The default is
+    /// 1000.
     #[must_use]
     pub fn max_demand(self, events: usize) -> Self {
         Self { max_demand: events, ..self }
     }
 
-    /// Ask for more when no more than this many are outstanding. Half of `max_demand` by default.
+    /// Sets the number of outstanding events at which the consumer asks for more: this many or
+    /// fewer. The default is half of `max_demand`.
     #[must_use]
     pub fn min_demand(self, events: usize) -> Self {
         Self { min_demand: Some(events), ..self }
     }
 
-    /// What becomes of the consumer when the subscription ends. It stops, by default.
+    /// Sets whether the consumer goes on when the subscription ends. By default, it stops.
     #[must_use]
     pub fn cancel(self, mode: CancelMode) -> Self {
         Self { cancel: mode, ..self }
     }
 }
 
-/// One subscription, as its consumer keeps it.
+/// One subscription, as its consumer keeps track of it.
 pub(super) struct Subscription<T> {
     pub(super) id: SubscriptionId,
     /// The producer's name.
@@ -85,7 +87,7 @@ pub(super) struct Subscription<T> {
     pub(super) producer: Address<FromConsumer<T>>,
     min: usize,
     max: usize,
-    /// Asked for, and not handled yet.
+    /// The number of events asked for and not handled yet.
     outstanding: usize,
     cancel: CancelMode,
 }
@@ -107,20 +109,20 @@ impl<T> Subscription<T> {
         Ok(Self { id: SubscriptionId::new(), name, producer, min, max, outstanding: 0, cancel })
     }
 
-    /// The most events that the consumer is handed at once: with (max 1000, min 500), 500.
+    /// The most events that the consumer is handed at once: with (max 1000, min 500), that is 500.
     #[inline]
     pub(super) fn chunk(&self) -> usize {
         self.max - self.min
     }
 
-    /// How many of these events were never asked for.
+    /// How many of these events the consumer never asked for.
     #[inline]
     pub(super) fn excess(&self, events: usize) -> usize {
         events.saturating_sub(self.outstanding)
     }
 
-    /// `events` more are handled, or, on subscribing, none is. If no more than `min` are on their
-    /// way now, asks for as many as make it `max` again. `stage` is the consumer's name.
+    /// Counts `events` more as handled; on subscribing, that is none. If no more than `min` are
+    /// outstanding now, asks for enough to make it `max` again. `stage` is the consumer's name.
     #[inline]
     pub(super) fn handled(&mut self, events: usize, stage: &str) {
         self.outstanding = self.outstanding.saturating_sub(events);
@@ -129,7 +131,7 @@ impl<T> Subscription<T> {
             let subscription = self.id.number();
             trace!(stage, producer = &*self.name, subscription, count, "ask");
             self.outstanding = self.max;
-            // A producer that is gone has said so, or its end is found out on subscribing.
+            // If the producer is gone, it has said so, or subscribing finds that out.
             self.producer.post(FromConsumer::Ask { id: self.id, count });
         }
     }

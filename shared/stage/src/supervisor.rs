@@ -15,11 +15,11 @@ use super::message::Exit;
 
 /// Runs groups of stages, each under a name, and starts a group again when one of its stages fails.
 ///
-/// The stages of a group live and die together: when one fails, the others are killed, and all are
-/// started anew. The other groups do not notice (*one for one*). A group whose stages all ended
-/// normally is done (*transient*), and so is one whose producer is gone. When more than 3 restarts
-/// in 5 seconds were of no use, the supervisor gives up, as Elixir's does, and kills what it runs. It
-/// does that too when it is dropped.
+/// The stages of a group live and die together: when one fails, the supervisor kills the others and
+/// starts the whole group again. The other groups do not notice (*one for one*). A group is done
+/// when all its stages have ended normally (*transient*), or when its producer is gone. If more
+/// than 3 restarts in 5 seconds did not help, the supervisor gives up, as Elixir's does, and kills
+/// all stages that it runs. It also kills them when it is dropped.
 ///
 /// ```
 /// use stage::{Consumer, Supervisor};
@@ -52,25 +52,25 @@ pub struct Supervisor {
     shared: Arc<Shared>,
 }
 
-/// A supervisor gave up: its groups failed again and again.
+/// A supervisor gave up, because its groups failed again and again.
 #[derive(Debug, thiserror::Error)]
 #[error("gave up, since restarts were of no use: {0}")]
 pub struct TooManyRestarts(String);
 
-/// How a group is.
+/// The state of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupStatus {
     /// The group's name.
     pub name: String,
     /// Whether its stages run, or are about to run again.
     pub is_running: bool,
-    /// How often it was started again.
+    /// The number of times it was started again.
     pub restarts: usize,
-    /// Why it failed the last time, if it did.
+    /// The reason for its latest failure, if there was one.
     pub last_failure: Option<String>,
 }
 
-/// What the tasks of all groups know of each other.
+/// The state that the tasks of all groups share.
 #[derive(Default)]
 struct Shared {
     intensity: Intensity,
@@ -79,20 +79,22 @@ struct Shared {
 }
 
 impl Supervisor {
-    /// One that gives up after more than `max_restarts` within `period`, in place of 3 in 5 seconds.
+    /// Makes a supervisor that gives up after more than `max_restarts` within `period`, instead of
+    /// 3 in 5 seconds.
     pub fn with_intensity(max_restarts: usize, period: Duration) -> Self {
         let intensity = Intensity::new(max_restarts, period);
         let shared = Shared { intensity, ..Shared::default() };
         Self { groups: JoinSet::new(), shared: shared.into() }
     }
 
-    /// How each group is, in the order in which they were first started.
+    /// Returns the state of each group, in the order in which they were first started.
     pub fn groups(&self) -> Vec<GroupStatus> {
         self.shared.groups().clone()
     }
 
-    /// Starts a group by calling `start`, which starts its stages and returns them, and calls it
-    /// again when the group has failed. That it cannot start is a failure too.
+    /// Starts a group. `start` starts the stages of the group and returns them. The supervisor
+    /// calls it again when the group has failed. If `start` returns an error, the group has failed
+    /// too.
     ///
     /// # Panics
     ///
@@ -108,11 +110,11 @@ impl Supervisor {
         self.groups.spawn(supervise(name, index, started, start, self.shared.clone()));
     }
 
-    /// Waits until all groups are done. If the future is dropped before, that changes nothing.
+    /// Waits until all groups are done. To drop the future before then changes nothing.
     ///
     /// # Errors
     ///
-    /// If it had to give up.
+    /// If the supervisor gave up.
     pub async fn stopped(&mut self) -> Result<(), TooManyRestarts> {
         while let Some(ended) = self.groups.join_next().await {
             if let Err(error) = ended {
@@ -169,7 +171,8 @@ async fn supervise<E: Display>(
     }
 }
 
-/// Waits for the first stage to fail, and tells which one and why; `None` once all ended normally.
+/// Waits for the first stage to fail, and returns its name and the reason. Returns `None` once all
+/// have ended normally.
 async fn first_failure(stages: &[StageRef]) -> Option<(&str, Exit)> {
     let mut running: Vec<_> = stages
         .iter()
@@ -185,11 +188,11 @@ async fn first_failure(stages: &[StageRef]) -> Option<(&str, Exit)> {
     None
 }
 
-/// Stages that do not outlive their supervision.
+/// Stages that are killed when their supervision ends.
 struct KilledOnDrop(Vec<StageRef>);
 
 impl KilledOnDrop {
-    /// Waits until they have ended.
+    /// Kills the stages, and waits until they have ended.
     async fn kill(&self) {
         self.0.iter().for_each(StageRef::kill);
         join_all(self.0.iter().map(StageRef::stopped)).await;

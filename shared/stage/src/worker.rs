@@ -1,4 +1,5 @@
-//! The task of a stage: takes a message from the mailbox, calls the stage, sends what comes of it.
+//! The task of a stage: it takes a message from the mailbox, calls the stage, and sends the events
+//! that the stage returns.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -17,14 +18,15 @@ use super::mailbox::Message;
 use super::message::{Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
 use super::subscription::Subscription;
 
-/// What the mailbox of the stage `S` holds.
+/// The messages in the mailbox of the stage `S`.
 pub(super) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
 
 /// The events of one message from a producer.
 struct Batch<T> {
     id: SubscriptionId,
     events: Vec<T>,
-    /// How many of them the stage is handed at once, even if the subscription has ended by then.
+    /// The most events that the stage is handed at once, even if the subscription has ended by
+    /// then.
     chunk: usize,
 }
 
@@ -35,21 +37,23 @@ pub(super) struct Worker<S: Stage> {
     /// The other end of the mailbox.
     me: UnboundedSender<MessageTo<S>>,
     subscriptions: Vec<Subscription<S::In>>,
-    /// Messages full of events that wait until somebody wants what will come of them.
+    /// Messages full of events, which wait until a consumer wants the events that will be made from
+    /// them.
     waiting: VecDeque<Batch<S::In>>,
     dispatcher: Dispatcher<S::Out>,
-    /// Set when the stage is to end, to the reason why.
+    /// The reason to end. It is set when the stage is told to stop.
     stopping: Option<Exit>,
-    /// Whether all that was in the mailbox when the stage was told to stop has been handled.
+    /// Whether the stage has handled everything that was in the mailbox when it was told to stop.
     drained: bool,
-    /// Why it ended. It was killed, unless it comes to say something else.
+    /// Why the stage ended. It is `Killed` until `run` sets another reason, because a killed task
+    /// cannot set one.
     exit: Exit,
-    /// Who wants to know why it ended.
+    /// Tells everyone who awaits the end of the stage why it ended.
     told: watch::Sender<Option<Exit>>,
 }
 
-/// Awaits a future within a span, if anybody listens. Not a function: that would move the future, and
-/// with it the events, twice more.
+/// Awaits a future within a span, if a subscriber listens. This is a macro because a function would
+/// move the future, and with it the events, twice more.
 macro_rules! within {
     ($span:expr, $future:expr) => {{
         let span = $span;
@@ -82,7 +86,8 @@ impl<S: Stage> Worker<S> {
 
     /// Runs the stage until it has stopped, or has panicked.
     pub(super) async fn run(mut self) {
-        // What a panic leaves half done is the stage's own state, and that ends here.
+        // It is safe to catch a panic here: only the stage's own state can be half changed, and
+        // that state ends here.
         let end = async {
             let exit = self.handle_messages().await;
             self.stage.finish().await;
@@ -94,7 +99,8 @@ impl<S: Stage> Worker<S> {
 
     async fn handle_messages(&mut self) -> Exit {
         loop {
-            // There is always a next message to wait for: this worker holds a sender itself.
+            // There is always a next message to wait for, because this worker holds a sender
+            // itself.
             if let Some(message) = self.mailbox.recv().await {
                 self.handle_message(message).await;
             }
@@ -131,7 +137,8 @@ impl<S: Stage> Worker<S> {
             Message::Subscribe(_) if self.stopping.is_some() => {}
             Message::Subscribe(subscription) => self.subscribe(*subscription).await,
             Message::Cancel(id) => {
-                // The producer confirms it with `Cancelled`; what it has sent until then is handled.
+                // The producer confirms this with `Cancelled`. Events that it sends before are
+                // still handled.
                 if let Some(subscription) = self.subscription(id) {
                     subscription.producer.post(FromConsumer::Cancel { id });
                 }
@@ -146,7 +153,7 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// One of my consumers asks for `count` more events.
+    /// One of this stage's consumers asks for `count` more events.
     async fn ask(&mut self, id: SubscriptionId, count: usize) {
         let missing = self.dispatcher.ask(id, count);
         if S::WAITS_FOR_DEMAND {
@@ -158,7 +165,8 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Handles the events that wait, one whole message at a time, while what comes of them is wanted.
+    /// Handles the events that wait, one whole message at a time, while a consumer wants the
+    /// results.
     async fn handle_waiting(&mut self) {
         while self.dispatcher.is_wanted() {
             let Some(batch) = self.waiting.pop_front() else { break };
@@ -166,8 +174,9 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Hands the events of one message to the stage, in chunks that fit the subscription's demand:
-    /// with (max 1000, min 500), a message of 1000 is handled as 500, ask for 500, 500, ask for 500.
+    /// Hands the events of one message to the stage, in chunks that fit the subscription's demand.
+    /// With (max 1000, min 500), a message of 1000 goes like this: handle 500, ask for 500, handle
+    /// 500, ask for 500.
     async fn handle_batch(&mut self, Batch { id, events, chunk }: Batch<S::In>) {
         let excess = self.subscription(id).map_or(0, |it| it.excess(events.len()));
         if excess > 0 {
@@ -176,9 +185,9 @@ impl<S: Stage> Worker<S> {
         let mut asked_for = events.len() - excess;
         let mut rest = events;
         loop {
-            // Nearly always, one chunk is all there is.
+            // Nearly always, there is only one chunk.
             let more = (rest.len() > chunk).then(|| rest.split_off(chunk));
-            // The excess was nobody's demand: to handle it is no reason to ask for more.
+            // The consumer never asked for the excess, so handling it is no reason to ask for more.
             let handled = rest.len().min(asked_for);
             asked_for -= handled;
             let span = trace_span!(
@@ -197,7 +206,8 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Events of that subscription are handled: there is room for others, unless the stage is to end.
+    /// Counts events of this subscription as handled. That makes room for others, unless the stage
+    /// is ending.
     #[inline]
     fn handled(&mut self, id: SubscriptionId, count: usize) {
         let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
@@ -249,18 +259,19 @@ impl<S: Stage> Worker<S> {
     async fn stop(&mut self, exit: Exit) {
         if self.stopping.is_none() {
             self.stopping = Some(exit);
-            // A producer confirms it, behind what it has sent until then.
+            // Each producer confirms this, after the events that it sends before it hears of it.
             for subscription in &self.subscriptions {
                 subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
             }
             let last = self.stage.draining().await;
             self.emit(last);
-            // Behind whatever is in the mailbox now.
+            // This goes behind all messages that are in the mailbox now.
             let _ = self.me.send(Message::Drained);
         }
     }
 
-    /// The reason to end, once all that had come in has gone out, or nobody is there to take it.
+    /// Returns the reason to end, once the stage has delivered everything that it received, or has
+    /// no consumer left to take it.
     #[inline]
     fn ended(&self) -> Option<Exit> {
         let exit = self.stopping.as_ref()?;
@@ -271,8 +282,8 @@ impl<S: Stage> Worker<S> {
     }
 }
 
-/// However a stage ends, even if its task is aborted: its producers and consumers are told, and whoever
-/// supervises it.
+/// However a stage ends, even if its task is aborted, this tells its producers, its consumers, and
+/// the tasks that await its end, such as a supervisor's.
 impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
         let Self { name, exit, .. } = self;
@@ -288,7 +299,8 @@ impl<S: Stage> Drop for Worker<S> {
         for subscription in &self.subscriptions {
             subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
         }
-        // Who has just subscribed, and was not heard any more, must not wait for ever.
+        // A consumer that subscribed just now may not have been heard. It must not wait forever, so
+        // it is told too.
         self.mailbox.close();
         loop {
             match self.mailbox.try_recv() {
@@ -296,7 +308,7 @@ impl<S: Stage> Drop for Worker<S> {
                     self.dispatcher.subscribe(*consumer);
                 }
                 Ok(_) => {}
-                // Somebody is in the middle of sending: that takes no time.
+                // Another task is in the middle of sending, which takes almost no time.
                 Err(TryRecvError::Empty) => std::hint::spin_loop(),
                 Err(TryRecvError::Disconnected) => break,
             }

@@ -1,7 +1,7 @@
-//! What must hold in every pipeline, in random ones: no event is lost, doubled or overtaken, and
-//! nobody is sent or asked for more than was wanted.
+//! The rules that every pipeline must keep, checked in random ones. No event is lost, doubled or
+//! overtaken. No stage is sent or asked for more than was wanted.
 //!
-//! A case is all data, and runs on the paused clock on one thread, so a failing one fails again.
+//! A case is plain data, and runs on the paused clock on one thread, so a failing case fails again.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -20,16 +20,16 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-/// Its first producer, and a number that only grows on its way out of there.
+/// The event's first producer, and a number that only grows on the way from there.
 type Event = (usize, usize);
 
 const OPEN: usize = 1_000_000;
 
 #[derive(Clone, Debug)]
 struct Case {
-    /// For each producer, how many events more or fewer than asked for it answers with, in turns.
+    /// For each producer, how many events more or fewer than asked for it returns, in turns.
     producers: Vec<Vec<isize>>,
-    /// For each producer-consumer, how many events it makes of an event, by the event's number.
+    /// For each producer-consumer, how many events it makes from one event, by that event's number.
     fans: Vec<Vec<usize>>,
     consumers: usize,
     /// (min, max) of the subscriptions, in turns.
@@ -41,9 +41,10 @@ struct Case {
 enum Step {
     /// The producer has this many more events, and emits this many at once, wanted or not.
     Cast(usize, usize, usize),
-    /// The consumer handles so many batches, and is held in the next.
+    /// The consumer handles this many batches, and is held in the next.
     Gate(usize, usize),
-    /// The consumer leaves, or if it has, it is back: the same one if it cancelled, else a new one.
+    /// The consumer leaves. If it has left, it comes back: the same one if it cancelled, else a new
+    /// one.
     ComeOrGo(usize, Leave),
 }
 
@@ -83,16 +84,16 @@ fn case(step: BoxedStrategy<Step>) -> impl Strategy<Value = Case> {
     )
 }
 
-/// What a stage did.
+/// A record of a stage's work.
 #[derive(Default)]
 struct Record {
     batches: Vec<Vec<Event>>,
-    /// How many of the batches it has handled.
+    /// How many of the batches the stage has handled.
     done: usize,
     emitted: Vec<Event>,
-    /// What a producer was asked for and has not emitted.
+    /// The number of events that a producer was asked for and has not emitted.
     owes: usize,
-    /// The most that it owed right after a demand, since this was last looked at.
+    /// The most events that it owed right after a demand, since the last check.
     owed: usize,
 }
 
@@ -148,7 +149,7 @@ impl Producer for Source {
     }
 }
 
-/// A producer-consumer, or a consumer, which makes nothing of what it gets.
+/// A producer-consumer, or a consumer, which emits nothing.
 #[derive(Clone)]
 struct Node {
     fan: Vec<usize>,
@@ -197,22 +198,23 @@ impl Consumer for Node {
 
 /// A producer-consumer, or a consumer from its start to its end.
 struct Life {
-    /// What it subscribes to is row 0, the producers, or another row, a producer-consumer.
+    /// The row that it subscribes to: row 0 holds the producers, each other row a
+    /// producer-consumer.
     row: usize,
     seat: usize,
     node: Node,
     consumer: Option<ConsumerHandle<Node>>,
-    /// To all of its row, or none.
+    /// Its subscriptions to the whole row. Empty while it is not subscribed.
     subscriptions: Vec<SubscriptionId>,
     ended: bool,
     killed: bool,
-    /// For how many subscriptions to the same producer it can have events in its hands. That is more
-    /// than one if it cancelled and came back while held: then it has not even begun to cancel.
+    /// The number of subscriptions to the same producer whose events it can hold. That is more than
+    /// one if it cancelled and came back while held, because then it has not even begun to cancel.
     open: usize,
 }
 
 impl Life {
-    /// Whether it waits for events, and not at its gate.
+    /// Whether it waits for events and is not held at its gate.
     fn is_idle(&self) -> bool {
         self.killed || self.node.gate.available_permits() > 0
     }
@@ -226,7 +228,7 @@ struct World {
     case: Case,
     sources: Vec<(ProducerHandle<Source>, Shared)>,
     middle: Vec<ProducerConsumerHandle<Node>>,
-    /// The producer-consumers, then all consumers that ever were.
+    /// The producer-consumers, and then all consumers, including those that have gone.
     lives: Vec<Life>,
     stopped: bool,
 }
@@ -267,7 +269,7 @@ impl World {
         self.case.demands[(5 * row + seat + 3 * producer) % self.case.demands.len()]
     }
 
-    /// How many stages there are to subscribe to in that row.
+    /// The number of stages in that row to subscribe to.
     fn width(&self, row: usize) -> usize {
         if row == 0 { self.sources.len() } else { 1 }
     }
@@ -291,7 +293,7 @@ impl World {
         (0..self.width(row)).map(subscribe).collect()
     }
 
-    /// The last who sat in that seat at the end.
+    /// The latest consumer in that seat.
     fn last(&self, seat: usize) -> Option<usize> {
         self.lives.iter().rposition(|life| life.consumer.is_some() && life.seat == seat)
     }
@@ -338,11 +340,11 @@ impl World {
         }
     }
 
-    /// Checks all that must hold when no stage has anything left to do.
+    /// Checks everything that must hold when no stage has anything left to do.
     async fn check(&mut self) -> Result<(), TestCaseError> {
-        // On the paused clock this time passes when all stages wait, and not before.
+        // On the paused clock this time passes only when all stages wait.
         sleep(Duration::from_millis(1)).await;
-        // While somebody is held, or nobody is there, events can be under way.
+        // While a stage is held, or no consumer is there, events can be under way.
         let quiet = self.lives.iter().all(Life::is_idle)
             && self.lives.iter().any(|life| life.consumer.is_some() && life.is_there());
         for row in 0..=self.middle.len() {
@@ -373,7 +375,7 @@ impl World {
             let (min, max) = self.demand(row, life.seat, producer);
             let record = life.node.record.get();
             for (at, batch) in record.batches.iter().enumerate() {
-                // A batch is of one message, so of one producer.
+                // All events of a batch come from one message, so from one producer.
                 if row > 0 || batch[0].0 == producer {
                     prop_assert!(batch.len() <= max - min, "a batch of {}", batch.len());
                     handled += if at < record.done { batch.len() } else { 0 };
@@ -387,20 +389,22 @@ impl World {
         let before = self.lives.iter().find(|life| life.row + 1 == row);
         let record = before.map_or(&self.sources[producer].1, |life| &life.node.record);
         let mut record = record.get();
-        // What has left, and is not handled, is in somebody's hands, or was, and it was asked for.
+        // Every event that left this stage and is not handled is, or was, in the hands of a stage
+        // that asked for it.
         let in_hands = record.emitted.len().checked_sub(buffered + handled);
         prop_assert!(in_hands.is_some_and(|it| it <= room), "{in_hands:?} in hands for {room}");
-        // It is asked for what it does not owe already, even if it owes it to one that has gone.
+        // A stage is asked only for events that it does not owe already, even to a consumer that
+        // has gone.
         let owed = std::mem::take(&mut record.owed);
         prop_assert!(owed <= wanted, "asked for {owed} in all where {wanted} are wanted at most");
-        // It handles the one message that it makes too much of, which was all asked for.
+        // A producer-consumer handles one message too many, and all of that message was asked for.
         if row > 0 {
             let most = (0..self.width(row - 1)).map(|it| self.demand(row - 1, 0, it).1).max();
             prop_assert!(buffered < 3 * most.unwrap(), "{buffered} made for nobody");
         }
         if quiet {
             prop_assert_eq!(buffered, 0);
-            // Whoever has handled everything has more than its minimum on order.
+            // A consumer that has handled everything has more than its minimum on order.
             let asked = row > 0 || self.stopped || record.owes >= on_order;
             prop_assert!(asked, "asked for {}, not for {on_order}", record.owes);
         }
@@ -415,7 +419,7 @@ impl World {
                 let events = record.batches.iter().flatten().filter(|event| event.0 == producer);
                 prop_assert!(events.is_sorted_by(|a, b| a < b), "out of order, or doubled");
             }
-            // Only what somebody had in its hands when it was killed can be lost.
+            // Only events in the hands of a stage that was killed can be lost.
             for producer in (0..self.width(life.row)).filter(|_| life.killed) {
                 lost += life.open * self.demand(life.row, life.seat, producer).1;
             }
@@ -443,8 +447,8 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         world.check().await?;
     }
 
-    // In the end the producers stop while everybody is held, also one who has just come. All that is
-    // in the pipeline then still comes out.
+    // In the end the producers stop while every consumer is held, even one that has just come. All
+    // events in the pipeline still come out.
     world.come_or_go(case.consumers, Leave::Cancel);
     let ends = world.lives.iter().filter(|life| life.consumer.is_some());
     let gates: Vec<_> = ends.map(|life| life.node.gate.clone()).collect();

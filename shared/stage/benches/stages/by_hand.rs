@@ -1,4 +1,4 @@
-//! The ceiling: channels and demand messages, and nothing that these two shapes do not need.
+//! The ceiling: channels and demand messages, and only as much of them as these two shapes need.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,7 +72,8 @@ enum ToMiddle {
     Ask { number: usize, count: usize },
 }
 
-/// Adds one to each event. `consumers` have what they have asked for, and where to send it.
+/// Adds one to each event. `consumers` holds, for each consumer, its pending demand and the channel
+/// to it.
 async fn middle_stage(
     Demand { max, min }: Demand,
     mut mailbox: UnboundedReceiver<ToMiddle>,
@@ -113,7 +114,8 @@ async fn middle_stage(
     }
 }
 
-/// To who has asked for the most; what nobody has asked for, into the buffer.
+/// Sends events to the consumer that has asked for the most. Events that no consumer has asked for
+/// go into the buffer.
 fn send(
     consumers: &mut [(usize, UnboundedSender<Vec<u64>>)],
     mut batch: Vec<u64>,

@@ -1,6 +1,6 @@
-//! How many events per second go through stages, and through the same shapes written by hand with
-//! tokio's channels, which is the ceiling: `cargo bench -p stage`. It prints
-//! the table that is in the README.
+//! Measures how many events per second go through stages, and through the same shapes written by
+//! hand with tokio's channels, which are the ceiling: `cargo bench -p stage`. It prints the table
+//! that is in the README.
 //!
 //! Two shapes, each with the demands (max, min) of (10, 0), (1000, 500) and (1, 0), on one thread and
 //! on two:
@@ -25,11 +25,11 @@ use tokio::sync::oneshot;
 pub struct Demand {
     /// The most events that are asked for and not handled.
     pub max: usize,
-    /// More is asked for when this many are left.
+    /// The consumer asks for more when this many are left.
     pub min: usize,
 }
 
-/// Counts the events that have arrived, and tells when it is all of them.
+/// Counts the events that arrive, and sends a signal when all have arrived.
 pub struct Arrivals {
     missing: AtomicUsize,
     all: std::sync::Mutex<Option<oneshot::Sender<()>>>,
@@ -48,9 +48,9 @@ impl Arrivals {
         (Arc::new(arrivals), receiver)
     }
 
-    /// These have arrived. Returns whether more are to come.
+    /// Counts these events as arrived. Returns whether more are to come.
     pub fn add(&self, events: &[u64]) -> bool {
-        // As little work as can be, but for each event.
+        // This is as little work as possible, but some for each event.
         std::hint::black_box(events.iter().fold(0, |sum: u64, event| sum.wrapping_add(*event)));
         let missing = self.missing.load(Ordering::Relaxed);
         let before = self.missing.fetch_sub(events.len().min(missing), Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl Arrivals {
     }
 }
 
-/// And how many events to send, so that it takes some milliseconds.
+/// The demands, each with the number of events to send, so that a run takes some milliseconds.
 const DEMANDS: [(Demand, u32); 3] = [
     (Demand { max: 10, min: 0 }, 200_000),
     (Demand { max: 1000, min: 500 }, 4_000_000),
@@ -78,15 +78,15 @@ const THREADS: [(&str, MakeRuntime); 2] = [
 ];
 
 type Shape = fn(Demand, &Arc<Arrivals>);
-/// What is measured, and what it is compared with.
+/// The measured shapes, each with its counterpart written by hand.
 const SHAPES: [(&str, Shape, Shape); 2] =
     [("single", stages::single, by_hand::single), ("chain", stages::chain, by_hand::chain)];
 
-/// How often each shape runs for a row of the table, after one run that does not count.
+/// How many times each shape runs for a row of the table, after one run that does not count.
 const RUNS: u32 = 20;
 
 fn main() {
-    // `cargo test` looks only whether the benchmark still runs.
+    // `cargo test` only checks that the benchmark still runs.
     let is_test = !std::env::args().any(|argument| argument == "--bench");
     println!("| Shape | (max, min) | Threads | Stages | By hand | Ratio |");
     println!("|---|---|---|---:|---:|---:|");
@@ -95,7 +95,7 @@ fn main() {
             let runtime = runtime().expect("a runtime can be built");
             for (demand, events) in DEMANDS {
                 let (events, runs) = if is_test { (100, 1) } else { (events, RUNS) };
-                // One after the other, so that both run in the same circumstances.
+                // The two run one after the other, so that both meet the same conditions.
                 let by_hand = events_per_second(&runtime, events, runs, |all| by_hand(demand, all));
                 let stages = events_per_second(&runtime, events, runs, |all| stages(demand, all));
                 println!(

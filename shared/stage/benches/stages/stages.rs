@@ -46,7 +46,7 @@ impl Consumer for Arrive {
 
     async fn handle_events(&mut self, events: Vec<u64>) {
         if !self.arrivals.add(&events) {
-            self.producer.kill(); // And with it, all that have subscribed.
+            self.producer.kill(); // This also ends all stages that have subscribed.
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rules 5 and 6: what is emitted and not asked for yet.
+//! Rules 5 and 6: events that are emitted and not asked for yet.
 
 use super::*;
 
@@ -9,8 +9,8 @@ async fn rule_05_an_ask_drains_the_buffer_first_oldest_first() {
     a.emit(3..5).await;
     assert_eq!(a.buffered().await, 5);
 
-    // The first ask for 3 is met by the buffer, so it is no demand at all, not even one of 0. Of the
-    // second 3, the buffer has 2.
+    // The buffer meets the first ask for 3, so the producer sees no demand at all, not even one of
+    // 0. Of the second 3, the buffer has 2.
     c.subscribe(&a, demand(0, 3)).unwrap();
     assert_eq!(c.record().await, [vec![0, 1, 2], vec![3, 4]]);
     assert_eq!((a.record().await, a.buffered().await), (vec![1], 0));
@@ -73,7 +73,7 @@ async fn rule_06_a_full_buffer_keeps_the_last_or_the_first() {
 #[tokio::test(start_paused = true)]
 async fn rule_06_a_producer_consumer_buffers_without_limit_unless_it_has_one() {
     let log = Log::capture();
-    // All 20,001 are handled at once, since one is wanted.
+    // B handles all 20,001 at once, since one is wanted.
     for (options, buffered, lines) in
         [(named("B"), 20_000, vec![]), (named("B").buffer_size(5), 5, vec![discarded("B", 19_995)])]
     {

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A consumer supervisor whose tasks record their event, and then wait for a permit. An event of 13
-/// or more panics after that.
+/// A consumer supervisor whose tasks record their event and then wait for a permit. After that, a
+/// task panics if its event is 13 or more.
 fn supervisor(restart: Restart) -> (Probe<Handle<u32, Infallible, Infallible>, u32>, Gate) {
     let (started, record) = unbounded_channel();
     let gate = Arc::new(Semaphore::new(0));
@@ -26,7 +26,7 @@ async fn rule_13_there_is_a_task_for_each_event_and_never_more_than_max_demand()
     assert_eq!(s.record().await, [0, 1, 2, 3]);
     assert_eq!(a.record().await, [4]);
 
-    // Three have ended: with min_demand 0, more is asked for when the last one has.
+    // Three have ended. With min_demand 0, the supervisor asks for more only when the last one has.
     gate.add_permits(3);
     assert!(s.record().await.is_empty());
     gate.add_permits(1);
@@ -77,7 +77,7 @@ async fn rule_13_more_than_3_restarts_in_5_seconds_end_the_supervisor_and_all_it
     gate.add_permits(3);
     assert_eq!(s.record().await.len(), 3);
     sleep(Duration::from_secs(6)).await;
-    // Those were long ago.
+    // Those restarts were long ago.
     gate.add_permits(3);
     assert_eq!(s.record().await.len(), 3);
     assert_eq!(end_of(s.stage()).await, None);

@@ -63,8 +63,9 @@ async fn rule_02_subscribing_asks_for_max_demand_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_03_events_are_handled_in_chunks_of_max_minus_min() {
-    // 10 are sent at once. With a minimum of 3, the 7 of the first chunk leave 3 outstanding, so 7
-    // are asked for; the 3 of the second leave 7 outstanding, which is enough for now.
+    // 10 are sent at once. With a minimum of 3, the 7 of the first chunk leave 3 outstanding, so
+    // the consumer asks for 7. The 3 of the second chunk leave 7 outstanding, which is enough for
+    // now.
     for (min, chunks, asks) in [
         (0, vec![10], vec![10]),
         (5, vec![5, 5], vec![5, 5]),
@@ -109,7 +110,7 @@ async fn rule_03_more_is_asked_for_after_a_chunk_is_handled_and_not_before() {
     assert_eq!((c.record().await, a.record().await), (vec![vec![5, 6, 7, 8, 9]], vec![5]));
 }
 
-/// A dispatcher never sends too much, so here the test is the producer.
+/// A dispatcher never sends too much, so the test takes the part of the producer here.
 #[tokio::test(start_paused = true)]
 async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let log = Log::capture();
@@ -137,7 +138,7 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     assert_eq!(log.lines(), ["ERROR C was sent 2 events more than it asked for stage=C excess=2"]);
     assert_eq!(asks(a.record().await), [5, 5]);
 
-    // The 2 were nobody's demand: it is still the 10 asked for last that are outstanding.
+    // The consumer did not ask for the 2, so the 10 that it asked for last are still outstanding.
     send(12..22);
     settle().await;
     assert!(log.lines().is_empty());

@@ -1,4 +1,4 @@
-//! Rules 7, 8 and 10: which consumer is served, and in what order.
+//! Rules 7, 8 and 10: which consumer is served, and in which order.
 
 use super::*;
 
@@ -13,13 +13,15 @@ async fn rule_07_the_largest_demand_is_met_completely_before_the_next() {
         consumers.push((c, gate));
     }
 
-    // Pending are 5, 10, 10 ‖ 5, 0, 8 ‖ 5, 0, 5 ‖ 0, 0, 4. Two of equals are served as they subscribed.
+    // The pending demands are 5, 10, 10 ‖ 5, 0, 8 ‖ 5, 0, 5 ‖ 0, 0, 4. Of two equals, the one that
+    // subscribed first is served first.
     for events in [0..12, 12..15, 15..21] {
         a.emit(events).await;
     }
     let mut received = Vec::new();
     for (c, gate) in &mut consumers {
-        // What each was sent at first is all it asked for in its life.
+        // Until now each consumer has asked only once, so all these batches come from its first
+        // ask.
         gate.add_permits(2);
         received.push(c.record().await);
     }
@@ -40,13 +42,12 @@ async fn rule_08_what_a_consumer_asked_for_and_left_is_not_asked_for_twice() {
         leave(&c1, id);
         settle().await;
 
-        // A owes 10, of which it emits 4. Of the 15 that C2 asks for, those 4 are there and 6 are on
-        // their way.
+        // A owes 10 and emits 4 of them. C2 asks for 15: those 4 are there, and 6 are on their way.
         a.emit(0..4).await;
         c2.subscribe(&a, demand(0, 15)).unwrap();
         assert_eq!((c2.record().await, a.record().await), (vec![vec![0, 1, 2, 3]], vec![5]));
 
-        // So A owes 11, and nothing is left of the debt to C1.
+        // So A owes 11, and none of the debt to C1 is left.
         a.emit(4..15).await;
         assert_eq!(a.record().await, [15]);
     }
@@ -61,7 +62,7 @@ async fn rule_08_a_debt_is_paid_only_once() {
     c1.cancel(id);
     assert_eq!(a.record().await.iter().sum::<usize>(), 5);
 
-    // C2 takes 3 of the 5 and asks for 3 more: 2 are owed, so 1 is new.
+    // C2 takes 3 of the 5 and asks for 3 more. A owes 2 already, so 1 is new.
     a.emit(0..3).await;
     assert_eq!(a.record().await, [1]);
     // Its next 3 are all new.
@@ -76,7 +77,8 @@ async fn rule_10_events_go_out_in_the_order_in_which_they_were_emitted() {
     c.subscribe(&a, demand(0, 4)).unwrap();
     assert_eq!(a.record().await, [4]);
 
-    // 0 and 1 come of the demand, the others of casts: two were asked for, the rest is buffered.
+    // Events 0 and 1 come from the demand, the others from casts. Two were asked for, and the rest
+    // is buffered.
     a.emit(2..6).await;
     a.emit(6..7).await;
     open(&gate);

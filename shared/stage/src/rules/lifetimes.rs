@@ -107,7 +107,7 @@ async fn rule_14_a_producer_that_stops_delivers_its_buffer_and_is_asked_for_noth
     a.emit(0..5).await;
     a.stop();
     assert_eq!(end_of(a.stage()).await, None, "3 are left, and what comes last");
-    // It has stopped asking, not listening: a helper's last word is still heard.
+    // A has stopped asking, but it still listens: it handles a late message of a helper.
     a.emit(5..6).await;
 
     open(&gate);
@@ -126,7 +126,8 @@ async fn rule_14_a_producer_that_stops_drains_the_whole_pipeline() {
     a.emit(0..3).await;
     a.emit(3..6).await;
 
-    // A has delivered everything, and ends. C holds 0 and 1; B has 2 in its buffer, and the rest waits.
+    // A has delivered everything, and ends. C holds 0 and 1, B has 2 in its buffer, and the rest
+    // waits.
     a.stop();
     assert_eq!(end_of(a.stage()).await, Some(Exit::Normal));
     assert_eq!(end_of(b.stage()).await, None);
@@ -169,7 +170,7 @@ async fn rule_14_a_producer_consumer_that_stops_ends_though_its_producer_could_g
     b.subscribe(&a, demand(0, 2)).unwrap();
     assert_eq!(a.record().await, [2, 2]);
 
-    // C holds 0 and 1; B has 2 and 3, and asks for nothing after them.
+    // C holds 0 and 1. B has 2 and 3, and asks for nothing after them.
     b.stop();
     settle().await;
     open(&gate);
@@ -185,7 +186,7 @@ async fn rule_14_the_last_stage_is_awaited_with_a_limit() {
     c.subscribe(&a, demand(0, 4)).unwrap();
     settle().await;
     a.stop();
-    // It never gets on with its events, so all of the limit passes.
+    // The consumer never finishes its events, so the whole limit passes.
     let begin = tokio::time::Instant::now();
     assert_eq!(c.stopped_within(STOP_LIMIT).await, Exit::Killed);
     assert_eq!(begin.elapsed(), Duration::from_secs(30));

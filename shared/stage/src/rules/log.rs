@@ -1,4 +1,4 @@
-//! What is logged, for tests to look at.
+//! Captures log lines, so that tests can look at them.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tracing::Level;
 use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default, set_global_default};
 
-/// What this test's thread logs. All its stages run on that thread.
+/// The log lines of this test's thread. All stages of the test run on that thread.
 pub(super) struct Log {
     written: Written,
     _guard: DefaultGuard,
@@ -30,10 +30,11 @@ impl Log {
         Self::capture_from(Level::INFO)
     }
 
-    /// What is of this level, or of greater importance.
+    /// Captures lines of this level, and of greater importance.
     pub(super) fn capture_from(level: Level) -> Self {
-        // While there is one subscriber in all, tracing believes the first thread that comes by when
-        // it asks whether anybody listens, and that may be another test's. So let there be two.
+        // When there is only one subscriber, tracing asks the first thread that comes by whether a
+        // line is wanted, and keeps that answer. The thread may be another test's. A second
+        // subscriber prevents this.
         let _ = set_global_default(NoSubscriber::new());
         let written = Written::default();
         let writer = written.clone();
@@ -47,7 +48,7 @@ impl Log {
         Self { written, _guard: set_default(subscriber) }
     }
 
-    /// The lines since the last call: the level, the message, the fields.
+    /// Returns the lines since the last call: the level, the message, the fields.
     pub(super) fn lines(&self) -> Vec<String> {
         let text = std::mem::take(&mut *self.written.0.lock().unwrap());
         String::from_utf8(text).unwrap().lines().map(|line| line.trim().to_owned()).collect()

@@ -1,9 +1,9 @@
-//! The rules of demand. Each test is named after the rule that it keeps.
+//! The rules of demand. Each test is named after the rule that it checks.
 //!
-//! The tests play the world around a stage: a [`producer`] emits what it is ordered to and records
-//! what it is asked for, a [`consumer`] records what it is handed and can be held in the middle of
-//! it. All run on the paused clock: [`settle`] returns when no stage has anything left to do, so a
-//! record holds all that will ever be in it, and a test sees also what did *not* happen.
+//! The tests play the world around a stage. A [`producer`] emits events on command, and records
+//! each demand. A [`consumer`] records each batch, and can be held in the middle of it. All tests
+//! run on the paused clock: [`settle`] returns when no stage has anything left to do. By then a
+//! record is complete, so a test also sees that something did *not* happen.
 
 use std::convert::Infallible;
 use std::iter;
@@ -29,13 +29,13 @@ mod producer_consumer;
 mod supervision;
 mod telemetry;
 
-/// On the paused clock any time will do: it passes when all stages wait, and not before.
+/// Any time will do, because on the paused clock it passes only when all stages wait.
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// What a [`producer`] emits last, when it is told to stop.
+/// The last event of a [`producer`], emitted when it is told to stop.
 const LAST: u32 = 99;
 
-/// A stage, and the record of what it did: each demand of a producer, each batch of the others.
+/// A stage, and the record of its work: each demand of a producer, each batch of the others.
 struct Probe<H, T> {
     handle: H,
     record: UnboundedReceiver<T>,
@@ -46,7 +46,7 @@ type ProducerConsumerProbe = Probe<ProducerConsumerHandle<Recorder>, Vec<u32>>;
 type ConsumerProbe = Probe<ConsumerHandle<Recorder>, Vec<u32>>;
 
 impl<H, T> Probe<H, T> {
-    /// What was recorded since the last call.
+    /// Returns the records since the last call.
     async fn record(&mut self) -> Vec<T> {
         settle().await;
         iter::from_fn(|| self.record.try_recv().ok()).collect()
@@ -68,7 +68,7 @@ impl ProducerProbe {
     }
 }
 
-/// A producer that meets demand out of `supply` until that is used up, and emits what it is told.
+/// A producer that meets demand out of `supply` until that is used up, and emits events on command.
 struct Source {
     demands: UnboundedSender<usize>,
     supply: Range<u32>,
@@ -76,7 +76,7 @@ struct Source {
 
 enum Order {
     Emit(Range<u32>),
-    /// Takes half a [`MOMENT`], in which others can write to the stage.
+    /// Takes half a [`MOMENT`] first, so that others can write to the stage.
     Panic,
 }
 
@@ -110,7 +110,7 @@ struct Recorder {
     gate: Gate,
 }
 
-/// Lets one batch through per permit. Closing it makes the stage that is held there panic.
+/// Lets one batch through per permit. Closing it makes a stage that is held there panic.
 type Gate = Arc<Semaphore>;
 
 impl Recorder {
@@ -139,7 +139,7 @@ impl ProducerConsumer for Recorder {
     }
 }
 
-/// Starts the producer `A`. With an empty `supply`, it emits nothing but what it is told to.
+/// Starts the producer `A`. With an empty `supply`, it emits events only on command.
 fn producer(supply: Range<u32>) -> ProducerProbe {
     producer_with(named("A"), supply)
 }
@@ -161,7 +161,7 @@ fn consumer(name: &str) -> ConsumerProbe {
     Probe { handle: named(name).start_consumer(recorder), record }
 }
 
-/// Starts a consumer that is held in the middle of each batch, after it is recorded.
+/// Starts a consumer that is held in the middle of each batch, after recording it.
 fn held_consumer(name: &str) -> (ConsumerProbe, Gate) {
     let (recorder, record, gate) = recorder(0);
     (Probe { handle: named(name).start_consumer(recorder), record }, gate)
@@ -182,12 +182,12 @@ async fn settle() {
     sleep(MOMENT).await;
 }
 
-/// Why the stage ended; `None` if it still runs when all is quiet.
+/// Returns why the stage ended, or `None` if it still runs when all is quiet.
 async fn end_of(stage: StageRef) -> Option<Exit> {
     timeout(MOMENT, stage.stopped()).await.ok()
 }
 
-/// Lets the stage go on that is held there, and never holds it again.
+/// Lets a stage go on that is held at this gate, and never holds it again.
 fn open(gate: &Gate) {
     gate.add_permits(1000);
 }

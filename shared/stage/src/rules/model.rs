@@ -1,4 +1,4 @@
-//! Rules 5 to 8 once more: the dispatcher does what a simple model of it does, whatever happens to it.
+//! Rules 5 to 8 once more: whatever happens, the dispatcher does the same as a simple model of it.
 
 use std::cmp::Reverse;
 use std::convert::Infallible;
@@ -11,12 +11,13 @@ use crate::dispatcher::Dispatcher;
 use crate::mailbox::Message;
 use crate::message::{FromProducer, NewConsumer};
 
-/// What can happen to a dispatcher. A consumer is named by its seat, whoever sits there at the time.
+/// One thing that can happen to a dispatcher. The number of a seat names the consumer that sits
+/// there at the time.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Whoever sits there leaves; if nobody does, somebody new subscribes.
+    /// The consumer in this seat leaves. If the seat is empty, a new consumer subscribes.
     ComeOrGo(usize),
-    /// Asks, even after leaving: an ask can cross the end of its subscription.
+    /// The consumer asks, even after leaving, because an ask can cross the end of its subscription.
     Ask(usize, usize),
     Emit(usize),
 }
@@ -29,17 +30,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is sent to whom: events, or that the subscription is over.
+/// The messages to each subscription: events, or `None` when it is over.
 type Sent = Vec<(SubscriptionId, Option<Vec<u32>>)>;
 
-/// The rules in the plainest words, without a thought of speed.
+/// The rules in their plainest form, without regard to speed.
 struct Model {
-    /// In the order of subscription, with what each has asked for and not been sent.
+    /// In the order of subscription, with the number of events that each has asked for and not been
+    /// sent.
     consumers: Vec<(SubscriptionId, usize)>,
     buffer: Vec<u32>,
     size: usize,
     keep: Keep,
-    /// What the producer was asked for and has not emitted.
+    /// The number of events that the producer was asked for and has not emitted.
     owes: usize,
 }
 
@@ -48,7 +50,8 @@ impl Model {
         self.consumers.iter().map(|(_, pending)| pending).sum()
     }
 
-    /// Returns how much the producer is asked for: what is wanted beyond what it owes already.
+    /// Returns how much the producer is asked for: the demand beyond the events that it owes
+    /// already.
     fn ask(&mut self, id: SubscriptionId, count: usize) -> (usize, Sent) {
         let Some(consumer) = self.consumers.iter_mut().find(|(other, _)| *other == id) else {
             return (0, vec![]);
@@ -73,7 +76,7 @@ impl Model {
         (discarded, sent)
     }
 
-    /// The largest demand is met first, and in full. The sort keeps equals in their order.
+    /// Meets the largest demand first, and in full. The sort keeps equals in their order.
     fn send(&mut self) -> Sent {
         let mut hungriest: Vec<_> = self.consumers.iter_mut().collect();
         hungriest.sort_by_key(|(_, pending)| Reverse(*pending));
@@ -98,7 +101,7 @@ proptest! {
         keep in prop::sample::select(&[Keep::First, Keep::Last]),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        // One mailbox for all consumers: so it shows also who is served first.
+        // All consumers share one mailbox, so that it also shows which one is served first.
         let (to_all, mut mailbox) = unbounded_channel::<Message<u32, Infallible, Infallible>>();
         let to_all = Arc::new(to_all);
         let mut dispatcher = Dispatcher::new("A".into(), Buffer::new(size, keep));

@@ -20,18 +20,18 @@ async fn rule_09_messages_wait_for_demand_and_are_handled_one_whole_one_at_a_tim
     assert!(b.record().await.is_empty(), "nobody wants any");
     assert_eq!((a.record().await, b.buffered().await), (vec![9], 0));
 
-    // 2 are wanted, so 3 are handled, and 1 is left.
+    // 2 are wanted, so B handles 3, and 1 is left.
     let (mut c, gate) = held_consumer("C");
     c.subscribe(&b, demand(0, 2)).unwrap();
     assert_eq!((c.record().await, b.record().await), (vec![vec![0, 1]], vec![vec![0, 1, 2]]));
     assert_eq!(b.buffered().await, 1);
 
-    // That 1 goes to the next 2 that are wanted. For the other, 3 more are handled.
+    // That 1 goes to the next 2 that are wanted. For the other, B handles 3 more.
     gate.add_permits(1);
     assert_eq!((c.record().await, b.record().await), (vec![vec![2]], vec![vec![3, 4, 5]]));
     assert_eq!(b.buffered().await, 2);
 
-    // With the last of the 9 handled, the next 9 are asked for.
+    // When B has handled the last of the 9, it asks for the next 9.
     assert!(a.record().await.is_empty());
     open(&gate);
     assert_eq!((b.record().await, a.record().await), (vec![vec![6, 7, 8]], vec![9]));
@@ -45,7 +45,7 @@ async fn rule_09_a_slow_consumer_holds_up_the_whole_pipeline() {
     c.subscribe(&b, demand(0, 2)).unwrap();
     b.subscribe(&a, demand(0, 2)).unwrap();
 
-    // C holds 2. B has handled these, and has the next 2, which nobody wants yet.
+    // C holds 2. B has handled these, and has the next 2, which C does not want yet.
     assert_eq!((b.record().await, a.record().await), (vec![vec![0, 1]], vec![2, 2]));
     for next in [2, 4, 6] {
         gate.add_permits(1);

@@ -20,7 +20,7 @@ fn start_group(supervisor: &mut Supervisor, name: &str) -> Group {
 }
 
 impl Group {
-    /// The stages of the one start that there was since the last call.
+    /// Returns the stages of the only start since the last call.
     async fn started(&mut self) -> [ProducerProbe; 2] {
         let mut starts = self.record().await;
         assert_eq!(starts.len(), 1);
@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// How the supervisor ended; `None` if it goes on.
+/// Returns how the supervisor ended, or `None` if it goes on.
 async fn end_of_all(supervisor: &mut Supervisor) -> Option<Result<(), TooManyRestarts>> {
     timeout(MOMENT, supervisor.stopped()).await.ok()
 }
@@ -102,7 +102,7 @@ async fn a_group_whose_producer_is_gone_is_done() {
     });
     settle().await;
 
-    // The group fails with the producer, is started again, and finds nobody.
+    // The group fails with the producer, is started again, and finds no producer.
     a.kill();
     assert!(end_of_all(&mut supervisor).await.unwrap().is_ok());
     assert_eq!(Probe { handle: (), record }.record().await.len(), 2);

@@ -1,4 +1,4 @@
-//! What a stage does can be seen by a tracing subscriber.
+//! A tracing subscriber can see the work of a stage.
 
 use tracing::Level;
 
@@ -43,7 +43,7 @@ async fn what_is_in_the_buffer_and_the_end_of_a_stage_are_events() {
     assert_eq!(log.lines(), [r#"TRACE stop stage="C" exit=was killed"#]);
 }
 
-/// What a stage logs while it handles something says so: it is within a span.
+/// A line that a stage logs while it handles events is within a span, which says so.
 #[tokio::test(start_paused = true)]
 async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count() {
     struct Talker;

@@ -1,7 +1,7 @@
-//! For tests: a proxy that breaks what passes through it, over real sockets.
+//! For tests: a proxy that breaks the requests and answers passing through it, over real sockets.
 //!
-//! It stands in front of an SQS and S3, embedded or other, and passes on what it is sent. Signatures
-//! stay valid, since the `Host` header stays what it was; and bodies are never held as a whole.
+//! It stands in front of an SQS and S3, embedded or not, and passes requests on. Signatures stay valid,
+//! because the `Host` header does not change. The proxy never holds a whole body.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -29,30 +29,30 @@ use tokio::sync::Notify;
 use tokio::task::{self, JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// What can be done to a request and its answer.
+/// A fault that happens to a request or its answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// The request is passed on after this time.
+    /// The proxy passes the request on after this time.
     Latency(Duration),
-    /// It is not passed on, but answered with this status and error code, as SQS or S3 would. For
-    /// instance 503 and `SlowDown`, or 403 and `ExpiredToken`.
+    /// The proxy does not pass the request on. It answers with this status and error code, as SQS or S3
+    /// would: for instance 503 and `SlowDown`, or 403 and `ExpiredToken`.
     Status(u16, &'static str),
-    /// The answer's head and this many bytes of its body are sent. Then the connection is reset, which
-    /// can cost the last of what was sent. A body that is not longer than that is sent as it is.
+    /// The proxy sends the answer's head and this many bytes of its body. Then it resets the connection, and
+    /// the last of those bytes can get lost. A body that is no longer than that is sent as it is.
     ResetAfter(u64),
-    /// The answer's head and this many bytes of its body are sent. Then nothing more comes, and the
+    /// The proxy sends the answer's head and this many bytes of its body. Then it sends nothing more, but the
     /// connection stays open.
     StallAfter(u64),
-    /// The body is sent with this many bytes a second.
+    /// The proxy sends this many bytes of the body per second.
     Slow(u64),
     /// Only every second message of a `DeleteMessageBatch` is deleted. The answer reports the others as failed.
     HalfFails {
-        /// Whether the answer says that the sender caused the failures, which a second attempt cannot mend.
+        /// Whether the answer says that the sender caused the failures, so that a second attempt cannot help.
         sender_fault: bool,
     },
 }
 
-/// A proxy at 127.0.0.1. When it is dropped, it and its connections are gone.
+/// A proxy at 127.0.0.1. Dropping it closes it and its connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -91,7 +91,7 @@ impl FaultProxy {
     ///
     /// # Errors
     ///
-    /// If there is no port to listen at.
+    /// If there is no free port.
     pub async fn start(origin: impl Into<String>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let proxy = Arc::new(Proxy {
@@ -106,43 +106,43 @@ impl FaultProxy {
         Ok(Self { address, proxy, serving })
     }
 
-    /// Where it is: `http://127.0.0.1:` and the port.
+    /// Returns its address: `http://127.0.0.1:` and the port.
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From now on, does this to every request for `matching`: an operation, as `ReceiveMessage` or
-    /// `GetObject`, or an operation and the end of a path, as `GetObject a/b.gz`.
+    /// From now on, does this to every request that matches. `matching` is an operation, such as
+    /// `ReceiveMessage` or `GetObject`, or an operation and the end of a path, such as `GetObject a/b.gz`.
     ///
-    /// The fault that was named first comes first, and the next when it is used up.
+    /// Faults happen in the order in which they were given: the next one follows when the first is used up.
     pub fn fault(&self, matching: &str, fault: Fault) {
         self.fault_times(matching, usize::MAX, fault);
     }
 
-    /// As [`fault`](Self::fault), for so many requests.
+    /// Does the same as [`fault`](Self::fault), for so many requests.
     pub fn fault_times(&self, matching: &str, times: usize, fault: Fault) {
         let (operation, path_end) = matching.split_once(' ').unwrap_or((matching, ""));
         let (operation, path_end) = (operation.to_owned(), path_end.to_owned());
         lock(&self.proxy.rules).push(Rule { operation, path_end, times, fault });
     }
 
-    /// No more faults in what comes from now on.
+    /// Ends all faults for requests from now on.
     pub fn clear(&self) {
         lock(&self.proxy.rules).clear();
     }
 
-    /// How many requests for this operation have come.
+    /// Returns how many requests for this operation have come.
     pub fn count(&self, operation: &str) -> usize {
         lock(&self.proxy.counts).get(operation).map_or(0, |count| count.requests)
     }
 
-    /// How many requests for this operation have waited for an answer at the same time, at most.
+    /// Returns the most requests for this operation that have waited for an answer at the same time.
     pub fn most_at_once(&self, operation: &str) -> usize {
         lock(&self.proxy.counts).get(operation).map_or(0, |count| count.most_at_once)
     }
 
-    /// What SQS was told through this proxy: each request's operation and JSON, in the order in which
-    /// they came.
+    /// Returns the requests that SQS got through this proxy: the operation and JSON of each, in order of
+    /// arrival.
     pub fn told_sqs(&self) -> Vec<(String, Bytes)> {
         lock(&self.proxy.told).clone()
     }
@@ -160,7 +160,7 @@ impl FaultProxy {
     ///
     /// # Errors
     ///
-    /// If somebody else has taken the port.
+    /// If the port is taken by then.
     pub async fn accept_connections(&self) -> io::Result<()> {
         let listener = TcpListener::bind(self.address).await?;
         let serving = tokio::spawn(serve(listener, self.proxy.clone()));
@@ -179,7 +179,7 @@ impl Drop for FaultProxy {
     }
 }
 
-/// Its connections end with it.
+/// Accepts connections, and ends them when it ends itself.
 async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
     let mut connections = JoinSet::new();
     loop {
@@ -187,7 +187,7 @@ async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
             Ok((connection, _)) => {
                 connections.spawn(serve_connection(connection, proxy.clone()));
             }
-            // Too many open files, most likely: some will be closed.
+            // Most likely too many files are open, and some will be closed.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
         while connections.try_join_next().is_some() {}
@@ -230,7 +230,7 @@ impl Proxy {
         let answer = self.pass_on(request).await?;
         Ok(answer.map(|body| match fault {
             Some(Fault::ResetAfter(length)) => cut(body, length, async move {
-                // What came before goes out first.
+                // The bytes that came before go out first.
                 task::yield_now().await;
                 reset.notify_one();
                 future::pending().await
@@ -276,7 +276,7 @@ impl Proxy {
         Ok(Response::from_parts(head, whole(answer.to_string())))
     }
 
-    /// Notes what SQS is told.
+    /// Records a request to SQS.
     async fn listen(&self, request: Request<Incoming>) -> hyper::Result<Request<AnyBody>> {
         if !is_for_sqs(&request) {
             return Ok(request.map(BodyExt::boxed_unsync));
@@ -288,7 +288,7 @@ impl Proxy {
         Ok(Request::from_parts(head, whole(body)))
     }
 
-    /// Finds what is to be done to a request.
+    /// Finds the fault that applies to a request.
     fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
         let (operation, path) = (operation(request), request.uri().path());
         let mut rules = lock(&self.rules);
@@ -300,7 +300,7 @@ impl Proxy {
     }
 }
 
-/// A request is counted, and until this is dropped, it waits for an answer.
+/// Counts a request. Until this is dropped, the request waits for an answer.
 struct UnderWay<'a> {
     counts: &'a Mutex<HashMap<String, Count>>,
     operation: String,
@@ -334,7 +334,7 @@ fn is_for_sqs<B>(request: &Request<B>) -> bool {
     request.headers().contains_key("x-amz-target")
 }
 
-/// SQS's operations are named in a header. For S3's, the method tells enough, if it is about an object.
+/// SQS's operations are named in a header. For S3, the method is enough if the request is about an object.
 fn operation(request: &Request<Incoming>) -> String {
     if let Some(target) = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -350,7 +350,7 @@ fn operation(request: &Request<Incoming>) -> String {
     .to_owned()
 }
 
-/// What SQS or S3 would answer.
+/// The answer that SQS or S3 would give.
 fn refusal(request: &Request<AnyBody>, status: u16, code: &str) -> Response<AnyBody> {
     let body = if is_for_sqs(request) {
         format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "A fault"}}"#)
@@ -366,7 +366,7 @@ fn whole(body: impl Into<Bytes>) -> AnyBody {
     Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// The first bytes of a body, and then what comes in place of the rest.
+/// The first bytes of a body, and then `end` in place of the rest.
 fn cut(
     body: Incoming,
     length: u64,
@@ -387,7 +387,7 @@ fn cut(
     StreamBody::new(first.chain(end)).boxed_unsync()
 }
 
-/// The body, ten pieces a second.
+/// The body, sent in ten pieces a second.
 fn slow(body: Incoming, rate: u64) -> AnyBody {
     let piece = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
     let pieces = stream::unfold((body.into_data_stream(), Bytes::new()), move |state| async move {

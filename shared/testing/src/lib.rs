@@ -2,8 +2,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `transcript` | runs the commands that a README shows, and compares what it shows with what happens |
-//! | `fault_proxy` | stands in front of an SQS and S3, and breaks what passes through it (feature `fault-proxy`) |
+//! | `transcript` | runs the commands that a README shows, and compares their output with the README |
+//! | `fault_proxy` | stands in front of an SQS and S3, and breaks requests and answers (feature `fault-proxy`) |
 
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;

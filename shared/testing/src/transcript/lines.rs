@@ -1,13 +1,14 @@
-//! The lines that a command prints, as they come.
+//! The lines that a command prints, as they arrive.
 
-/// More lines than any gap of a README stands for. On the paused clock, steps 1 to 5 print without end and without waits.
+/// More lines than any gap of a README stands for. The limit is necessary because on the paused clock, steps
+/// 1 to 5 print without end and without waits.
 const MOST: usize = 10_000;
 
 /// Lines that are read on demand, and kept.
 pub struct Lines {
     source: Box<dyn Iterator<Item = Result<String, &'static str>>>,
     seen: Vec<String>,
-    /// Why reading has ended.
+    /// The reason why reading has ended.
     end: Option<&'static str>,
 }
 
@@ -17,12 +18,12 @@ impl Lines {
         Self { source: Box::new(source), seen: Vec::new(), end: None }
     }
 
-    /// The lines that were read.
+    /// The lines read so far.
     pub fn seen(&self) -> &[String] {
         &self.seen
     }
 
-    /// The line with this number, from 0, or why there is none.
+    /// Returns the line with this number, counted from 0, or the reason why there is none.
     pub fn get(&mut self, number: usize) -> Result<&str, &'static str> {
         while self.seen.len() <= number && self.end.is_none() {
             match self.source.next() {
@@ -35,7 +36,7 @@ impl Lines {
         self.seen.get(number).map(String::as_str).ok_or(self.end.unwrap_or(ENDED))
     }
 
-    /// The number of the first line, from `from` on, that is wanted.
+    /// Returns the number of the first wanted line at or after `from`.
     pub fn find(
         &mut self,
         from: usize,
@@ -48,7 +49,7 @@ impl Lines {
         Ok(number)
     }
 
-    /// All lines, if the command ends.
+    /// Returns all lines, if the command ends.
     pub fn all(&mut self) -> Result<&[String], &'static str> {
         match self.get(MOST) {
             Err(why) if why != ENDED => Err(why),

@@ -1,15 +1,15 @@
 //! Keeps a README true: runs the commands that it shows, and compares their output with the README.
 //!
-//! A transcript is a `console` block of the README with a `$ cargo run` of the program in it. Its commands run
-//! one after the other in a new folder. A line `...` stands for any lines; if it is the last one, the
-//! command goes on and is ended there.
+//! A transcript is a `console` block of the README that runs the program with `$ cargo run`. Its commands run
+//! one after the other in a new folder. A line `...` stands for any lines. If it is the last line, the
+//! command goes on, and is ended there.
 //!
 //! The block says how exactly the output has to match:
 //!
 //! | Block | Rule |
 //! |---|---|
 //! | `console` | to the letter, on the paused clock (`PALLETO_CLOCK`), because every run is the same there |
-//! | `console varying-ids` | but for the numbers of tasks and ports, for seconds, and for random ids |
+//! | `console varying-ids` | the same lines, except for the numbers of tasks and ports, seconds, and random ids |
 //! | `console any-order` | the same lines in any order, because work that is done at the same time ends in any order |
 
 mod lines;
@@ -27,15 +27,15 @@ use readme::Shown;
 /// A line that stands for any lines.
 const GAP: &str = "...";
 
-/// Checks that the README's transcripts of a program are what happens. `program` is its executable.
+/// Checks that the README's transcripts of a program match the real output. `program` is its executable.
 ///
 /// # Panics
 ///
-/// If they are not.
+/// If they do not match.
 pub fn check(program: &str, readme: &str) {
     let checked = run_all(Path::new(program), readme, |shown, process| {
         let judged = shown.rule.compare(&shown.output, &mut process.lines);
-        // For the output of a test that fails.
+        // This shows in the output of a test that fails.
         eprintln!("$ {}\n{}", shown.command, process.lines.seen().join("\n"));
         judged.map_err(|difference| anyhow!(difference))
     });
@@ -44,12 +44,12 @@ pub fn check(program: &str, readme: &str) {
     }
 }
 
-/// The README with true transcripts. Output that is true by its block's rule stays as it is, to the letter. Other output is
-/// replaced, with the gaps where they were.
+/// Returns the README with true transcripts. Output that is true by its block's rule stays as it is, to the
+/// letter. Other output is replaced, with the gaps in the same places.
 ///
 /// # Errors
 ///
-/// If a command cannot be run, fails, or no longer prints what is shown after a gap.
+/// If a command cannot be run, fails, or no longer prints the lines that the README shows after a gap.
 pub fn renew(program: &Path, readme: &str) -> Result<String> {
     let mut renewed = String::new();
     let mut copied = 0;
@@ -76,8 +76,8 @@ fn name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Runs all commands of the README's transcripts. `judge` gets what the README shows of a command, and the process, which it
-/// reads as far as that.
+/// Runs all commands of the README's transcripts. `judge` gets the README's output of a command, and the
+/// process. It reads the process's output as far as the README shows it.
 fn run_all(
     program: &Path,
     readme: &str,

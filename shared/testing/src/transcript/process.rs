@@ -1,4 +1,4 @@
-//! A command that runs.
+//! A running command.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::lines::Lines;
 
-/// Longer than any step is silent, even on a busy machine.
+/// Longer than any step stays silent, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Longer than any transcript takes.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// Ended when it is dropped.
+/// A process that is ended when this is dropped.
 pub struct Process {
     child: Child,
     pub lines: Lines,

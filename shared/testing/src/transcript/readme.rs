@@ -1,39 +1,39 @@
-//! What a README shows.
+//! Finds the commands in a README, and the output that it shows for them.
 
 use std::ops::Range;
 
 use super::GAP;
 use super::rule::Rule;
 
-/// A command, and what is shown of its output.
+/// A command, and the output that the README shows for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shown {
     pub command: String,
     pub output: Vec<String>,
     /// How exactly the output has to match.
     pub rule: Rule,
-    /// The output's position in the README, with the end of its last line.
+    /// The position of the output in the README, including the end of its last line.
     pub range: Range<usize>,
 }
 
 impl Shown {
-    /// Whether the command runs on after the output shown.
+    /// Whether the command goes on after the output shown.
     pub fn is_ended_there(&self) -> bool {
         self.output.last().is_some_and(|line| line == GAP)
     }
 }
 
-/// The arguments of the program `name` if this command runs it with `cargo run`.
+/// Returns the arguments of the program `name` if this command runs it with `cargo run`.
 pub fn arguments<'a>(command: &'a str, name: &str) -> Option<&'a str> {
     let run = command.strip_prefix("cargo run ")?;
     let (options, arguments) = run.split_once(" -- ").unwrap_or((run, ""));
     (options.split(' ').next_back() == Some(name)).then_some(arguments)
 }
 
-/// All commands of the `console` blocks that run the program `name`.
+/// Returns all commands of the `console` blocks that run the program `name`.
 pub fn commands(readme: &str, name: &str) -> Vec<Shown> {
     let mut commands = Vec::new();
-    // The block that the line is in, if it is a `console` block.
+    // The current block, if it is a `console` block.
     let mut block: Option<(Rule, Vec<Shown>)> = None;
     let mut at = 0;
     for whole_line in readme.split_inclusive('\n') {

@@ -1,12 +1,12 @@
-//! The new output for a README whose transcript is out of date.
+//! Makes new output for a README whose transcript is out of date.
 
 use std::cmp::Reverse;
 
 use super::GAP;
 use super::lines::Lines;
 
-/// The new output, with as many lines before, between and after the gaps as before. A part between two gaps begins where
-/// its lines are found again; the part after the last gap is the end.
+/// Returns the new output, with as many lines before, between and after the gaps as before. A part between
+/// two gaps begins where its lines appear again. The part after the last gap is the end.
 pub fn renew(
     shown: &[String],
     happens: &mut Lines,
@@ -38,7 +38,8 @@ pub fn renew(
     Ok(renewed)
 }
 
-/// Where a part begins: at the next occurrence of its first line, or else where most of its lines are found.
+/// Finds the beginning of a part: the next occurrence of its first line, or else the place with most of its
+/// lines.
 fn find_again(
     part: &[String],
     at: usize,

@@ -9,20 +9,20 @@ use regex_lite::Regex;
 use super::GAP;
 use super::lines::Lines;
 
-/// How exactly they have to match.
+/// How exactly the two outputs have to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// To the letter, on the paused clock, because every run is the same there.
     ToTheLetter,
     /// Line by line, except for the numbers of tasks and ports, seconds, and random ids.
     ButForIds,
-    /// The same lines in any order, because work that is done at the same time ends in any order, and the demand depends on
-    /// that.
+    /// The same lines in any order, because work that is done at the same time ends in any order, and the
+    /// demand depends on that.
     InAnyOrder,
 }
 
 impl Rule {
-    /// The rule with the name that stands behind `console` where a block begins.
+    /// Returns the rule with this name, which follows `console` at the beginning of a block.
     pub fn named(name: &str) -> Self {
         match name.trim() {
             "varying-ids" => Self::ButForIds,
@@ -31,12 +31,12 @@ impl Rule {
         }
     }
 
-    /// The value of `PALLETO_CLOCK`.
+    /// Returns the value of `PALLETO_CLOCK`.
     pub fn clock(self) -> &'static str {
         if self == Self::ToTheLetter { "paused" } else { "" }
     }
 
-    /// The line without the parts that may differ.
+    /// Returns the line without the parts that may differ.
     pub fn mask(self, line: &str) -> String {
         let mask =
             |pattern: &Regex, line: &str| match pattern.replace_all(line, "${before}_${after}") {
@@ -50,7 +50,7 @@ impl Rule {
         }
     }
 
-    /// Compares, reading only as much output as necessary. Returns the first difference.
+    /// Compares the outputs, reading only as much as necessary. Returns the first difference.
     pub fn compare(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
         match self {
             Self::InAnyOrder => self.compare_sets(shown, happens),

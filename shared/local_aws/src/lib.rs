@@ -1,19 +1,19 @@
-//! SQS and S3 embedded, for a machine without an AWS account: a stand-in, and only that.
+//! An embedded SQS and S3, for a machine without an AWS account. It is a stand-in, and only that.
 //!
-//! Both speak their real protocol over HTTP, at one address on the loopback interface, so that the
-//! AWS SDK, the AWS CLI or boto3 work against them. The queues are [rustack]'s, S3's protocol is
-//! [s3s]'s work; ours is the store behind it, and that a bucket tells a queue of every object
-//! created in it. All of it is in memory, and gone when the process ends.
+//! Both speak their real protocol over HTTP, at one address on the loopback interface, so that the AWS SDK,
+//! the AWS CLI and boto3 work against them. The queues come from [rustack], and [s3s] speaks S3's protocol.
+//! This crate adds the store behind s3s, and tells a queue of every object created in a bucket. Everything is
+//! in memory, and gone when the process ends.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `lib.rs` | starts both, and sends each request to one of them |
-//! | [`sqs`] | SQS: rustack's queues, mended where they fall short |
-//! | [`s3`] | S3: answers from the store what s3s has read |
+//! | [`sqs`] | SQS: rustack's queues, corrected where they differ from SQS |
+//! | [`s3`] | S3: answers from the store the requests that s3s has read |
 //! | [`store`] | the buckets and their objects |
 //! | [`notification`] | tells a queue which objects were created |
 //! | [`samples`] | makes the talk's twelve daily files |
-//! | [`pipe`] | the way from the SDK to both in memory, for a paused clock |
+//! | [`pipe`] | connects the SDK to both in memory, for a paused clock |
 //! | `main.rs` | the program |
 //!
 //! [rustack]: https://github.com/tyrchen/rustack
@@ -54,16 +54,16 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-/// The region that it claims to be.
+/// The region that the stand-in claims to be.
 pub const REGION: &str = "us-east-1";
-/// The account that it claims to belong to.
+/// The account that the stand-in claims to belong to.
 pub const ACCOUNT: &str = "000000000000";
-/// The access key id and the secret key that it expects.
+/// The access key id and the secret key that the stand-in expects.
 pub const ACCESS_KEY: &str = "test";
-/// The bucket that is there when it starts, and that [`fill`](LocalAws::fill) puts files into.
+/// The bucket that exists from the start, and that [`fill`](LocalAws::fill) puts files into.
 pub const BUCKET: &str = "warehouse.development";
 
-/// An embedded SQS and S3. It serves until the tokio runtime that it was started in ends.
+/// An embedded SQS and S3. It serves until the end of the tokio runtime that it was started in.
 pub struct LocalAws {
     address: SocketAddr,
     config: SdkConfig,
@@ -74,9 +74,9 @@ pub struct LocalAws {
 /// Clients to an embedded SQS and S3, with the SDK's own settings.
 #[derive(Clone, Debug)]
 pub struct Aws {
-    /// SQS, with the queue that was there from the start.
+    /// A client to SQS, with the queue that exists from the start.
     pub queue: Queue,
-    /// S3.
+    /// A client to S3.
     pub s3: aws_sdk_s3::Client,
 }
 
@@ -89,21 +89,21 @@ pub struct Queue {
     pub url: String,
 }
 
-/// What went wrong, whatever it is.
+/// Any error.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How often each operation of SQS was requested.
+/// How many times each operation of SQS was requested.
 type Requests = Arc<Mutex<BTreeMap<String, u64>>>;
 
-/// Something went wrong while the embedded SQS and S3 were set up.
+/// The embedded SQS and S3 could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalAwsError {
-    /// The port is taken, most likely.
+    /// The port cannot be served, most likely because it is taken.
     #[error("cannot serve SQS and S3 at 127.0.0.1:{port}: {source}. Is the port in use?")]
     Bind {
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A file cannot be read.
@@ -111,7 +111,7 @@ pub enum LocalAwsError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: BoxError,
     },
     /// A request to it failed.
@@ -120,18 +120,19 @@ pub enum LocalAwsError {
 }
 
 impl LocalAws {
-    /// Starts to serve at 127.0.0.1, at this port or, if it is 0, at a free one. There is a queue of
-    /// this name then, and the bucket [`BUCKET`], which tells the queue of every object created in it.
+    /// Starts to serve at 127.0.0.1, at this port or, if it is 0, at a free one. From then on there is a
+    /// queue of this name, and the bucket [`BUCKET`], which tells the queue of every object created in it.
     ///
     /// # Errors
     ///
-    /// If the port cannot be served at.
+    /// If it cannot serve at the port.
     pub async fn start(port: u16, queue_name: &str) -> Result<Self, LocalAwsError> {
         Self::start_by(port, queue_name, |_| None).await
     }
 
-    /// As [`start`](Self::start), at a free port. Its own clients, and those that are made from
-    /// [`sdk_config`](Self::sdk_config), reach it in memory: a clock that is paused does not wait for a socket.
+    /// Does the same as [`start`](Self::start), at a free port. Its own clients, and clients made from
+    /// [`sdk_config`](Self::sdk_config), reach it in memory, because a paused clock does not wait for a
+    /// socket.
     ///
     /// # Errors
     ///
@@ -159,34 +160,34 @@ impl LocalAws {
         Ok(Self { address, config, aws, requests })
     }
 
-    /// Where it is: `http://127.0.0.1:` and the port.
+    /// Returns its address: `http://127.0.0.1:` and the port.
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The URL of its queue.
+    /// Returns the URL of its queue.
     pub fn queue_url(&self) -> &str {
         &self.aws.queue.url
     }
 
-    /// The configuration of clients to it.
+    /// Returns the configuration of clients to it.
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// Clients to it, and its queue.
+    /// Returns clients to it, and its queue.
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
 
-    /// How often each operation of SQS was requested so far, by its name: `ReceiveMessage`. Who pays for
-    /// SQS pays for these.
+    /// Returns how many times each operation of SQS was requested so far, by its name, such as
+    /// `ReceiveMessage`. AWS charges for SQS by these requests.
     pub fn sqs_requests(&self) -> BTreeMap<String, u64> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts files into [`BUCKET`]: these, under `packrat/data/` and their names, or, if there are
-    /// none, the talk's twelve daily files.
+    /// Puts files into [`BUCKET`]: the given ones, under `packrat/data/` and their names. If none are given,
+    /// it puts the talk's twelve daily files there.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl LocalAws {
     }
 }
 
-/// A key for each file: its name; or, for files of one name in different folders, its path.
+/// A key for each file: its name. If files in different folders have the same name, the key is the path.
 fn keys(files: &[PathBuf]) -> Vec<String> {
     let name = |path: &PathBuf| {
         path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -232,7 +233,8 @@ fn keys(files: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// The configuration of clients to an embedded SQS and S3 at this endpoint, whatever is configured in the environment.
+/// Returns the configuration of clients to an embedded SQS and S3 at this endpoint. It ignores the
+/// configuration in the environment.
 pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
     let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
     SdkConfig::builder()
@@ -245,7 +247,7 @@ pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
 
 async fn set_up(config: &SdkConfig, queue_name: &str) -> Result<Aws, LocalAwsError> {
     let sqs = aws_sdk_sqs::Client::new(config);
-    // Its one address has no room for a bucket's name in the host's.
+    // The stand-in has one address, so its host cannot contain a bucket's name.
     let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let created = sqs.create_queue().queue_name(queue_name).send().await.map_err(request_error)?;
@@ -282,11 +284,11 @@ async fn serve(listener: TcpListener, router: Router) {
     loop {
         match listener.accept().await {
             Ok((connection, _)) => {
-                // Answers are small, and somebody waits for them.
+                // Answers are small, and a client waits for each.
                 let _ = connection.set_nodelay(true);
                 tokio::spawn(serve_connection(connection, router.clone()));
             }
-            // Too many open files, most likely: some will be closed.
+            // Most likely too many files are open, and some will be closed.
             Err(error) => {
                 tracing::error!("the embedded SQS and S3 cannot accept a connection: {error}");
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -305,7 +307,7 @@ where
     }
 }
 
-/// Requests to SQS name their action in a header. Everything else is for S3.
+/// Requests to SQS name their action in a header. All other requests are for S3.
 #[derive(Clone)]
 struct Router {
     sqs: SqsHttpService<sqs::Sqs>,

@@ -1,4 +1,4 @@
-//! Tells queues what happened in a bucket, as S3 does.
+//! Tells queues of the objects created in a bucket, as S3 does.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, REGION};
 
-/// S3 encodes keys as HTML forms do, but leaves `/` as it is.
+/// S3 encodes keys as HTML forms do, except that it leaves `/` as it is.
 const ENCODED_IN_KEYS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b' ');
 
@@ -33,7 +33,7 @@ pub(super) struct Created<'a> {
 }
 
 impl Created<'_> {
-    /// Whether a bucket's notification is to be sent for this event.
+    /// Whether this configuration of a bucket's notifications asks for a message about this event.
     pub(super) fn concerns(&self, configuration: &QueueConfiguration) -> bool {
         let name = format!("s3:ObjectCreated:{}", self.by);
         let event = configuration
@@ -91,7 +91,7 @@ impl Created<'_> {
     }
 }
 
-/// What S3 sends to a queue when a bucket's notification is configured, to see that it can.
+/// The message that S3 sends to a queue when a bucket's notification is configured, to check that it can.
 pub(super) fn test_event(bucket: &str, request_id: &str) -> Value {
     json!({
         "Service": "Amazon S3",

@@ -1,8 +1,8 @@
-//! The way from the SDK to the embedded SQS and S3 on a paused clock: in memory.
+//! Connects the SDK to the embedded SQS and S3 in memory, for a paused clock.
 //!
-//! A paused clock jumps when all tasks wait, and it does not know that some of them wait for a socket, however
-//! soon that has something for them. So the connections are pipes in memory. What goes through them is
-//! the same HTTP, by the same SDK and the same server, and takes its time on that clock: the same at every run.
+//! A paused clock jumps when all tasks wait. It does not know that some of them wait for a socket, even if
+//! that socket has data almost at once. So the connections are pipes in memory. They carry the same HTTP, by
+//! the same SDK and the same server. They take their time on the paused clock, so every run takes the same.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,15 +25,15 @@ use tokio::time::sleep;
 
 use super::{Router, serve_connection};
 
-/// From a request to the first byte of its answer.
+/// The time from a request to the first byte of its answer.
 const LATENCY: Duration = Duration::from_millis(200);
-/// What comes in an eighth of a second: a mebibyte takes a whole one.
+/// The number of bytes that arrive in an eighth of a second, so that a mebibyte takes a whole second.
 const PIECE: usize = 128 * 1024;
 const PIECE_TAKES: Duration = Duration::from_millis(125);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the SDK sends its requests with.
+/// The client that the SDK sends its requests with.
 pub(super) fn client(router: Router) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Pipe(router));
     http_client_fn(move |_settings, _components| connector.clone())
@@ -63,7 +63,7 @@ async fn send(router: Router, request: HttpRequest) -> Result<HttpResponse, Erro
     let (mut sender, connection) = http1::handshake(TokioIo::new(client)).await?;
     tokio::spawn(connection);
 
-    // As any HTTP client has it: the host in a header, the path alone in the first line.
+    // Like any HTTP client, this puts the host in a header, and only the path in the first line.
     let mut request = request.try_into_http1x()?;
     let uri = request.uri().clone().into_parts();
     let host = HeaderValue::from_str(uri.authority.as_ref().map_or("", |host| host.as_str()))?;
@@ -74,7 +74,8 @@ async fn send(router: Router, request: HttpRequest) -> Result<HttpResponse, Erro
     Ok(http::Response::from_parts(head, body).try_into()?)
 }
 
-/// A body that comes piece by piece. What is less than one takes no time: it is an answer of SQS, most likely.
+/// A body that arrives piece by piece. A body of less than one piece takes no time, because it is most likely
+/// an answer of SQS.
 fn slowly(body: Bytes) -> SdkBody {
     let pieces = stream::unfold(body, |mut rest| async {
         if rest.is_empty() {
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::sdk_config;
 
-    /// It is the paused clock's time, of which no run has more than another.
+    /// The time is that of the paused clock, so it is the same in every run.
     #[tokio::test(start_paused = true)]
     async fn what_goes_through_it_is_whole_and_takes_its_time() {
         let router = Router::new(([127, 0, 0, 1], 1).into(), Requests::default());

@@ -1,4 +1,4 @@
-//! The embedded S3: s3s speaks the protocol, this answers from the store.
+//! The embedded S3: s3s speaks the protocol, and this module answers from the store.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub(super) struct EmbeddedS3 {
     queues: Arc<RustackSqs>,
 }
 
-/// An object to be stored, but for its content.
+/// An object to be stored, without its content.
 struct NewObject {
     by: &'static str,
     bucket: BucketName,
@@ -38,12 +38,12 @@ impl EmbeddedS3 {
         Self { store: Mutex::default(), queues }
     }
 
-    /// Never held over an `await`.
+    /// The guard is never held over an `await`.
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores an object, and tells the queues that are to know.
+    /// Stores an object, and tells the queues that are configured for it.
     async fn create(
         &self,
         new: NewObject,
@@ -109,8 +109,8 @@ impl EmbeddedS3 {
         }
     }
 
-    /// Returns the version of the delete marker that this makes, or, if it makes one without an
-    /// identifier, `null`.
+    /// Returns the version of the delete marker that this makes. If the marker has no identifier, the version
+    /// is `null`.
     fn delete(
         &self,
         bucket: &str,
@@ -549,7 +549,7 @@ impl S3 for EmbeddedS3 {
                     .filter(|(_, etag)| is_it(etag))
                     .ok_or_else(|| s3_error!(InvalidPart))?;
                 content.extend_from_slice(bytes);
-                // It is the digest of the parts' digests, not of their hexadecimal form.
+                // The digest of the parts' digests, not of their hexadecimal form.
                 md5.update(hex::decode(etag).unwrap_or_default());
             }
             let etag = format!("{}-{}", hex::encode(md5.finalize()), wanted.len());
@@ -588,8 +588,8 @@ struct Page {
     next: Option<String>,
 }
 
-/// What can be in a listing as it is. The rest is encoded if the client wants that, as all do: a key
-/// can have characters that XML cannot.
+/// The characters that a listing contains as they are. The others are encoded if the client asks for that, as
+/// all clients do, because a key can have characters that XML cannot.
 const ENCODED_IN_LISTINGS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -600,7 +600,7 @@ fn encoding(wanted: Option<&EncodingType>) -> impl Fn(String) -> String + Copy {
     }
 }
 
-/// The key in a continuation token, which is its hexadecimal form.
+/// Returns the key in a continuation token, which is the key's hexadecimal form.
 fn key_in(token: &str) -> Option<String> {
     String::from_utf8(hex::decode(token).ok()?).ok()
 }

@@ -1,4 +1,4 @@
-//! The talk's twelve daily files, made up: `packrat/data/20160720.gz` … `20160731.gz`.
+//! The talk's twelve daily files, with made-up content: `packrat/data/20160720.gz` … `20160731.gz`.
 
 use std::io::Write;
 
@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 /// A sample file's key, and its content.
 pub(super) type Sample = (String, Vec<u8>);
 
-/// A log for each day, the same at every run: 1,000 lines on the 20th of July 2016, and 100 more
-/// on each day after it.
+/// A log for each day, the same in every run: 1,000 lines on the 20th of July 2016, and 100 more on
+/// each day after it.
 pub(super) fn daily_files() -> std::io::Result<Vec<Sample>> {
     (20..=31).map(|day| Ok((format!("packrat/data/201607{day}.gz"), daily_file(day)?))).collect()
 }

@@ -1,4 +1,4 @@
-//! The embedded SQS: rustack's, and in front of it what SQS does and rustack does not.
+//! The embedded SQS: rustack's, and in front of it the rules of SQS that rustack lacks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,10 +35,11 @@ impl SqsHandler for Sqs {
     }
 }
 
-/// Refuses what SQS refuses, and says in rustack's way what it takes in one way only.
+/// Refuses the requests that SQS refuses. Where SQS accepts several forms and rustack only one, it rewrites
+/// them to that one.
 fn as_sqs_would(operation: SqsOperation, body: Bytes) -> Result<Bytes, SqsError> {
     let Ok(mut request) = serde_json::from_slice::<Value>(&body) else {
-        return Ok(body); // Rustack has an error for that.
+        return Ok(body); // Rustack has its own error for that.
     };
     match operation {
         SqsOperation::ReceiveMessage => {
@@ -79,7 +80,7 @@ fn within(
     }
 }
 
-/// `{"maxReceiveCount":"3"}`, as most examples have it, is `{"maxReceiveCount":3}` to rustack.
+/// Most examples have `{"maxReceiveCount":"3"}`, but rustack accepts only `{"maxReceiveCount":3}`.
 fn numeric_receive_count(policy: &mut Value) {
     let Some(Ok(mut parsed)) = policy.as_str().map(serde_json::from_str::<Value>) else { return };
     let count = parsed.get("maxReceiveCount").and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! What the embedded S3 holds: buckets, objects and their versions, in memory.
+//! The contents of the embedded S3: buckets, objects and their versions, in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use s3s::dto::{BucketName, BucketVersioningStatus, NotificationConfiguration, ObjectKey};
 
-/// How a version is called that has no identifier.
+/// The name of a version that has no identifier.
 pub(super) const NULL_VERSION: &str = "null";
 
 /// All buckets by name, and the multipart uploads that are under way.
@@ -19,7 +19,7 @@ pub(super) struct Store {
 
 pub(super) struct Bucket {
     pub(super) created: SystemTime,
-    /// `None` as long as nobody has asked for it.
+    /// `None` until a client sets it.
     pub(super) versioning: Option<BucketVersioningStatus>,
     pub(super) notifications: NotificationConfiguration,
     /// Each key's versions, the latest last. An unversioned bucket keeps one.
@@ -29,9 +29,9 @@ pub(super) struct Bucket {
 /// One version of an object.
 #[derive(Clone)]
 pub(super) struct Version {
-    /// `None` if the bucket was not versioned then.
+    /// `None` if the bucket was not versioned when this version was made.
     pub(super) id: Option<String>,
-    /// `None` is a delete marker.
+    /// `None` for a delete marker.
     pub(super) object: Option<Object>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Upload {
 }
 
 impl Store {
-    /// An identifier that this store has not given before, greater than all it has given.
+    /// Returns an identifier that is greater than all that this store has given before.
     pub(super) fn new_id(&mut self) -> String {
         self.ids += 1;
         format!("{:016X}", self.ids)
@@ -93,7 +93,7 @@ impl Bucket {
         versions.push(version);
     }
 
-    /// A version, the latest by default.
+    /// Returns a version, by default the latest.
     pub(super) fn version(&self, key: &str, id: Option<&str>) -> Option<&Version> {
         let versions = self.objects.get(key)?;
         match id {
@@ -112,7 +112,7 @@ impl Bucket {
         }
     }
 
-    /// The objects after `marker` whose keys begin with `prefix`, in the order of their keys.
+    /// Returns the objects after `marker` whose keys begin with `prefix`, in the order of their keys.
     pub(super) fn list<'a>(
         &'a self,
         prefix: &'a str,

@@ -5,8 +5,8 @@
 //!                        └─ buffer
 //! ```
 //!
-//! The program of the chapter *Data-Processing Pipelines with `GenStage`*: a producer of web pages, and consumers that pretend
-//! to scrape them. `--experiment` chooses what to try; README.md shows each experiment.
+//! This is the program of the chapter *Data-Processing Pipelines with `GenStage`*: a producer of web pages,
+//! and consumers that pretend to scrape them. `--experiment` chooses an experiment, and README.md shows each.
 
 mod page_consumer;
 mod page_consumer_supervisor;
@@ -52,7 +52,7 @@ enum Experiment {
 
 const PAGES: [&str; 5] = ["google.com", "facebook.com", "apple.com", "netflix.com", "amazon.com"];
 
-/// Long enough for the stages to exchange their messages.
+/// This is long enough for the stages to exchange their messages.
 const A_MOMENT: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
@@ -79,14 +79,14 @@ async fn main() -> Result<(), shared::Error> {
         ],
     };
 
-    // In the chapter, this is typed into a shell, long after the consumers have asked. If the pages came first, all of them
-    // would go to the buffer.
+    // In the chapter, this is typed into a shell, long after the consumers have asked. If the pages came
+    // first, all of them would go to the buffer.
     sleep(A_MOMENT).await;
     let (pages, done) = Page::to_do(&PAGES);
     PageProducer::scrape_pages(producer, pages);
     done.await;
 
-    // So that the log shows the consumers' next asks.
+    // This wait lets the log show the consumers' next asks.
     sleep(A_MOMENT).await;
     producer.stop();
     for consumer in consumers {

@@ -14,7 +14,7 @@ pub fn start(
 ) -> Result<StageRef, InvalidDemand> {
     info!("PageConsumerSupervisor init");
     let scraper = scraper.clone();
-    // A task that panics is started again.
+    // The supervisor restarts a task that panics.
     let supervisor = stage::named("PageConsumerSupervisor").start_consumer_supervisor(
         Restart::Transient,
         move |page: Page| {
@@ -23,7 +23,7 @@ pub fn start(
             async move { scraper.work(&page).await }
         },
     );
-    // As soon as one task has ended, another page is asked for.
+    // As soon as one task has ended, the supervisor asks for another page.
     let options = SubscribeOptions::default().min_demand(max_demand - 1).max_demand(max_demand);
     supervisor.subscribe(producer, options)?;
     Ok(supervisor.stage())

@@ -7,7 +7,7 @@ use crate::scraper::Page;
 
 pub struct PageProducer;
 
-/// What can be cast to the producer.
+/// The messages that can be cast to the producer.
 pub enum Message {
     Pages(Vec<Page>),
 }
@@ -36,7 +36,7 @@ impl Producer for PageProducer {
         Vec::new()
     }
 
-    /// Pages that nobody has asked for wait in the stage's buffer.
+    /// The stage's buffer keeps pages until a consumer asks for them.
     async fn handle_cast(&mut self, message: Message) -> Vec<Page> {
         let Message::Pages(pages) = message;
         pages

@@ -1,4 +1,4 @@
-//! The work, which is only a wait.
+//! The work, which only waits.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,13 @@ use tracing::debug;
 #[derive(Clone)]
 pub struct Page {
     pub address: &'static str,
-    /// Nothing is ever sent. The channel closes when the last page is dropped, scraped or discarded.
+    /// The channel carries no messages. It closes when the last page is dropped, whether scraped or
+    /// discarded.
     _to_do: mpsc::Sender<Infallible>,
 }
 
 impl Page {
-    /// These pages, and a future that completes when all of them are dropped.
+    /// Returns these pages, and a future that completes when all of them are dropped.
     pub fn to_do(addresses: &[&'static str]) -> (Vec<Self>, impl Future<Output = ()>) {
         let (to_do, mut done) = mpsc::channel(1);
         let page = |&address| Self { address, _to_do: to_do.clone() };
@@ -43,7 +44,7 @@ impl Scraper {
         Self { random: Arc::new(Mutex::new(random)) }
     }
 
-    /// Stands for the real work, which depends on the network and takes a while.
+    /// This wait stands for the real work, which depends on the network and takes a while.
     pub async fn work(&self, page: &Page) {
         let seconds = {
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@
 //!      └──────────────── delete ────────────────┘
 //! ```
 //!
-//! A producer that polls SQS itself, after a blog post on `GenStage` and SQS. README.md tells how.
+//! A producer that polls SQS itself, after a blog post on `GenStage` and SQS. README.md explains it.
 
 mod sqs_consumer;
 mod sqs_producer;

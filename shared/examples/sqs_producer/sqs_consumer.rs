@@ -44,7 +44,7 @@ impl Consumer for SqsConsumer {
 
     async fn handle_events(&mut self, messages: Vec<Message>) {
         for message in messages {
-            // A message that cannot be read is left to the queue.
+            // A message that cannot be read stays in the queue.
             let Some(objects) = objects_in(&message) else { continue };
             let objects: Vec<_> = objects.iter().map(ToString::to_string).collect();
             let id = message.message_id().unwrap_or_default();

@@ -104,7 +104,7 @@ impl Producer for SqsProducer {
 
     async fn handle_cast(&mut self, message: Cast) -> Vec<Message> {
         match message {
-            // It was stopped in the meantime.
+            // The producer was stopped in the meantime.
             Cast::GetMessages if self.demand == 0 => Vec::new(),
             Cast::GetMessages => {
                 self.poll();
@@ -114,8 +114,8 @@ impl Producer for SqsProducer {
         }
     }
 
-    /// Waits for a poll in flight instead of dropping it, because SQS would hide its messages although nobody has them.
-    /// They are cast before this returns, so they are delivered.
+    /// Waits for a poll in flight instead of dropping it, because SQS would hide its messages although no
+    /// stage has them. The poll casts them before this returns, so they are delivered.
     async fn prepare_for_draining(&mut self) -> Vec<Message> {
         self.demand = 0; // It will not poll again.
         if let Some(poll) = self.poll.take() {

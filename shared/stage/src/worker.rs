@@ -48,7 +48,7 @@ pub(super) struct Worker<S: Stage> {
     /// Why the stage ended. It is `Killed` until `run` sets another reason, because a killed task
     /// cannot set one.
     exit: Exit,
-    /// Tells everyone who awaits the end of the stage why it ended.
+    /// Tells why the stage ended to the tasks that await its end.
     told: watch::Sender<Option<Exit>>,
 }
 

@@ -104,7 +104,7 @@ impl Producer for Source {
     }
 }
 
-/// A consumer, or a producer-consumer that emits what it is handed.
+/// A consumer, or a producer-consumer that emits the events that it is handed.
 struct Recorder {
     batches: UnboundedSender<Vec<u32>>,
     gate: Gate,

@@ -61,7 +61,7 @@ fn wrong_input_gets_a_clear_line_and_an_exit_code() {
         (vec!["--max-demand", "0"], "--max-demand"),
         (vec!["--visibility-timeout", "0"], "1..=43200"),
         (vec!["--metrics", "somewhere"], "--metrics"),
-        (vec!["--log-format", "xml"], "full, json"),
+        (vec!["--log-format", "xml"], "full or json"),
         (vec!["--no-such-flag"], "--no-such-flag"),
     ];
     let others = [

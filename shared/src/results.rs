@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
 use metrics::counter;
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -207,7 +208,7 @@ impl Results {
     }
 
     fn note_time(&self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.0.last.lock() = Instant::now();
     }
 
     /// Logs a summary of this run in one line. `failed` is the number of files that could not be processed.
@@ -216,7 +217,7 @@ impl Results {
     pub(crate) fn summary(&self, failed: u64) {
         let Inner { files, already, lines, bytes, started, folder, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
-        let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.last.lock();
         let seconds = (*last - *started).as_secs_f64();
         let already = already.load(Relaxed);
         let folder = folder.display();

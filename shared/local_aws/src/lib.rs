@@ -31,7 +31,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
@@ -45,6 +45,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
 use rustack_sqs_core::config::SqsConfig;
 use rustack_sqs_core::provider::RustackSqs;
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
@@ -183,7 +184,7 @@ impl LocalAws {
     /// Returns how many times each operation of SQS was requested so far, by its name, such as
     /// `ReceiveMessage`. AWS charges for SQS by these requests.
     pub fn sqs_requests(&self) -> BTreeMap<String, u64> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requests.lock().clone()
     }
 
     /// Puts files into [`BUCKET`]: the given ones, under `packrat/data/` and their names. If none are given,
@@ -339,7 +340,7 @@ impl Router {
         let target = target.to_str().unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         tracing::debug!(operation, "{operation} is requested");
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = self.requests.lock();
         *requests.entry(operation.to_owned()).or_default() += 1;
     }
 }

@@ -1,12 +1,13 @@
 //! The embedded S3: s3s speaks the protocol, and this module answers from the store.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use md5::{Digest, Md5};
+use parking_lot::{Mutex, MutexGuard};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustack_sqs_core::provider::RustackSqs;
 #[allow(clippy::wildcard_imports)] // Some sixty types of the S3 API.
@@ -40,7 +41,7 @@ impl EmbeddedS3 {
 
     /// The guard is never held over an `await`.
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 
     /// Stores an object, and tells the queues that are configured for it.

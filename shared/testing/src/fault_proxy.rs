@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::{self, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -123,33 +124,33 @@ impl FaultProxy {
     pub fn fault_times(&self, matching: &str, times: usize, fault: Fault) {
         let (operation, path_end) = matching.split_once(' ').unwrap_or((matching, ""));
         let (operation, path_end) = (operation.to_owned(), path_end.to_owned());
-        lock(&self.proxy.rules).push(Rule { operation, path_end, times, fault });
+        self.proxy.rules.lock().push(Rule { operation, path_end, times, fault });
     }
 
     /// Ends all faults for requests from now on.
     pub fn clear(&self) {
-        lock(&self.proxy.rules).clear();
+        self.proxy.rules.lock().clear();
     }
 
     /// Returns how many requests for this operation have come.
     pub fn count(&self, operation: &str) -> usize {
-        lock(&self.proxy.counts).get(operation).map_or(0, |count| count.requests)
+        self.proxy.counts.lock().get(operation).map_or(0, |count| count.requests)
     }
 
     /// Returns the most requests for this operation that have waited for an answer at the same time.
     pub fn most_at_once(&self, operation: &str) -> usize {
-        lock(&self.proxy.counts).get(operation).map_or(0, |count| count.most_at_once)
+        self.proxy.counts.lock().get(operation).map_or(0, |count| count.most_at_once)
     }
 
     /// Returns the requests that SQS got through this proxy: the operation and JSON of each, in order of
     /// arrival.
     pub fn told_sqs(&self) -> Vec<(String, Bytes)> {
-        lock(&self.proxy.told).clone()
+        self.proxy.told.lock().clone()
     }
 
     /// Ends all connections, and refuses new ones.
     pub async fn refuse_connections(&self) {
-        let serving = lock(&self.serving).take();
+        let serving = self.serving.lock().take();
         if let Some(serving) = serving {
             serving.abort();
             let _ = serving.await;
@@ -164,7 +165,7 @@ impl FaultProxy {
     pub async fn accept_connections(&self) -> io::Result<()> {
         let listener = TcpListener::bind(self.address).await?;
         let serving = tokio::spawn(serve(listener, self.proxy.clone()));
-        if let Some(previous) = lock(&self.serving).replace(serving) {
+        if let Some(previous) = self.serving.lock().replace(serving) {
             previous.abort();
         }
         Ok(())
@@ -173,7 +174,7 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        if let Some(serving) = lock(&self.serving).take() {
+        if let Some(serving) = self.serving.lock().take() {
             serving.abort();
         }
     }
@@ -284,14 +285,14 @@ impl Proxy {
         let operation = operation(&request);
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        lock(&self.told).push((operation, body.clone()));
+        self.told.lock().push((operation, body.clone()));
         Ok(Request::from_parts(head, whole(body)))
     }
 
     /// Finds the fault that applies to a request.
     fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
         let (operation, path) = (operation(request), request.uri().path());
-        let mut rules = lock(&self.rules);
+        let mut rules = self.rules.lock();
         let rule = rules.iter_mut().find(|rule| {
             rule.operation == operation && path.ends_with(&rule.path_end) && rule.times > 0
         })?;
@@ -308,7 +309,7 @@ struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     fn new(counts: &'a Mutex<HashMap<String, Count>>, operation: String) -> Self {
-        let mut all = lock(counts);
+        let mut all = counts.lock();
         let count = all.entry(operation.clone()).or_default();
         count.requests += 1;
         count.at_once += 1;
@@ -319,7 +320,7 @@ impl<'a> UnderWay<'a> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(count) = lock(self.counts).get_mut(&self.operation) {
+        if let Some(count) = self.counts.lock().get_mut(&self.operation) {
             count.at_once -= 1;
         }
     }
@@ -403,8 +404,4 @@ fn slow(body: Incoming, rate: u64) -> AnyBody {
         Some((Ok(Frame::data(piece)), (body, chunk)))
     });
     StreamBody::new(pieces).boxed_unsync()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

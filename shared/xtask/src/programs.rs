@@ -60,3 +60,49 @@ impl Programs {
         program.with_context(|| format!("cargo has built no {name}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::{Output, Stdio};
+
+    use super::*;
+    use crate::steps;
+
+    fn run(program: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        for name in ["AWS_ENDPOINT_URL", "LOG_FORMAT", "PALLETO_CLOCK", "RUST_LOG", "SQS_QUEUE_URL"]
+        {
+            command.env_remove(name);
+        }
+        command.envs(settings.iter().copied()).output().unwrap()
+    }
+
+    /// The program ends at once, and says why.
+    fn assert_refused(output: &Output, named: &str) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(named), "{error} does not name {named}");
+    }
+
+    #[test]
+    fn every_step_refuses_what_it_does_not_understand() {
+        let programs = Programs::build().unwrap();
+        for step in steps::all().unwrap() {
+            let program = programs.named(&step.name).unwrap();
+            assert_refused(&run(&program, &["--wach"], &[]), "--wach");
+            assert_refused(&run(&program, &[], &[("PALLETO_CLOCK", "pausd")]), "pausd");
+            if step.number < 5 {
+                assert_refused(&run(&program, &["--watch"], &[]), "--watch");
+            } else {
+                assert_refused(&run(&program, &["--watch"], &[]), "terminal");
+            }
+            if step.number > 5 {
+                let settings =
+                    [("PALLETO_CLOCK", "paused"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+                assert_refused(&run(&program, &[], &settings), "PALLETO_CLOCK");
+            }
+        }
+    }
+}

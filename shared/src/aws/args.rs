@@ -10,7 +10,13 @@ use tracing::info;
 use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
-use crate::{clock, watch};
+use crate::{UsageError, clock, watch};
+
+const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, \
+    --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with \
+    `aws s3 cp`: a step never writes to a bucket of yours";
+const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the \
+    network. Unset it";
 
 /// Selects the SQS and S3 to use. A step flattens these into its own arguments.
 ///
@@ -90,34 +96,37 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    /// Sets up logging, and shows the stages with `--watch`. A second call changes nothing.
+    /// Sets up logging and the clock, and shows the stages with `--watch`. A step does this first.
     ///
     /// # Errors
     ///
     /// If the arguments and the environment contradict each other.
-    pub(crate) fn init(&self) -> Result<(), ConnectError> {
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn init(&self) -> Result<(), UsageError> {
         // First, because `--watch` takes the terminal.
         if self.is_real() && !self.files.is_empty() {
-            return Err(ConnectError::FilesForARealS3);
+            return Err(UsageError::new(FILES_FOR_A_REAL_S3));
         }
         if self.watch {
             watch::start()?;
         }
         crate::init_with(&self.log_format)?;
         if self.is_real() && clock::paused().is_some() {
-            return Err(ConnectError::PausedClock);
+            return Err(UsageError::new(PAUSED_CLOCK));
         }
         Ok(())
     }
 
-    /// Sets up logging, then connects to the SQS and S3 that the arguments select, or starts and fills
-    /// the embedded ones. Logs in one line which of the two it uses.
+    /// Connects to the SQS and S3 that the arguments select, or starts and fills the embedded ones. Logs
+    /// in one line which of the two it uses.
     ///
     /// # Errors
     ///
-    /// If SQS and S3 cannot be reached, the queue does not exist, or FILES are given with a real S3.
+    /// If SQS and S3 cannot be reached, or if the queue does not exist.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
-        self.init()?;
         let Aws { queue, s3 } =
             if self.is_real() { self.real().await? } else { self.embedded().await? };
         Ok(Aws { queue: self.set_up(queue), s3 })

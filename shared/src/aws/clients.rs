@@ -7,7 +7,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::ProvideCredentials;
 
-use crate::UsageError;
 use crate::error::chain;
 use local_aws::LocalAwsError;
 
@@ -49,19 +48,6 @@ pub enum ConnectError {
         /// The error.
         reason: String,
     },
-    /// A step never writes to a bucket of yours, so it takes no FILES for one.
-    #[error(
-        "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with `aws s3 cp`: a step never writes to a bucket of yours"
-    )]
-    FilesForARealS3,
-    /// On a paused clock, the program would not wait for the network.
-    #[error(
-        "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the network. Unset it"
-    )]
-    PausedClock,
-    /// An argument or an environment variable is invalid.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
     /// The embedded SQS and S3 cannot be used.
     #[error(transparent)]
     Embedded(#[from] LocalAwsError),

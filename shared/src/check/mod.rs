@@ -15,7 +15,7 @@ use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
-use crate::aws::{AwsArgs, Clients, ConnectError, Queue, VISIBILITY_TIMEOUT, why};
+use crate::aws::{AwsArgs, Clients, Queue, VISIBILITY_TIMEOUT, why};
 use crate::error::chain;
 use crate::job::JobArgs;
 use crate::results::Results;
@@ -35,16 +35,10 @@ pub struct CheckArgs {
     buckets: Vec<String>,
 }
 
-/// Files cannot be processed.
+/// Files cannot be processed. The report says why.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The arguments contradict each other.
-    #[error(transparent)]
-    Arguments(#[from] ConnectError),
-    /// The report gives the reasons.
-    #[error("not everything is set up; the lines above say what is missing")]
-    Failed,
-}
+#[error("not everything is set up; the lines above say what is missing")]
+pub struct CheckFailed;
 
 /// The queue and buckets to check, as far as they are known.
 struct Found {
@@ -66,8 +60,7 @@ impl CheckArgs {
     /// # Errors
     ///
     /// If files cannot be processed.
-    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), CheckError> {
-        aws.init()?;
+    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), CheckFailed> {
         let mut report = Report::default();
         let found = if aws.is_real() {
             self.real(aws, &mut report).await
@@ -85,7 +78,7 @@ impl CheckArgs {
             }
             Err(error) => report.failed("Results", chain(&error)),
         }
-        if report.end() { Ok(()) } else { Err(CheckError::Failed) }
+        if report.end() { Ok(()) } else { Err(CheckFailed) }
     }
 
     async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {

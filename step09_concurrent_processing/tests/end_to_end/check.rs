@@ -226,7 +226,7 @@ async fn it_changes_nothing() {
 async fn a_check_is_asked_for_in_the_right_way() {
     let world = World::new().await;
     for (arguments, code, hint) in
-        [(vec!["--bucket", "b"], 2, "--check"), (vec!["--check", "Cargo.toml"], 1, "FILES")]
+        [(vec!["--bucket", "b"], 2, "--check"), (vec!["--check", "Cargo.toml"], 2, "FILES")]
     {
         let ended = world.step(&arguments).output().unwrap();
         let error = text(&ended.stderr);

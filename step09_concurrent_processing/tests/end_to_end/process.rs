@@ -63,10 +63,10 @@ fn wrong_input_gets_a_clear_line_and_an_exit_code() {
         (vec!["--metrics", "somewhere"], "--metrics"),
         (vec!["--log-format", "xml"], "full or json"),
         (vec!["--no-such-flag"], "--no-such-flag"),
-    ];
-    let others = [
         (vec!["--queue-url", "http://127.0.0.1:1/q", "Cargo.toml"], "FILES"),
         (vec!["--endpoint-url", "http://127.0.0.1:1", "Cargo.toml"], "FILES"),
+    ];
+    let others = [
         (vec!["--output", "Cargo.toml/x"], "--output"),
         (vec!["--endpoint-url", "http://127.0.0.1:1"], "AWS_REGION"),
     ];

@@ -23,13 +23,8 @@ static PAUSED: OnceLock<Instant> = OnceLock::new();
 ///
 /// Outside a tokio runtime.
 pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
-    let clock = env::var_os("PALLETO_CLOCK").unwrap_or_default();
-    if clock.is_empty() {
+    if !is_to_be_paused()? {
         return Ok(());
-    }
-    if clock != "paused" {
-        let message = format!("PALLETO_CLOCK={} is not known: it can be paused", clock.display());
-        return Err(UsageError::new(message));
     }
     if Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread {
         let message = "PALLETO_CLOCK=paused cannot be used with this program, because it runs on several threads: unset it";
@@ -41,6 +36,21 @@ pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
         Instant::now()
     });
     Ok(())
+}
+
+/// Whether `PALLETO_CLOCK` is `paused`.
+///
+/// # Errors
+///
+/// If it is anything else.
+pub(crate) fn is_to_be_paused() -> Result<bool, UsageError> {
+    let clock = env::var_os("PALLETO_CLOCK").unwrap_or_default();
+    if clock.is_empty() || clock == "paused" {
+        Ok(!clock.is_empty())
+    } else {
+        let message = format!("PALLETO_CLOCK={} is not known: it can be paused", clock.display());
+        Err(UsageError::new(message))
+    }
 }
 
 /// A tokio runtime on all processors, for step 09. With `PALLETO_CLOCK=paused` it has one thread only, because tokio

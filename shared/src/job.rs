@@ -8,7 +8,7 @@ use crate::aws::{Aws, AwsArgs, Queue};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
-use crate::{Error, UsageError, progress, watch};
+use crate::{Error, progress, watch};
 
 pub use crate::aws::{Download, Failure, S3Object};
 pub use crate::contents::Contents;
@@ -88,25 +88,13 @@ pub struct FilesFailed {
 }
 
 impl JobArgs {
-    /// Sets up logging and the clock, and shows the stages with `--watch`. A step does this first.
-    ///
-    /// # Errors
-    ///
-    /// If the arguments and the environment contradict each other.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn init(&self) -> Result<(), UsageError> {
-        self.aws.init()
-    }
-
-    /// Connects to the queue and S3, and opens the results folder.
+    /// Sets up logging, connects to the queue and S3, and opens the results folder.
     ///
     /// # Errors
     ///
     /// If results cannot be written, the queue cannot be reached, or the metrics cannot be served.
     pub async fn start(&self) -> Result<Job, Error> {
+        self.aws.init()?;
         let results = Results::open(&self.results)?;
         let Aws { queue, s3 } = self.aws.connect().await?;
         let retry_wait = Duration::from_secs(self.retry_wait.into());

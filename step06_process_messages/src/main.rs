@@ -35,7 +35,6 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    args.aws.init().unwrap_or_else(|error| error.exit());
     let aws = args.aws.connect().await?;
 
     let producer = SqsProducer::start(Server::start(&aws.queue));

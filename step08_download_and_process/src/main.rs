@@ -40,7 +40,6 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    args.job.init().unwrap_or_else(|error| error.exit());
     let job = args.job.start().await?;
 
     let producer = SqsProducer::start(Server::start(&job.queue));

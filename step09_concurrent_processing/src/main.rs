@@ -52,9 +52,8 @@ fn main() -> Result<(), shared::Error> {
 }
 
 async fn run(args: Args) -> Result<(), shared::Error> {
-    args.job.init().unwrap_or_else(|error| error.exit());
     if args.check.is_asked_for() {
-        return Ok(args.check.run(&args.job).await?);
+        return args.check.run(&args.job).await;
     }
     let job = args.job.start().await?;
 

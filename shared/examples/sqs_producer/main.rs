@@ -33,7 +33,6 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::Error> {
     let args = Args::parse();
-    args.aws.init().unwrap_or_else(|error| error.exit());
     let queue = args.aws.connect().await?.queue;
 
     let producer = SqsProducer::start(queue.clone());

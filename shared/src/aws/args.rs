@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use aws_sdk_sqs::Client;
-use clap::{Args, value_parser};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::info;
 
@@ -24,6 +25,10 @@ const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3:
 /// the environment. Otherwise it starts the embedded ones.
 #[derive(Args, Clone, Debug)]
 pub struct AwsArgs {
+    /// The first field, because clap takes the values for the other fields out of what was parsed.
+    #[command(flatten)]
+    _consistent: Consistent,
+
     /// Files to put into the embedded S3 instead of the sample days
     #[arg(value_name = "FILES", value_parser = readable_file)]
     files: Vec<PathBuf>,
@@ -81,6 +86,47 @@ pub struct AwsArgs {
     watch: bool,
 }
 
+/// The arguments and the environment do not contradict each other. clap finds that out while it parses them, so that
+/// a contradiction ends the program as any wrong argument does: in `parse`, with exit code 2.
+#[derive(Clone, Debug)]
+struct Consistent;
+
+impl Consistent {
+    fn check(matches: &ArgMatches) -> Result<(), UsageError> {
+        let is_given = |url| matches.get_one::<String>(url).is_some_and(|url| !url.is_empty());
+        let is_real = is_given("queue_url") || is_given("endpoint_url");
+        if is_real && matches.contains_id("files") {
+            return Err(UsageError::new(FILES_FOR_A_REAL_S3));
+        }
+        if clock::is_to_be_paused()? && is_real {
+            return Err(UsageError::new(PAUSED_CLOCK));
+        }
+        if matches.get_flag("watch") { watch::can_start() } else { Ok(()) }
+    }
+}
+
+impl FromArgMatches for Consistent {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let error = |error| clap::Error::raw(ErrorKind::ArgumentConflict, error);
+        Self::check(matches).map(|()| Self).map_err(error)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(drop)
+    }
+}
+
+/// It has no arguments of its own.
+impl Args for Consistent {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
+}
+
 impl AwsArgs {
     pub(crate) fn is_real(&self) -> bool {
         self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
@@ -96,37 +142,27 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    /// Sets up logging and the clock, and shows the stages with `--watch`. A step does this first.
+    /// Sets up logging, and shows the stages with `--watch`. A second call changes nothing.
     ///
     /// # Errors
     ///
-    /// If the arguments and the environment contradict each other.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn init(&self) -> Result<(), UsageError> {
-        // First, because `--watch` takes the terminal.
-        if self.is_real() && !self.files.is_empty() {
-            return Err(UsageError::new(FILES_FOR_A_REAL_S3));
-        }
+    /// If the terminal or the clock cannot be used.
+    pub(crate) fn init(&self) -> Result<(), UsageError> {
+        // First, because the log goes to its pane.
         if self.watch {
             watch::start()?;
         }
-        crate::init_with(&self.log_format)?;
-        if self.is_real() && clock::paused().is_some() {
-            return Err(UsageError::new(PAUSED_CLOCK));
-        }
-        Ok(())
+        crate::init_with(&self.log_format)
     }
 
-    /// Connects to the SQS and S3 that the arguments select, or starts and fills the embedded ones. Logs
-    /// in one line which of the two it uses.
+    /// Sets up logging, then connects to the SQS and S3 that the arguments select, or starts and fills
+    /// the embedded ones. Logs in one line which of the two it uses.
     ///
     /// # Errors
     ///
-    /// If SQS and S3 cannot be reached, or if the queue does not exist.
+    /// If SQS and S3 cannot be reached, or the queue does not exist.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
+        self.init()?;
         let Aws { queue, s3 } =
             if self.is_real() { self.real().await? } else { self.embedded().await? };
         Ok(Aws { queue: self.set_up(queue), s3 })

@@ -7,6 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::ProvideCredentials;
 
+use crate::UsageError;
 use crate::error::chain;
 use local_aws::LocalAwsError;
 
@@ -48,6 +49,9 @@ pub enum ConnectError {
         /// The error.
         reason: String,
     },
+    /// An argument or an environment variable is invalid.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The embedded SQS and S3 cannot be used.
     #[error(transparent)]
     Embedded(#[from] LocalAwsError),

@@ -15,6 +15,7 @@ use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
+use crate::Error;
 use crate::aws::{AwsArgs, Clients, Queue, VISIBILITY_TIMEOUT, why};
 use crate::error::chain;
 use crate::job::JobArgs;
@@ -60,7 +61,8 @@ impl CheckArgs {
     /// # Errors
     ///
     /// If files cannot be processed.
-    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), CheckFailed> {
+    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), Error> {
+        aws.init()?;
         let mut report = Report::default();
         let found = if aws.is_real() {
             self.real(aws, &mut report).await
@@ -78,7 +80,7 @@ impl CheckArgs {
             }
             Err(error) => report.failed("Results", chain(&error)),
         }
-        if report.end() { Ok(()) } else { Err(CheckFailed) }
+        if report.end() { Ok(()) } else { Err(CheckFailed.into()) }
     }
 
     async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {

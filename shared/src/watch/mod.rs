@@ -85,13 +85,7 @@ pub(crate) fn start() -> Result<(), UsageError> {
     if WATCH.get().is_some() {
         return Ok(());
     }
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        let message = "--watch needs a terminal: standard input and output must be one";
-        return Err(UsageError::new(message));
-    }
-    if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
-        return Err(UsageError::new("--watch needs a clock that runs: unset PALLETO_CLOCK"));
-    }
+    can_start()?;
     let shared = Arc::new(Shared::new());
     let title = title_of(&env::args_os().next().unwrap_or_default());
     let drawing = terminal::start(shared.clone(), title);
@@ -115,6 +109,22 @@ pub(crate) fn start() -> Result<(), UsageError> {
     report_panics(shared.clone());
     let drawing = Mutex::new(Some(drawing));
     let _ = WATCH.set(Watch { shared, drawing, ends_on_signal: by_default.abort_handle() });
+    Ok(())
+}
+
+/// Whether there is a terminal to show the stages in, and a clock that runs.
+///
+/// # Errors
+///
+/// If one of them is missing.
+pub(crate) fn can_start() -> Result<(), UsageError> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let message = "--watch needs a terminal: standard input and output must be one";
+        return Err(UsageError::new(message));
+    }
+    if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
+        return Err(UsageError::new("--watch needs a clock that runs: unset PALLETO_CLOCK"));
+    }
     Ok(())
 }
 

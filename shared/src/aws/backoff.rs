@@ -79,6 +79,11 @@ impl Backoff {
         }
     }
 
+    /// Whether the last try failed, and none has gone well since.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.lock().is_some()
+    }
+
     /// How long the operation has been failing.
     pub(crate) fn failing_for(&self) -> Duration {
         self.failing.lock().as_ref().map_or(Duration::ZERO, |failing| failing.since.elapsed())

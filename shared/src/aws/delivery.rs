@@ -293,11 +293,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::Clients;
+    use crate::aws::{Backoff, Clients};
 
     fn in_flight() -> InFlight {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
-        InFlight::of(&sqs, "http://127.0.0.1:1/0/queue", 30, Duration::from_secs(5))
+        InFlight::of(
+            &sqs,
+            "http://127.0.0.1:1/0/queue",
+            30,
+            Duration::from_secs(5),
+            &Backoff::new("Receiving"),
+        )
     }
 
     /// The deliveries of one message that announces two objects.

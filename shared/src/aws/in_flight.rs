@@ -41,6 +41,7 @@ struct Inner {
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
     deleting: Backoff,
+    receiving: Backoff,
     dead_letters: DeadLetters,
     retry_wait: Duration,
     stopping: CancellationToken,
@@ -78,6 +79,7 @@ impl InFlight {
         url: &str,
         visibility_timeout: i32,
         retry_wait: Duration,
+        receiving: &Backoff,
     ) -> Self {
         let (done, released) = unbounded_channel();
         let hidden_for = Duration::from_secs(visibility_timeout.unsigned_abs().into());
@@ -87,6 +89,7 @@ impl InFlight {
             done,
             released: Arc::new(Mutex::new(released)),
             deleting: Backoff::new("Deleting messages"),
+            receiving: receiving.clone(),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
             retry_wait,
             stopping: CancellationToken::new(),
@@ -98,7 +101,9 @@ impl InFlight {
 
     /// Records that a receive has brought no message.
     pub(super) fn found_nothing(&self) {
-        if self.0.messages.is_empty() {
+        // After a receive has failed, SQS can still hide messages that never arrived here.
+        let is_failing = self.0.receiving.is_failing();
+        if self.0.messages.is_empty() && !is_failing {
             self.0.idle.cancel();
         }
     }
@@ -209,7 +214,13 @@ mod tests {
     #[tokio::test]
     async fn each_further_try_is_left_alone_for_twice_as_long_but_not_forever() {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
-        let in_flight = InFlight::of(&sqs, "http://127.0.0.1:1/0/queue", 30, RETRY_WAIT);
+        let in_flight = InFlight::of(
+            &sqs,
+            "http://127.0.0.1:1/0/queue",
+            30,
+            RETRY_WAIT,
+            &Backoff::new("Receiving"),
+        );
         let wait = |count| in_flight.retry_wait(count).as_secs();
         assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);
     }

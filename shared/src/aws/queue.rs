@@ -36,15 +36,16 @@ impl Queue {
     ///
     /// Outside a tokio runtime.
     pub(crate) fn new(client: Client, url: String, visibility_timeout: i32) -> Self {
-        let in_flight = InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT);
         let backoff = Backoff::new("Receiving from SQS");
+        let in_flight = InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff);
         Self { client, url, wait: 2, visibility_timeout, backoff, in_flight }
     }
 
     /// The same queue with this visibility timeout, and this wait before the first retry of a failed
     /// message.
     pub(crate) fn with(self, visibility_timeout: i32, retry_wait: Duration) -> Self {
-        let in_flight = InFlight::of(&self.client, &self.url, visibility_timeout, retry_wait);
+        let Self { client, url, backoff, .. } = &self;
+        let in_flight = InFlight::of(client, url, visibility_timeout, retry_wait, backoff);
         Self { visibility_timeout, in_flight, ..self }
     }
 

@@ -1,6 +1,7 @@
 //! The events that a producer has emitted and that no consumer has asked for yet.
 
 use std::collections::VecDeque;
+use std::{mem, vec};
 
 /// Which events a full buffer keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,5 +44,16 @@ impl<T> Buffer<T> {
     /// Takes at most `count` events, the oldest first.
     pub(super) fn take(&mut self, count: usize) -> Vec<T> {
         self.events.drain(..count.min(self.events.len())).collect()
+    }
+}
+
+/// Takes the next `count` of these events, or all that are left. All of them keep the vector that they
+/// came in, so nothing is copied then.
+#[inline]
+pub(super) fn take_next<T>(events: &mut vec::IntoIter<T>, count: usize) -> Vec<T> {
+    if count < events.len() {
+        events.by_ref().take(count).collect()
+    } else {
+        mem::take(events).collect()
     }
 }

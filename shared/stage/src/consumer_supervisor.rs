@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::error;
+use tracing::{Instrument, Span, error};
 
 use super::intensity::Intensity;
 use super::kind::Stage;
 use super::mailbox::Message;
-use super::message::SubscriptionId;
+use super::message::{End, SubscriptionId};
 use super::worker::panic_message;
 
 /// Decides whether a consumer supervisor restarts a task that panics.
@@ -45,6 +46,10 @@ struct Common<T, F> {
     restart: Restart,
     intensity: Intensity,
     gave_up: AtomicBool,
+    /// The span in which the stage was started. Its tasks run in it too.
+    span: Span,
+    /// The stage has ended when the last task has dropped this, so this is the last field.
+    _told: watch::Sender<End>,
 }
 
 impl<T, F> TaskPerEvent<T, F> {
@@ -53,10 +58,12 @@ impl<T, F> TaskPerEvent<T, F> {
         me: UnboundedSender<Message<T, Infallible, Infallible>>,
         restart: Restart,
         start: F,
+        told: watch::Sender<End>,
     ) -> Self {
         let (intensity, gave_up) = (Intensity::default(), AtomicBool::new(false));
-        let common = Arc::new(Common { name, me, start, restart, intensity, gave_up });
-        Self { common, tasks: JoinSet::new() }
+        let (span, _told) = (Span::current(), told);
+        let common = Common { name, me, start, restart, intensity, gave_up, span, _told };
+        Self { common: Arc::new(common), tasks: JoinSet::new() }
     }
 }
 
@@ -75,7 +82,8 @@ where
     async fn events(&mut self, id: SubscriptionId, events: Vec<T>) -> Vec<Infallible> {
         while self.tasks.try_join_next().is_some() {} // Forget the tasks that have ended.
         for event in events {
-            self.tasks.spawn(run(self.common.clone(), id, event));
+            let task = run(self.common.clone(), id, event);
+            self.tasks.spawn(task.instrument(self.common.span.clone()));
         }
         Vec::new()
     }
@@ -84,8 +92,10 @@ where
     ///
     /// If its tasks failed too often, because a panic is how the stage crashes itself.
     async fn finish(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
         self.common.check();
+        while self.tasks.join_next().await.is_some() {
+            self.common.check(); // At once, since another task may never end.
+        }
     }
 
     fn handled(&mut self) {

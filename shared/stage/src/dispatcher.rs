@@ -1,22 +1,26 @@
 //! A producer's side of its subscriptions: how much each consumer has asked for, and which one is
 //! served next.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::vec;
 
 use tracing::trace;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, take_next};
 use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
 /// Sends each event to one consumer: the one with the largest pending demand.
 ///
 /// This is GenStage's *demand dispatcher*. It is greedy, not round-robin: the consumer with the
 /// largest pending demand gets everything it asked for before the next one gets anything. Among
-/// equals, the one that subscribed first is served first.
+/// equals, the one that has waited the longest is served first, so that consumers that want the same
+/// take turns.
 pub(super) struct Dispatcher<T> {
     name: Arc<str>,
-    /// In the order of subscription.
     consumers: Vec<Subscriber<T>>,
+    /// How many times a consumer has subscribed, asked, or been served. This is the dispatcher's clock.
+    changes: u64,
     buffer: Buffer<T>,
     /// Consumers that have left had asked the producer for this many events, and it still owes
     /// them. The next asks are first taken off this debt, so that only the rest is new demand.
@@ -32,13 +36,15 @@ struct Subscriber<T> {
     name: Arc<str>,
     /// The number of events asked for and not sent yet.
     pending: usize,
+    /// When `pending` changed the last time.
+    since: u64,
     address: Address<FromProducer<T>>,
 }
 
 impl<T> Dispatcher<T> {
     /// Creates the dispatcher of the stage with this name.
     pub(super) fn new(name: Arc<str>, buffer: Buffer<T>) -> Self {
-        Self { name, consumers: Vec::new(), buffer, owed_to_gone: 0 }
+        Self { name, consumers: Vec::new(), changes: 0, buffer, owed_to_gone: 0 }
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -56,14 +62,15 @@ impl<T> Dispatcher<T> {
     }
 
     pub(super) fn subscribe(&mut self, NewConsumer { id, name, address }: NewConsumer<T>) {
-        self.consumers.push(Subscriber { id, name, pending: 0, address });
+        self.changes += 1;
+        self.consumers.push(Subscriber { id, name, pending: 0, since: self.changes, address });
     }
 
     /// Ends a subscription, and tells the consumer.
     pub(super) fn cancel(&mut self, id: SubscriptionId) {
         if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
             let gone = self.consumers.remove(index);
-            self.owed_to_gone += gone.pending;
+            self.owed_to_gone = self.owed_to_gone.saturating_add(gone.pending);
             gone.address.post(FromProducer::Cancelled { id, exit: Exit::Normal });
         }
     }
@@ -78,7 +85,9 @@ impl<T> Dispatcher<T> {
         let Some(consumer) = self.consumers.iter_mut().find(|consumer| consumer.id == id) else {
             return 0;
         };
+        self.changes += 1;
         consumer.pending += count;
+        consumer.since = self.changes;
         let buffered = count.min(self.buffer.len());
         if buffered > 0 {
             let events = self.buffer.take(buffered);
@@ -96,7 +105,7 @@ impl<T> Dispatcher<T> {
     #[inline]
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
         let rest = self.send(events);
-        if rest.is_empty() {
+        if rest.len() == 0 {
             return 0;
         }
         self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
@@ -112,16 +121,15 @@ impl<T> Dispatcher<T> {
     /// Sends events to the consumers that asked for them. Returns the events that no consumer asked
     /// for.
     #[inline]
-    fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
-        while !events.is_empty() {
+    fn send(&mut self, events: Vec<T>) -> vec::IntoIter<T> {
+        let mut rest = events.into_iter();
+        while rest.len() > 0 {
             let Some(consumer) = hungriest(&mut self.consumers) else { break };
             // Nearly always, one consumer takes all the events.
-            let rest = if consumer.pending < events.len() {
-                events.split_off(consumer.pending)
-            } else {
-                Vec::new()
-            };
+            let events = take_next(&mut rest, consumer.pending);
+            self.changes += 1;
             consumer.pending -= events.len();
+            consumer.since = self.changes;
             trace!(
                 stage = &*self.name,
                 consumer = &*consumer.name,
@@ -130,9 +138,8 @@ impl<T> Dispatcher<T> {
                 "dispatch"
             );
             consumer.address.post(FromProducer::Events { id: consumer.id, events });
-            events = rest;
         }
-        events
+        rest
     }
 
     /// Ends all subscriptions, because the producer ends.
@@ -143,11 +150,11 @@ impl<T> Dispatcher<T> {
     }
 }
 
-/// Returns the consumer with the largest pending demand, and the first of them if several are
-/// equal.
+/// Returns the consumer with the largest pending demand, and the one that has waited the longest if
+/// several are equal.
 #[inline]
 fn hungriest<T>(consumers: &mut [Subscriber<T>]) -> Option<&mut Subscriber<T>> {
-    // `max_by_key` returns the last of several equals, so the search runs from the end.
-    let hungriest = consumers.iter_mut().rev().max_by_key(|consumer| consumer.pending);
+    let hungriest =
+        consumers.iter_mut().max_by_key(|consumer| (consumer.pending, Reverse(consumer.since)));
     hungriest.filter(|consumer| consumer.pending > 0)
 }

@@ -1,27 +1,27 @@
 //! Starts a stage, and gives the rest of the program a handle to it.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
-use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::timeout;
-use tracing::{Instrument, Span, warn};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use super::buffer::{Buffer, Keep};
 use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
 use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
 use super::mailbox::Message;
-use super::message::{Exit, StageFailed, SubscriptionId};
+use super::message::{End, Exit, StageFailed, SubscriptionId};
+use super::stage_ref::StageRef;
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
 use super::worker::{MessageTo, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
-
-/// The usual time limit of an orderly stop: 30 seconds.
-pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The options of a stage. [`named`] makes them, and starting the stage uses them up.
 #[must_use = "a stage runs when it is started"]
@@ -61,7 +61,7 @@ impl Options {
         init: impl FnOnce(&ProducerHandle<P>) -> P,
     ) -> ProducerHandle<P> {
         let buffer_size = self.buffer_size.unwrap_or(10_000);
-        self.start(buffer_size, |me| AProducer(init(me)))
+        self.start(buffer_size, |me, _| AProducer(init(me)))
     }
 
     /// Starts a producer-consumer.
@@ -74,7 +74,7 @@ impl Options {
         stage: B,
     ) -> ProducerConsumerHandle<B> {
         let buffer_size = self.buffer_size.unwrap_or(usize::MAX);
-        self.start(buffer_size, |_| AProducerConsumer(stage))
+        self.start(buffer_size, |_, _| AProducerConsumer(stage))
     }
 
     /// Starts a consumer.
@@ -83,7 +83,7 @@ impl Options {
     ///
     /// Outside a tokio runtime.
     pub fn start_consumer<C: Consumer>(self, stage: C) -> ConsumerHandle<C> {
-        self.start(0, |_| AConsumer(stage))
+        self.start(0, |_, _| AConsumer(stage))
     }
 
     /// Starts a consumer that starts a task for each event, by calling `start` with it. There are
@@ -132,16 +132,18 @@ impl Options {
         Task: Future<Output = ()> + Send + 'static,
     {
         let name = self.name.clone();
-        self.start(0, |me| TaskPerEvent::new(name, me.mailbox.clone(), restart, start))
+        self.start(0, |me, told| {
+            TaskPerEvent::new(name, me.mailbox.clone(), restart, start, told.clone())
+        })
     }
 
     fn start<S: Stage>(
         self,
         buffer_size: usize,
-        init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>) -> S,
+        init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>, &watch::Sender<End>) -> S,
     ) -> Handle<S::In, S::Out, S::Cast> {
         let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
-        let (told, exit) = watch::channel(None);
+        let (told, end) = watch::channel(End::default());
         // The task exists before the stage, because `init` needs a complete handle.
         let (worker, ready) = oneshot::channel::<Worker<S>>();
         let task = async {
@@ -154,15 +156,16 @@ impl Options {
             span if span.is_none() => tokio::spawn(task),
             span => tokio::spawn(task.instrument(span)),
         };
-        let stage = StageRef { name: self.name.clone(), exit, task: task.abort_handle() };
-        let handle = Handle { stage, mailbox };
+        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle() };
+        let handle = Handle { stage, mailbox, unheard: Arc::default() };
 
         let dispatcher =
             Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
-        let mailbox = (handle.mailbox.clone(), receiver);
+        let (mailbox, unheard) = ((handle.mailbox.clone(), receiver), handle.unheard.clone());
+        let stage = init(&handle, &told);
         // If the task was killed already, the worker is dropped here, and its `Drop` reports the
         // end.
-        let _ = worker.send(Worker::new(self.name, init(&handle), mailbox, dispatcher, told));
+        let _ = worker.send(Worker::new(self.name, stage, mailbox, dispatcher, unheard, told));
         handle
     }
 }
@@ -174,6 +177,9 @@ impl Options {
 pub struct Handle<In, Out, Cast> {
     stage: StageRef,
     mailbox: UnboundedSender<Message<In, Out, Cast>>,
+    /// How many calls of `stop` and `cancel` the stage has not come to yet. They count at once, so that
+    /// it asks for nothing more.
+    unheard: Arc<AtomicUsize>,
 }
 
 /// The handle of the producer `P`.
@@ -188,7 +194,14 @@ pub type ConsumerHandle<C> = Handle<<C as Consumer>::Event, Infallible, Infallib
 
 impl<In, Out, Cast> Clone for Handle<In, Out, Cast> {
     fn clone(&self) -> Self {
-        Self { stage: self.stage.clone(), mailbox: self.mailbox.clone() }
+        let (stage, mailbox) = (self.stage.clone(), self.mailbox.clone());
+        Self { stage, mailbox, unheard: self.unheard.clone() }
+    }
+}
+
+impl<In, Out, Cast> fmt::Debug for Handle<In, Out, Cast> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.stage.name).finish()
     }
 }
 
@@ -222,7 +235,10 @@ where
             options,
         )?;
         let id = subscription.id;
-        self.send(Message::Subscribe(Box::new(subscription)));
+        let sent = self.mailbox.send(Message::Subscribe(Box::new(subscription)));
+        if let Err(SendError(Message::Subscribe(subscription))) = sent {
+            subscription.warn_that_it_cannot_be(&self.stage.name, &self.stage.name);
+        }
         Ok(id)
     }
 
@@ -230,6 +246,7 @@ where
     /// producer sends before it hears of this. Cancelling a permanent subscription stops the
     /// consumer too, as in GenStage.
     pub fn cancel(&self, subscription: SubscriptionId) {
+        self.unheard.fetch_add(1, Relaxed);
         self.send(Message::Cancel(subscription));
     }
 
@@ -276,6 +293,7 @@ where
     ///
     /// [`stopped`]: Handle::stopped
     pub fn stop(&self) {
+        self.unheard.fetch_add(1, Relaxed);
         self.send(Message::Stop);
     }
 
@@ -332,46 +350,5 @@ impl Drop for Link {
         if std::thread::panicking() {
             self.0.kill();
         }
-    }
-}
-
-/// A running stage, without the types of its events. A supervisor needs no more than this.
-#[derive(Clone, Debug)]
-pub struct StageRef {
-    name: Arc<str>,
-    exit: watch::Receiver<Option<Exit>>,
-    task: AbortHandle,
-}
-
-impl StageRef {
-    /// The name that the stage was started with.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Ends the stage at once, even in the middle of an event.
-    pub fn kill(&self) {
-        self.task.abort();
-    }
-
-    /// Waits until the stage has ended, and returns the reason.
-    pub async fn stopped(&self) -> Exit {
-        match self.exit.clone().wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(exit)) => exit.clone(),
-            // Its task was dropped, because the runtime is shutting down.
-            _ => Exit::Killed,
-        }
-    }
-
-    /// Waits until the stage has ended, and kills it if that takes longer than `limit`.
-    pub async fn stopped_within(&self, limit: Duration) -> Exit {
-        if let Ok(exit) = timeout(limit, self.stopped()).await {
-            return exit;
-        }
-        let seconds = limit.as_secs();
-        warn!(stage = %self.name, "{} has not stopped within {seconds} s, and is killed", self.name);
-        self.kill();
-        self.stopped().await
     }
 }

@@ -31,6 +31,7 @@
 // worker               the task: takes a message from the mailbox, calls the stage, sends the events it returns
 // kind                 one trait for all kinds of stage, so that one type of worker can run them
 // handle               starts a stage, and gives the rest of the program a handle to it
+// stage_ref            awaits a stage's end, or ends it
 // consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
@@ -45,6 +46,7 @@ mod intensity;
 mod kind;
 mod mailbox;
 mod message;
+mod stage_ref;
 mod subscription;
 mod supervisor;
 mod worker;
@@ -52,10 +54,10 @@ mod worker;
 pub use buffer::Keep;
 pub use consumer_supervisor::Restart;
 pub use handle::{
-    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, STOP_LIMIT, StageRef,
-    all_stopped, named,
+    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, all_stopped, named,
 };
 pub use message::{Exit, StageFailed, SubscriptionId};
+pub use stage_ref::{STOP_LIMIT, StageRef};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 

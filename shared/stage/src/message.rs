@@ -64,6 +64,20 @@ impl SubscriptionId {
     }
 }
 
+/// How a stage ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    /// The number of events that it lost.
+    pub(super) lost: usize,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self { exit: Exit::Killed, lost: 0 }
+    }
+}
+
 /// Why a stage stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::trace;
+use tracing::{trace, warn};
 
 use super::message::{Address, Exit, FromConsumer, SubscriptionId};
 
@@ -89,6 +89,8 @@ pub(super) struct Subscription<T> {
     max: usize,
     /// The number of events asked for and not handled yet.
     outstanding: usize,
+    /// Whether the consumer has cancelled it. The producer has yet to confirm that.
+    cancelled: bool,
     cancel: CancelMode,
 }
 
@@ -106,7 +108,8 @@ impl<T> Subscription<T> {
         if min >= max {
             return Err(InvalidDemand::MinimumNotBelowMaximum { min, max });
         }
-        Ok(Self { id: SubscriptionId::new(), name, producer, min, max, outstanding: 0, cancel })
+        let (id, outstanding, cancelled) = (SubscriptionId::new(), 0, false);
+        Ok(Self { id, name, producer, min, max, outstanding, cancelled, cancel })
     }
 
     /// The most events that the consumer is handed at once: with (max 1000, min 500), that is 500.
@@ -121,12 +124,17 @@ impl<T> Subscription<T> {
         events.saturating_sub(self.outstanding)
     }
 
-    /// Counts `events` more as handled; on subscribing, that is none. If no more than `min` are
-    /// outstanding now, asks for enough to make it `max` again. `stage` is the consumer's name.
+    /// Counts `events` more as handled.
     #[inline]
-    pub(super) fn handled(&mut self, events: usize, stage: &str) {
+    pub(super) fn handled(&mut self, events: usize) {
         self.outstanding = self.outstanding.saturating_sub(events);
-        if self.outstanding <= self.min {
+    }
+
+    /// If no more than `min` events are outstanding, asks for enough to make it `max` again. `stage` is
+    /// the consumer's name.
+    #[inline]
+    pub(super) fn ask(&mut self, stage: &str) {
+        if self.outstanding <= self.min && !self.cancelled {
             let count = self.max - self.outstanding;
             let subscription = self.id.number();
             trace!(stage, producer = &*self.name, subscription, count, "ask");
@@ -134,6 +142,19 @@ impl<T> Subscription<T> {
             // If the producer is gone, it has said so, or subscribing finds that out.
             self.producer.post(FromConsumer::Ask { id: self.id, count });
         }
+    }
+
+    /// Asks for nothing more, and tells the producer, which confirms it with `Cancelled`. Events that
+    /// the producer sends before it hears of this are still handled.
+    pub(super) fn cancel(&mut self) {
+        self.cancelled = true;
+        self.producer.post(FromConsumer::Cancel { id: self.id });
+    }
+
+    /// Tells that `consumer` cannot subscribe, because the stage `gone` has stopped.
+    pub(super) fn warn_that_it_cannot_be(&self, consumer: &str, gone: &str) {
+        let producer = &self.name;
+        warn!(stage = consumer, %producer, "{consumer} cannot subscribe to {producer}: {gone} has stopped");
     }
 
     /// Whether the consumer ends with its producer.

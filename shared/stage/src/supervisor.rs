@@ -1,6 +1,7 @@
 //! Starts groups of stages again when they fail.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::handle::StageRef;
 use super::intensity::Intensity;
 use super::message::Exit;
+use super::stage_ref::StageRef;
+use super::worker::panic_message;
 
 /// Runs groups of stages, each under a name, and starts a group again when one of its stages fails.
 ///
@@ -78,6 +80,12 @@ struct Shared {
     groups: Mutex<Vec<GroupStatus>>,
 }
 
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("groups", &self.groups()).finish_non_exhaustive()
+    }
+}
+
 impl Supervisor {
     /// Makes a supervisor that gives up after more than `max_restarts` within `period`, instead of
     /// 3 in 5 seconds.
@@ -105,6 +113,7 @@ impl Supervisor {
         mut start: impl FnMut() -> Result<Vec<StageRef>, E> + Send + 'static,
     ) {
         let name = name.into();
+        let mut start = move || start().map(KilledOnDrop).map_err(|error| error.to_string());
         let started = start();
         let index = self.shared.add(&name);
         self.groups.spawn(supervise(name, index, started, start, self.shared.clone()));
@@ -116,12 +125,7 @@ impl Supervisor {
     ///
     /// If the supervisor gave up.
     pub async fn stopped(&mut self) -> Result<(), TooManyRestarts> {
-        while let Some(ended) = self.groups.join_next().await {
-            if let Err(error) = ended {
-                error!("a group could not be started again: {error}");
-                self.shared.gave_up.cancel();
-            }
-        }
+        while self.groups.join_next().await.is_some() {}
         if !self.shared.gave_up.is_cancelled() {
             return Ok(());
         }
@@ -132,18 +136,17 @@ impl Supervisor {
     }
 }
 
-async fn supervise<E: Display>(
+async fn supervise(
     name: String,
     index: usize,
-    mut started: Result<Vec<StageRef>, E>,
-    mut start: impl FnMut() -> Result<Vec<StageRef>, E>,
+    mut started: Result<KilledOnDrop, String>,
+    mut start: impl FnMut() -> Result<KilledOnDrop, String>,
     shared: Arc<Shared>,
 ) {
     loop {
         let reason = match started {
             Err(error) => format!("it cannot start: {error}"),
             Ok(stages) => {
-                let stages = KilledOnDrop(stages);
                 let failure = shared.gave_up.run_until_cancelled(first_failure(&stages.0)).await;
                 stages.kill().await;
                 match failure.flatten() {
@@ -167,7 +170,8 @@ async fn supervise<E: Display>(
             status.restarts += 1;
             status.last_failure = Some(reason);
         });
-        started = start();
+        started = catch_unwind(AssertUnwindSafe(&mut start))
+            .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(&*panic))));
     }
 }
 

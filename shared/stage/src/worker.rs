@@ -3,19 +3,23 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{thread, vec};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
+use tokio::task::consume_budget;
 use tracing::{Instrument, error, trace, trace_span, warn};
 
+use super::buffer::take_next;
 use super::dispatcher::Dispatcher;
 use super::kind::Stage;
 use super::mailbox::Message;
-use super::message::{Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
+use super::message::{End, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
 use super::subscription::Subscription;
 
 /// The messages in the mailbox of the stage `S`.
@@ -40,16 +44,23 @@ pub(super) struct Worker<S: Stage> {
     /// Messages full of events, which wait until a consumer wants the events that will be made from
     /// them.
     waiting: VecDeque<Batch<S::In>>,
+    /// The events of the current message that the stage has not been handed yet.
+    rest: vec::IntoIter<S::In>,
     dispatcher: Dispatcher<S::Out>,
+    /// How many calls of `stop` and `cancel` this stage has not come to yet. While there are any, it
+    /// asks for nothing: the messages that tell of them may wait behind a lot of work.
+    unheard: Arc<AtomicUsize>,
     /// The reason to end. It is set when the stage is told to stop.
     stopping: Option<Exit>,
     /// Whether the stage has handled everything that was in the mailbox when it was told to stop.
     drained: bool,
-    /// Why the stage ended. It is `Killed` until `run` sets another reason, because a killed task
+    /// How the stage ended. It is `Killed` until `run` sets another reason, because a killed task
     /// cannot set one.
-    exit: Exit,
-    /// Tells why the stage ended to the tasks that await its end.
-    told: watch::Sender<Option<Exit>>,
+    end: End,
+    /// Tells the tasks that await the stage's end how it ended. It has ended when this is dropped, so
+    /// this is the last field: by then the stage has given back everything that it held, such as a
+    /// port.
+    told: watch::Sender<End>,
 }
 
 /// Awaits a future within a span, if a subscriber listens. This is a macro because a function would
@@ -67,7 +78,8 @@ impl<S: Stage> Worker<S> {
         stage: S,
         (me, mailbox): (UnboundedSender<MessageTo<S>>, UnboundedReceiver<MessageTo<S>>),
         dispatcher: Dispatcher<S::Out>,
-        told: watch::Sender<Option<Exit>>,
+        unheard: Arc<AtomicUsize>,
+        told: watch::Sender<End>,
     ) -> Self {
         Self {
             name,
@@ -76,10 +88,12 @@ impl<S: Stage> Worker<S> {
             me,
             subscriptions: Vec::new(),
             waiting: VecDeque::new(),
+            rest: vec::IntoIter::default(),
             dispatcher,
+            unheard,
             stopping: None,
             drained: false,
-            exit: Exit::Killed,
+            end: End::default(),
             told,
         }
     }
@@ -94,7 +108,7 @@ impl<S: Stage> Worker<S> {
             exit
         };
         let end = AssertUnwindSafe(end).catch_unwind().await;
-        self.exit = end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic)));
+        self.end.exit = end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic)));
     }
 
     async fn handle_messages(&mut self) -> Exit {
@@ -134,15 +148,11 @@ impl<S: Stage> Worker<S> {
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
                 self.subscription_ended(id, exit).await;
             }
-            Message::Subscribe(_) if self.stopping.is_some() => {}
-            Message::Subscribe(subscription) => self.subscribe(*subscription).await,
-            Message::Cancel(id) => {
-                // The producer confirms this with `Cancelled`. Events that it sends before are
-                // still handled.
-                if let Some(subscription) = self.subscription(id) {
-                    subscription.producer.post(FromConsumer::Cancel { id });
-                }
+            Message::Subscribe(subscription) if self.stopping.is_some() => {
+                subscription.warn_that_it_cannot_be(&self.name, &self.name);
             }
+            Message::Subscribe(subscription) => self.subscribe(*subscription).await,
+            Message::Cancel(id) => self.cancel(id),
             Message::Handled(id) => {
                 self.stage.handled();
                 self.handled(id, 1);
@@ -171,6 +181,9 @@ impl<S: Stage> Worker<S> {
         while self.dispatcher.is_wanted() {
             let Some(batch) = self.waiting.pop_front() else { break };
             self.handle_batch(batch).await;
+            if !self.waiting.is_empty() {
+                consume_budget().await; // Other tasks get their turn.
+            }
         }
     }
 
@@ -183,37 +196,46 @@ impl<S: Stage> Worker<S> {
             error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
         }
         let mut asked_for = events.len() - excess;
-        let mut rest = events;
+        self.rest = events.into_iter();
         loop {
             // Nearly always, there is only one chunk.
-            let more = (rest.len() > chunk).then(|| rest.split_off(chunk));
+            let events = take_next(&mut self.rest, chunk);
             // The consumer never asked for the excess, so handling it is no reason to ask for more.
-            let handled = rest.len().min(asked_for);
+            let handled = events.len().min(asked_for);
             asked_for -= handled;
             let span = trace_span!(
                 "handle_events",
                 stage = &*self.name,
                 subscription = id.number(),
-                count = rest.len()
+                count = events.len()
             );
-            let events = within!(span, self.stage.events(id, rest));
+            let events = within!(span, self.stage.events(id, events));
             self.emit(events);
             if !S::TELLS_WHEN_HANDLED {
                 self.handled(id, handled);
             }
-            let Some(more) = more else { return };
-            rest = more;
+            if self.rest.len() == 0 {
+                return;
+            }
+            consume_budget().await; // Other tasks get their turn.
         }
     }
 
-    /// Counts events of this subscription as handled. That makes room for others, unless the stage
-    /// is ending.
+    /// Counts events of this subscription as handled. That makes room for others.
     #[inline]
     fn handled(&mut self, id: SubscriptionId, count: usize) {
-        let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
-        if let Some(subscription) = subscription.filter(|_| self.stopping.is_none()) {
-            subscription.handled(count, &self.name);
+        let may_ask = self.may_ask();
+        if let Some(subscription) = self.subscriptions.iter_mut().find(|it| it.id == id) {
+            subscription.handled(count);
+            if may_ask {
+                subscription.ask(&self.name);
+            }
         }
+    }
+
+    #[inline]
+    fn may_ask(&self) -> bool {
+        self.stopping.is_none() && self.unheard.load(Relaxed) == 0
     }
 
     #[inline]
@@ -229,6 +251,7 @@ impl<S: Stage> Worker<S> {
         trace!(stage = &*self.name, count = events.len(), "emit");
         let discarded = self.dispatcher.dispatch(events);
         if discarded > 0 {
+            self.end.lost += discarded;
             warn!(
                 stage = %self.name, discarded,
                 "GenStage producer {} has discarded {discarded} events from buffer", self.name
@@ -236,14 +259,29 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    async fn subscribe(&mut self, mut subscription: Subscription<S::In>) {
+    async fn subscribe(&mut self, subscription: Subscription<S::In>) {
         let id = subscription.id;
         let me = NewConsumer { id, name: self.name.clone(), address: Arc::new(self.me.clone()) };
         let is_there = subscription.producer.post(FromConsumer::Subscribe(Box::new(me)));
-        subscription.handled(0, &self.name);
-        self.subscriptions.push(subscription);
         if !is_there {
+            subscription.warn_that_it_cannot_be(&self.name, &subscription.name);
+        }
+        self.subscriptions.push(subscription);
+        if is_there {
+            self.handled(id, 0);
+        } else {
             self.subscription_ended(id, Exit::NoStage).await;
+        }
+    }
+
+    fn cancel(&mut self, id: SubscriptionId) {
+        self.unheard.fetch_sub(1, Relaxed);
+        if let Some(subscription) = self.subscriptions.iter_mut().find(|it| it.id == id) {
+            subscription.cancel();
+        }
+        // The others may have had to wait with their asks for this.
+        if self.may_ask() {
+            self.subscriptions.iter_mut().for_each(|it| it.ask(&self.name));
         }
     }
 
@@ -260,9 +298,7 @@ impl<S: Stage> Worker<S> {
         if self.stopping.is_none() {
             self.stopping = Some(exit);
             // Each producer confirms this, after the events that it sends before it hears of it.
-            for subscription in &self.subscriptions {
-                subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
-            }
+            self.subscriptions.iter_mut().for_each(Subscription::cancel);
             let last = self.stage.draining().await;
             self.emit(last);
             // This goes behind all messages that are in the mailbox now.
@@ -286,19 +322,14 @@ impl<S: Stage> Worker<S> {
 /// the tasks that await its end, such as a supervisor's.
 impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
-        let Self { name, exit, .. } = self;
+        let Self { name, end: End { exit, lost }, .. } = self;
         trace!(stage = &**name, %exit, "stop");
         if let Exit::Crashed(_) = exit {
             error!(stage = %name, "{name} {exit}");
         }
+        self.subscriptions.iter_mut().for_each(Subscription::cancel);
         let waiting: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();
-        let lost = waiting + self.dispatcher.buffered();
-        if lost > 0 {
-            warn!(stage = %name, lost, "{name} ended with {lost} undelivered events");
-        }
-        for subscription in &self.subscriptions {
-            subscription.producer.post(FromConsumer::Cancel { id: subscription.id });
-        }
+        let mut undelivered = self.rest.len() + waiting + self.dispatcher.buffered();
         // A consumer that subscribed just now may not have been heard. It must not wait forever, so
         // it is told too.
         self.mailbox.close();
@@ -307,14 +338,25 @@ impl<S: Stage> Drop for Worker<S> {
                 Ok(Message::FromConsumer(FromConsumer::Subscribe(consumer))) => {
                     self.dispatcher.subscribe(*consumer);
                 }
-                Ok(_) => {}
+                Ok(message) => {
+                    if let Message::FromProducer(FromProducer::Events { events, .. }) = &message {
+                        undelivered += events.len();
+                    }
+                    // A cast or an event can panic as it is dropped. The consumers are told all the
+                    // same.
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
+                }
                 // Another task is in the middle of sending, which takes almost no time.
-                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+                Err(TryRecvError::Empty) => thread::yield_now(),
                 Err(TryRecvError::Disconnected) => break,
             }
         }
+        if undelivered > 0 {
+            warn!(stage = %name, lost = undelivered, "{name} ended with {undelivered} undelivered events");
+        }
+        *lost += undelivered;
         self.dispatcher.end(exit);
-        self.told.send_replace(Some(exit.clone()));
+        self.told.send_replace(self.end.clone());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::buffer::Buffer;
 use crate::dispatcher::Dispatcher;
 use crate::kind::AConsumer;
 use crate::mailbox::Message;
-use crate::message::{FromConsumer, FromProducer};
+use crate::message::{End, FromConsumer, FromProducer};
 use crate::subscription::Subscription;
 use crate::worker::Worker;
 
@@ -117,8 +117,10 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let (recorder, record, _gate) = recorder(1000);
     let (to_c, mailbox) = unbounded_channel();
     let dispatcher = Dispatcher::new("C".into(), Buffer::new(0, Keep::Last));
-    let (told, _) = watch::channel(None);
-    let c = Worker::new("C".into(), AConsumer(recorder), (to_c.clone(), mailbox), dispatcher, told);
+    let (told, _) = watch::channel(End::default());
+    let mailbox = (to_c.clone(), mailbox);
+    let c = AConsumer(recorder);
+    let c = Worker::new("C".into(), c, mailbox, dispatcher, Arc::default(), told);
     tokio::spawn(c.run());
     let mut c = Probe { handle: to_c, record };
 

@@ -13,8 +13,8 @@ async fn rule_07_the_largest_demand_is_met_completely_before_the_next() {
         consumers.push((c, gate));
     }
 
-    // The pending demands are 5, 10, 10 ‖ 5, 0, 8 ‖ 5, 0, 5 ‖ 0, 0, 4. Of two equals, the one that
-    // subscribed first is served first.
+    // The pending demands are 5, 10, 10 ‖ 5, 0, 8 ‖ 5, 0, 5 ‖ 0, 0, 4. Of two equals, the one that has
+    // waited the longest is served first.
     for events in [0..12, 12..15, 15..21] {
         a.emit(events).await;
     }
@@ -29,6 +29,42 @@ async fn rule_07_the_largest_demand_is_met_completely_before_the_next() {
     assert_eq!(received[1], [(0..10).collect::<Vec<_>>()]);
     assert_eq!(received[2], [vec![10, 11], vec![12, 13, 14], vec![20]]);
     assert_eq!(a.buffered().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_two_consumers_that_want_the_same_take_turns() {
+    for demand in [demand(0, 1), demand(9, 10)] {
+        let (a, mut c1, mut c2) = (producer(0..0), consumer("C1"), consumer("C2"));
+        c1.subscribe(&a, demand).unwrap();
+        settle().await;
+        c2.subscribe(&a, demand).unwrap();
+        settle().await;
+        for event in 0..6 {
+            a.emit(event..event + 1).await;
+        }
+        assert_eq!(c1.record().await.concat(), [0, 2, 4]);
+        assert_eq!(c2.record().await.concat(), [1, 3, 5]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_a_consumer_that_asks_for_as_much_as_another_is_behind_it() {
+    let (a, (mut c1, gate), mut c2) = (producer(0..0), held_consumer("C1"), consumer("C2"));
+    c1.subscribe(&a, demand(2, 4)).unwrap();
+    settle().await;
+    c2.subscribe(&a, demand(0, 3)).unwrap();
+    settle().await;
+
+    // C1 wants 4 and is sent 3, so it wants 1. When it has handled 2 of them, it wants 3, as C2 does.
+    a.emit(0..3).await;
+    gate.add_permits(1);
+    settle().await;
+    a.emit(3..5).await;
+    assert_eq!(c2.record().await, [[3, 4]]);
+    // C1 wants 3 still, and C2 wants 1.
+    a.emit(5..6).await;
+    open(&gate);
+    assert_eq!(c1.record().await.concat(), [0, 1, 2, 5]);
 }
 
 #[tokio::test(start_paused = true)]

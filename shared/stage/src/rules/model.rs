@@ -1,6 +1,5 @@
 //! Rules 5 to 8 once more: whatever happens, the dispatcher does the same as a simple model of it.
 
-use std::cmp::Reverse;
 use std::convert::Infallible;
 
 use proptest::prelude::*;
@@ -35,8 +34,8 @@ type Sent = Vec<(SubscriptionId, Option<Vec<u32>>)>;
 
 /// The rules in their plainest form, without regard to speed.
 struct Model {
-    /// In the order of subscription, with the number of events that each has asked for and not been
-    /// sent.
+    /// Each with the number of events that it has asked for and not been sent. They stand in a queue:
+    /// the next to be served is the first.
     consumers: Vec<(SubscriptionId, usize)>,
     buffer: Vec<u32>,
     size: usize,
@@ -53,10 +52,11 @@ impl Model {
     /// Returns how much the producer is asked for: the demand beyond the events that it owes
     /// already.
     fn ask(&mut self, id: SubscriptionId, count: usize) -> (usize, Sent) {
-        let Some(consumer) = self.consumers.iter_mut().find(|(other, _)| *other == id) else {
+        let Some(at) = self.consumers.iter().position(|(other, _)| *other == id) else {
             return (0, vec![]);
         };
-        consumer.1 += count;
+        let (_, pending) = self.consumers.remove(at);
+        self.queue(id, pending + count);
         let sent = self.send();
         let demand = self.wanted().saturating_sub(self.owes);
         self.owes += demand;
@@ -76,17 +76,20 @@ impl Model {
         (discarded, sent)
     }
 
-    /// Meets the largest demand first, and in full. The sort keeps equals in their order.
+    /// Puts a consumer behind those that want more, and behind its equals.
+    fn queue(&mut self, id: SubscriptionId, pending: usize) {
+        let before = self.consumers.iter().filter(|(_, other)| *other >= pending).count();
+        self.consumers.insert(before, (id, pending));
+    }
+
+    /// Meets the largest demand first, and in full.
     fn send(&mut self) -> Sent {
-        let mut hungriest: Vec<_> = self.consumers.iter_mut().collect();
-        hungriest.sort_by_key(|(_, pending)| Reverse(*pending));
         let mut sent = Vec::new();
-        for (id, pending) in hungriest {
-            let count = self.buffer.len().min(*pending);
-            if count > 0 {
-                *pending -= count;
-                sent.push((*id, Some(self.buffer.drain(..count).collect())));
-            }
+        while !self.buffer.is_empty() && self.wanted() > 0 {
+            let (id, pending) = self.consumers.remove(0);
+            let count = self.buffer.len().min(pending);
+            sent.push((id, Some(self.buffer.drain(..count).collect())));
+            self.queue(id, pending - count);
         }
         sent
     }
@@ -118,7 +121,7 @@ proptest! {
                         (0, (0, vec![(seats[seat], None)]))
                     } else {
                         seats[seat] = SubscriptionId::new();
-                        model.consumers.push((seats[seat], 0));
+                        model.queue(seats[seat], 0);
                         let (id, address) = (seats[seat], to_all.clone());
                         dispatcher.subscribe(NewConsumer { id, name: "C".into(), address });
                         (0, (0, vec![]))

@@ -154,7 +154,7 @@ impl<T> Subscription<T> {
     /// Tells that `consumer` cannot subscribe, because the stage `gone` has stopped.
     pub(super) fn warn_that_it_cannot_be(&self, consumer: &str, gone: &str) {
         let producer = &self.name;
-        warn!(stage = consumer, %producer, "{consumer} cannot subscribe to {producer}: {gone} has stopped");
+        warn!(stage = %consumer, %producer, "{consumer} cannot subscribe to {producer}: {gone} has stopped");
     }
 
     /// Whether the consumer ends with its producer.

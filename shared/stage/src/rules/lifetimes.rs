@@ -60,6 +60,34 @@ async fn rule_11_a_subscription_to_a_stage_that_has_ended_is_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_that_cannot_be_made_is_logged() {
+    let log = Log::capture();
+    let (a, c, gone, (stopping, gate)) =
+        (producer(0..1), consumer("C"), consumer("D"), held_consumer("E"));
+    stopping.subscribe(&a, demand(0, 1)).unwrap();
+    gone.stop();
+    settle().await;
+    stopping.stop();
+    stopping.subscribe(&a, demand(0, 1)).unwrap();
+    gone.subscribe(&a, demand(0, 1)).unwrap();
+    a.kill();
+    settle().await;
+    c.subscribe(&a, demand(0, 1).cancel(Temporary)).unwrap();
+    settle().await;
+    assert_eq!(end_of(c.stage()).await, None);
+    assert_eq!(
+        log.lines(),
+        [
+            "WARN D cannot subscribe to A: D has stopped stage=D producer=A",
+            "WARN C cannot subscribe to A: A has stopped stage=C producer=A",
+        ]
+    );
+    open(&gate);
+    settle().await;
+    assert_eq!(log.lines(), ["WARN E cannot subscribe to A: E has stopped stage=E producer=A"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_11_a_subscription_that_the_producer_did_not_come_to_hear_of_ends_too() {
     let (a, c) = (producer(0..0), consumer("C"));
     a.cast(Order::Panic);

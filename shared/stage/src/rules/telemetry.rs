@@ -64,3 +64,30 @@ async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count
     let hello = format!(r#"INFO handle_events{{stage="C" subscription={id} count=2}}: hello"#);
     assert!(log.lines().contains(&hello));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_and_the_tasks_of_a_consumer_supervisor_run_in_the_span_in_which_they_were_started()
+{
+    struct Talker;
+
+    impl Consumer for Talker {
+        type Event = u32;
+
+        async fn handle_events(&mut self, _events: Vec<u32>) {
+            tracing::info!("consumer");
+        }
+    }
+
+    let log = Log::capture();
+    let a = producer(0..2);
+    let (c, s) = tracing::info_span!("request", id = 7).in_scope(|| {
+        let s = named("S").start_consumer_supervisor(Restart::Temporary, |_: u32| async {
+            tracing::info!("task");
+        });
+        (named("C").start_consumer(Talker), s)
+    });
+    c.subscribe(&a, demand(0, 1)).unwrap();
+    s.subscribe(&a, demand(0, 1)).unwrap();
+    settle().await;
+    assert_eq!(log.lines(), ["INFO request{id=7}: consumer", "INFO request{id=7}: task"]);
+}

@@ -26,7 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
 mod conformance;
-//NASTY
+mod nasty;
 
 /// On the paused clock any time will do, because it passes only when all stages wait.
 const MOMENT: Duration = Duration::from_millis(10);

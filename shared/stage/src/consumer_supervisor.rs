@@ -61,8 +61,8 @@ impl<T, F> TaskPerEvent<T, F> {
         told: watch::Sender<End>,
     ) -> Self {
         let (intensity, gave_up) = (Intensity::default(), AtomicBool::new(false));
-        let (span, _told) = (Span::current(), told);
-        let common = Common { name, me, start, restart, intensity, gave_up, span, _told };
+        let span = Span::current();
+        let common = Common { name, me, start, restart, intensity, gave_up, span, _told: told };
         Self { common: Arc::new(common), tasks: JoinSet::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! Rules 5 and 6: events that are emitted and not asked for yet.
 
 use super::*;
+use crate::buffer::take_next;
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_an_ask_drains_the_buffer_first_oldest_first() {
@@ -84,6 +85,20 @@ async fn rule_06_a_producer_consumer_buffers_without_limit_unless_it_has_one() {
         settle().await;
         assert_eq!((b.buffered().await, log.lines()), (buffered, lines));
     }
+}
+
+/// If the rest moved, a large message in small chunks would take quadratic time.
+#[test]
+fn the_next_events_are_taken_without_moving_the_rest() {
+    let mut events = (0..1000).collect::<Vec<_>>().into_iter();
+    let third = &raw const events.as_slice()[2];
+    assert_eq!(take_next(&mut events, 2), [0, 1]);
+    assert_eq!(&raw const events.as_slice()[0], third);
+
+    let mut events = (0..3).collect::<Vec<_>>().into_iter();
+    let first = &raw const events.as_slice()[0];
+    let all = take_next(&mut events, 3);
+    assert_eq!((all.as_ptr(), all.len(), events.len()), (first, 3, 0));
 }
 
 fn discarded(name: &str, count: usize) -> String {

@@ -43,6 +43,22 @@ async fn what_is_in_the_buffer_and_the_end_of_a_stage_are_events() {
     assert_eq!(log.lines(), [r#"TRACE stop stage="C" exit=was killed"#]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_subscription_asks_for_nothing_more() {
+    let log = Log::capture_from(Level::TRACE);
+    let (a, (c, gate)) = (producer(0..0), held_consumer("C"));
+    let id = c.subscribe(&a, demand(1, 2).cancel(CancelMode::Temporary)).unwrap();
+    settle().await;
+    a.emit(0..1).await;
+    a.emit(1..2).await;
+    log.lines();
+    // The second event is in the mailbox before the producer confirms.
+    c.cancel(id);
+    open(&gate);
+    settle().await;
+    assert!(!log.lines().iter().any(|line| line.starts_with("TRACE ask")));
+}
+
 /// A line that a stage logs while it handles events is within a span, which says so.
 #[tokio::test(start_paused = true)]
 async fn what_is_logged_while_handling_is_in_a_span_with_the_stage_and_the_count() {

@@ -7,8 +7,10 @@ use stage::{Handle, Restart};
 
 use crate::*;
 
+type TasksProbe = Probe<Handle<u32, Infallible, Infallible>, u32>;
+
 /// A consumer supervisor whose tasks record their event and then wait for a permit.
-fn tasks() -> (Probe<Handle<u32, Infallible, Infallible>, u32>, Arc<Semaphore>) {
+fn tasks() -> (TasksProbe, Arc<Semaphore>) {
     let (started, record) = unbounded_channel();
     let gate = Arc::new(Semaphore::new(0));
     let permits = gate.clone();

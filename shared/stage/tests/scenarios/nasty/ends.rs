@@ -9,7 +9,7 @@ use std::sync::{Mutex, mpsc};
 
 use futures_util::FutureExt;
 use stage::CancelMode::Temporary;
-use stage::Supervisor;
+use stage::{Handle, Supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 
@@ -198,8 +198,8 @@ async fn a_producer_can_be_killed_or_stopped_or_panic_while_it_is_made() {
             Source { demands: unbounded_channel().0, supply: 0..0 }
         })
     };
-    assert_eq!(end_of(make(|me| me.kill()).stage()).await, Some(Exit::Killed));
-    assert_eq!(end_of(make(|me| me.stop()).stage()).await, Some(Exit::Normal));
+    assert_eq!(end_of(make(Handle::kill).stage()).await, Some(Exit::Killed));
+    assert_eq!(end_of(make(Handle::stop).stage()).await, Some(Exit::Normal));
 
     let escaped = Mutex::new(None);
     let start = || {

@@ -44,7 +44,7 @@ async fn a_consumer_supervisor_that_gives_up_while_it_drains_waits_for_no_task()
         async move {
             permits.acquire().await.unwrap().forget();
             assert_ne!(event, 1, "bad luck");
-            pending().await
+            pending::<()>().await;
         }
     });
     let a = source(0..2);

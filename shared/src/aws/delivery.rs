@@ -13,7 +13,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::in_flight::Done;
 use super::lease::Lease;
-use super::notification::objects_in;
+use super::notification::read;
 use super::{Failure, InFlight, S3Object};
 use crate::metrics::{
     DEMAND, FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
@@ -66,8 +66,8 @@ enum Fate {
 impl InFlight {
     /// Takes the messages of a receive, and returns the events that they announce.
     ///
-    /// A message that announces no new object is released at once. A message that cannot be read stays in the
-    /// queue, which delivers it again or moves it to its dead-letter queue. The log says so.
+    /// A message that announces no new object is released at once. A message that cannot be read as a whole stays
+    /// in the queue, which delivers it again or moves it to its dead-letter queue. The log says so.
     pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
         let messages = messages.unwrap_or_default();
         if messages.is_empty() {
@@ -82,15 +82,15 @@ impl InFlight {
 
 /// Returns the deliveries of a message. There are none if it announces no new object: its fate is decided here.
 fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
-    let objects = objects_in(&message);
+    let (objects, is_whole) = read(&message);
     let message = Arc::new(Message::new(message, in_flight));
-    let deliveries = objects.iter().flatten().map(|object| Delivery {
-        object: object.clone(),
+    let deliveries = objects.into_iter().map(|object| Delivery {
+        object,
         message: Some(message.clone()),
         begun: AtomicBool::new(false),
     });
     let deliveries = deliveries.collect();
-    end(message, if objects.is_some() { Fate::Released } else { Fate::Failed });
+    end(message, if is_whole { Fate::Released } else { Fate::Failed });
     deliveries
 }
 

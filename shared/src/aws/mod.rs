@@ -5,7 +5,7 @@
 //! | `args` | the settings of steps 06–09, and connecting |
 //! | `clients` | the SDK's clients, configured like every AWS tool |
 //! | `queue` | a queue, and how to receive from it |
-//! | `notification` | which objects a message announces |
+//! | `notification`, `event` | which objects a message announces |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `released` | messages whose events are done, in batches, for the loop that deletes |
@@ -23,6 +23,7 @@ mod clients;
 mod dead_letters;
 mod delivery;
 mod download;
+mod event;
 mod failure;
 mod in_flight;
 mod lease;

@@ -6,17 +6,18 @@
 //!   [as here](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html);
 //! - through an SNS topic: the same, as a string, in the envelope's `Message`;
 //! - through EventBridge: `{"detail-type": "Object Created", …}`, one object,
-//!   [as here](https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
+//!   [as here](https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html);
+//! - through CloudTrail: `PutObject` and the like, as records or through EventBridge.
 //!
 //! When the notification is configured, S3 sends an `s3:TestEvent`.
 
 use std::fmt;
 
 use aws_sdk_sqs::types::Message;
-use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 use serde_json::Value;
 use tracing::{error, info};
+
+use super::event::{self, Event};
 
 /// An object in a bucket: one version of it, if the bucket is versioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +39,17 @@ impl fmt::Display for S3Object {
 }
 
 /// The content of one message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Notification {
-    /// The objects that were created.
+    /// The objects that were created, or restored from an archive.
     pub created: Vec<S3Object>,
     /// The names of other events, such as `ObjectRemoved:Delete` or `s3:TestEvent`.
     pub others: Vec<String>,
+    /// Why the other events of the message cannot be understood.
+    pub unread: Vec<NotANotification>,
 }
 
-/// Why a message cannot be understood.
+/// Why a message, or an event in it, cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum NotANotification {
     /// The body is not even JSON, or lacks a field that every event has.
@@ -55,32 +58,44 @@ pub enum NotANotification {
     /// The body is JSON of another kind.
     #[error("it is neither an S3 event, nor one wrapped by SNS or EventBridge")]
     Unknown,
+    /// S3 documents no such event, so the object may be a new one.
+    #[error("S3 has no event {0:.200}")]
+    Event(String),
+    /// No bucket has such a name: the SDK would ask another host than S3's, or fail.
+    #[error("{0:.200} is not the name of a bucket")]
+    Bucket(String),
+    /// No object has such a long name: the SDK panics at much longer ones.
+    #[error("{0} has {1} bytes, and in S3 at most 1024")]
+    TooLong(&'static str, usize),
     /// The `%XX`s of a key do not decode to UTF-8.
-    #[error("the key {0} is not UTF-8")]
+    #[error("the key {0:.200} is not UTF-8")]
     Key(String),
 }
 
 /// Returns the objects that a message announces: none, if it is about other events, which are logged.
 ///
-/// `None` if the message cannot be read. It is then best left in the queue, whose redrive policy moves it
-/// to the dead-letter queue.
+/// `None` if the message cannot be read as a whole. It is then best left in the queue, whose redrive policy moves
+/// it to the dead-letter queue.
 pub fn objects_in(message: &Message) -> Option<Vec<S3Object>> {
+    let (objects, is_whole) = read(message);
+    is_whole.then_some(objects)
+}
+
+/// Returns the objects that a message announces, and whether all of the message can be read. Logs the rest.
+pub(super) fn read(message: &Message) -> (Vec<S3Object>, bool) {
     let id = message.message_id().unwrap_or_default();
-    match parse(message.body().unwrap_or_default()) {
-        Ok(notification) => {
-            for other in notification.others {
-                info!(message_id = id, "Nothing to do for {other}");
-            }
-            Some(notification.created)
-        }
-        Err(error) => {
-            error!(
-                message_id = id,
-                "Cannot read the message {id}, which is left to the queue: {error}"
-            );
-            None
-        }
+    let notification = parse(message.body().unwrap_or_default())
+        .unwrap_or_else(|error| Notification { unread: vec![error], ..Notification::default() });
+    for other in notification.others {
+        info!(message_id = id, "Nothing to do for {other}");
     }
+    for error in &notification.unread {
+        error!(
+            message_id = id,
+            "Cannot read the message {id}, which is left to the queue: {error}"
+        );
+    }
+    (notification.created, notification.unread.is_empty())
 }
 
 /// Reads a message's body.
@@ -107,90 +122,25 @@ pub fn parse(body: &str) -> Result<Notification, NotANotification> {
 }
 
 fn from_s3_or_event_bridge(message: &Value) -> Result<Notification, NotANotification> {
-    if let Some(records) = message.get("Records") {
-        from_records(Vec::deserialize(records)?)
-    } else if let Some(event) = message.get("Event").and_then(Value::as_str) {
-        Ok(Notification { others: vec![event.to_owned()], ..Notification::default() })
+    let events = if let Some(records) = message.get("Records").and_then(Value::as_array) {
+        records.iter().map(event::in_record).collect()
+    } else if let Some(name) = message.get("Event").and_then(Value::as_str) {
+        vec![event::without_object(name)]
     } else if message.get("source").is_some_and(|source| source == "aws.s3") {
-        from_event_bridge(EventBridge::deserialize(message)?)
+        vec![event::from_event_bridge(message)]
     } else {
-        Err(NotANotification::Unknown)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    event_name: String,
-    s3: Value,
-}
-
-#[derive(Deserialize)]
-struct Entity {
-    bucket: Bucket,
-    object: Object,
-}
-
-#[derive(Deserialize)]
-struct Bucket {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    key: String,
-    // S3 itself and EventBridge use different names for it.
-    #[serde(rename = "versionId", alias = "version-id")]
-    version_id: Option<String>,
-    #[serde(rename = "eTag", alias = "etag")]
-    etag: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct EventBridge {
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    detail: Value,
-}
-
-fn from_records(records: Vec<Record>) -> Result<Notification, NotANotification> {
+        return Err(NotANotification::Unknown);
+    };
     let mut notification = Notification::default();
-    for Record { event_name, s3 } in records {
-        if event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-            let Entity { bucket, object } = Entity::deserialize(s3)?;
-            notification.created.push(S3Object {
-                bucket: bucket.name,
-                key: decode(&object.key)?,
-                version_id: object.version_id,
-                etag: object.etag,
-            });
-        } else {
-            notification.others.push(event_name);
+    for event in events {
+        match event {
+            Ok(Event::Created(object)) => notification.created.push(object),
+            Ok(Event::Other(name)) => notification.others.push(name),
+            // The other events of the message can still be read.
+            Err(error) => notification.unread.push(error),
         }
     }
     Ok(notification)
-}
-
-fn from_event_bridge(event: EventBridge) -> Result<Notification, NotANotification> {
-    let mut notification = Notification::default();
-    if event.detail_type == "Object Created" {
-        let Entity { bucket, object } = Entity::deserialize(event.detail)?;
-        // EventBridge does not encode the key.
-        let Object { key, version_id, etag } = object;
-        notification.created.push(S3Object { bucket: bucket.name, key, version_id, etag });
-    } else {
-        notification.others.push(event.detail_type);
-    }
-    Ok(notification)
-}
-
-/// S3 encodes keys like HTML forms, so `+` is a space.
-fn decode(key: &str) -> Result<String, NotANotification> {
-    let spaced = key.replace('+', " ");
-    match percent_decode_str(&spaced).decode_utf8() {
-        Ok(decoded) => Ok(decoded.into_owned()),
-        Err(_) => Err(NotANotification::Key(key.to_owned())),
-    }
 }
 
 #[cfg(test)]
@@ -241,7 +191,7 @@ mod tests {
     #[test]
     fn a_key_that_is_not_utf8_is_an_error() {
         let body = json!({"Records": [record("ObjectCreated:Put", &json!({"key": "%FF"}))]});
-        assert!(matches!(parse(&body.to_string()), Err(NotANotification::Key(_))));
+        assert!(matches!(parse(&body.to_string()).unwrap().unread[..], [NotANotification::Key(_)]));
     }
 
     #[test]
@@ -268,10 +218,24 @@ mod tests {
             "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}},
         });
         for (body, name) in [(test, "s3:TestEvent"), (removed, "Object Deleted")] {
-            let notification = parse(&body.to_string()).unwrap();
-            assert_eq!(notification, Notification { created: vec![], others: vec![name.into()] });
+            let Notification { created, others, unread } = parse(&body.to_string()).unwrap();
+            assert_eq!((created.len(), others, unread.len()), (0, vec![name.to_owned()], 0));
         }
-        assert_eq!(parse(r#"{"Records": []}"#).unwrap(), Notification::default());
+        let nothing = parse(r#"{"Records": []}"#).unwrap();
+        assert!(nothing.created.is_empty() && nothing.others.is_empty());
+        assert!(nothing.unread.is_empty());
+    }
+
+    #[test]
+    fn the_good_events_of_a_message_are_read_and_it_is_known_that_there_are_others() {
+        let body = json!({"Records": [
+            record("ObjectCreated:Put", &json!({"key": "%FF"})),
+            record("ObjectCreated:Put", &json!({"key": "good"})),
+            record("ObjectCreated:Put", &json!({})),
+        ]});
+        let message = Message::builder().body(body.to_string()).build();
+        assert_eq!(read(&message), (vec![object("good", None)], false));
+        assert_eq!(objects_in(&message), None);
     }
 
     #[test]
@@ -286,7 +250,8 @@ mod tests {
             r#"{"Message": "hello"}"#,
             r#"{"Records": [{"eventName": "ObjectCreated:Put", "s3": {}}]}"#,
         ] {
-            assert!(parse(body).is_err(), "{body}");
+            let message = Message::builder().body(body).build();
+            assert_eq!(read(&message), (vec![], false), "{body}");
         }
     }
 }

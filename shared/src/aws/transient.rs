@@ -1,6 +1,9 @@
 //! Which of the SDK's errors are transient.
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
 /// Codes of transient errors that S3 sends with a status that otherwise means a wrong request.
 const TRANSIENT: [&str; 6] = [
@@ -19,8 +22,7 @@ const TRANSIENT: [&str; 6] = [
 pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        // The SDK also reports failures of a credentials provider like this.
-        SdkError::DispatchFailure(failure) => !failure.is_user(),
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(may_pass),
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let code = error.code().unwrap_or_default();
@@ -29,6 +31,27 @@ pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool
         }
         _ => false,
     }
+}
+
+/// Whether the same request may well be sent later. The SDK reports as a connector's error whatever goes wrong on the
+/// way to an answer: not only the network, but also credentials that it does not get, and a bucket for which there is
+/// no address. Of those that the SDK cannot name itself, only some are known to pass.
+fn may_pass(error: &ConnectorError) -> bool {
+    if error.is_io() || error.is_timeout() || error.as_other().is_some() {
+        return true;
+    }
+    let mut cause = error.source().filter(|_| !error.is_user());
+    while let Some(error) = cause {
+        let is_from_credentials = error.is::<CredentialsError>()
+            // The SDK has no public type for this one.
+            || error.to_string().starts_with("identity resolver timed out");
+        // If the answer was not HTTP, the server may just be starting.
+        if is_from_credentials || error.is::<hyper::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

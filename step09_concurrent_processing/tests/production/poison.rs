@@ -82,3 +82,69 @@ async fn what_fails_again_and_again_is_a_dead_letter() {
     }
     assert!(log.contains(&format!("{BUCKET}/gone.gz is gone")), "{log}");
 }
+
+/// Neither is there an address for these buckets, nor can there be objects of these names. Whoever may send to the
+/// queue can send more of them than there are pipelines.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_can_never_be_processed_hold_no_good_ones_up() {
+    let mut scene = Scene::new().await;
+    let endless = "k".repeat(100_000);
+    let bad = [
+        ("arn:aws:s3:::b", "k"),
+        ("arn:aws:s3:nowhere-1:1:accesspoint/a", "k"),
+        ("", "k"),
+        ("a/b?c#d", "k"),
+        (BUCKET, ""),
+        (BUCKET, &endless),
+    ];
+    for (bucket, key) in bad {
+        let s3 = json!({ "bucket": { "name": bucket }, "object": { "key": key } });
+        let record = json!({ "eventName": "ObjectCreated:Put", "s3": s3 });
+        scene.world.send(json!({ "Records": [record] })).await;
+    }
+    for number in 0..10 {
+        scene.put(&format!("{number}.gz"), "line\n").await;
+    }
+    let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
+    running.wait_for_end();
+    assert_eq!(scene.world.results(), scene.expected);
+    assert_eq!(scene.world.messages().await, (0, bad.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_good_objects_of_a_message_are_processed_and_it_stays_because_of_the_others() {
+    let mut scene = Scene::new().await;
+    scene.put("good.gz", "line\n").await;
+    let message = scene.receive().await.remove(0);
+    scene.delete(&message).await;
+    let good = super::scene::record_in(&message);
+    let mut undecodable = good.clone();
+    undecodable["s3"]["object"]["key"] = "%FF".into();
+    scene.world.send(json!({ "Records": [undecodable, good] })).await;
+    let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
+    running.wait_for_end();
+    assert_eq!(scene.world.results(), scene.expected);
+    assert_eq!(scene.world.messages().await, (0, 1));
+    assert!(running.log().contains("%FF is not UTF-8"));
+}
+
+/// Something was created, but what is not known: the message must not be deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_s3_does_not_document_are_left_to_the_queue() {
+    let mut scene = Scene::new().await;
+    scene.put("good.gz", "line\n").await;
+    let message = scene.receive().await.remove(0);
+    scene.delete(&message).await;
+    for name in ["PutObject", "ObjectRemoved:Delete", "ObjectPublished:Put"] {
+        let mut record = super::scene::record_in(&message);
+        record["eventName"] = name.into();
+        scene.world.send(json!({ "Records": [record] })).await;
+    }
+    let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
+    running.wait_for_end();
+    assert_eq!(scene.world.results(), scene.expected);
+    assert_eq!(scene.world.messages().await, (0, 1));
+    let log = running.log();
+    assert!(log.contains("Nothing to do for ObjectRemoved:Delete"), "{log}");
+    assert!(log.contains("S3 has no event ObjectPublished:Put"), "{log}");
+}

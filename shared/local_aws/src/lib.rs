@@ -155,7 +155,9 @@ impl LocalAws {
         tokio::spawn(serve(listener, router.clone()));
 
         let mut config = sdk_config(&format!("http://{address}")).into_builder();
-        config.set_http_client(http_client(router));
+        if let Some(client) = http_client(router) {
+            config.set_http_client(Some(client));
+        }
         let config = config.build();
         let aws = set_up(&config, queue_name).await?;
         Ok(Self { address, config, aws, requests })
@@ -235,7 +237,7 @@ fn keys(files: &[PathBuf]) -> Vec<String> {
 }
 
 /// Returns the configuration of clients to an embedded SQS and S3 at this endpoint. It ignores the
-/// configuration in the environment.
+/// configuration in the environment, proxies too: they know another machine by the name 127.0.0.1.
 pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
     let keys = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "embedded");
     SdkConfig::builder()
@@ -243,6 +245,7 @@ pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
         .endpoint_url(endpoint_url)
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(keys))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build()
 }
 

@@ -1,9 +1,11 @@
 //! The settings that steps 06–09 have in common.
 
+use std::env;
 use std::path::PathBuf;
 
 use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::info;
@@ -14,7 +16,7 @@ use super::queue::{Queue, RETRY_WAIT};
 use crate::{UsageError, clock, watch};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, \
-    --endpoint-url, SQS_QUEUE_URL or AWS_ENDPOINT_URL). Leave that out, or put the files into your bucket with \
+    --endpoint-url, SQS_QUEUE_URL, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SQS). Leave that out, or put the files into your bucket with \
     `aws s3 cp`: a step never writes to a bucket of yours";
 const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3: a paused clock does not wait for the \
     network. Unset it";
@@ -27,7 +29,7 @@ const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3:
 pub struct AwsArgs {
     /// The first field, because clap takes the values for the other fields out of what was parsed.
     #[command(flatten)]
-    _consistent: Consistent,
+    consistent: Consistent,
 
     /// Files to put into the embedded S3 instead of the sample days
     #[arg(value_name = "FILES", value_parser = readable_file)]
@@ -89,12 +91,15 @@ pub struct AwsArgs {
 /// The arguments and the environment do not contradict each other. clap finds that out while it parses them, so that
 /// a contradiction ends the program as any wrong argument does: in `parse`, with exit code 2.
 #[derive(Clone, Debug)]
-struct Consistent;
+struct Consistent {
+    /// Whether the endpoint is an argument. One in the environment counts less than that of one service.
+    is_endpoint_argument: bool,
+}
 
 impl Consistent {
     fn check(matches: &ArgMatches) -> Result<(), UsageError> {
         let is_given = |url| matches.get_one::<String>(url).is_some_and(|url| !url.is_empty());
-        let is_real = is_given("queue_url") || is_given("endpoint_url");
+        let is_real = is_given("queue_url") || is_given("endpoint_url") || has_own_endpoint();
         if is_real && matches.contains_id("files") {
             return Err(UsageError::new(FILES_FOR_A_REAL_S3));
         }
@@ -108,7 +113,9 @@ impl Consistent {
 impl FromArgMatches for Consistent {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let error = |error| clap::Error::raw(ErrorKind::ArgumentConflict, error);
-        Self::check(matches).map(|()| Self).map_err(error)
+        Self::check(matches).map_err(error)?;
+        let source = matches.value_source("endpoint_url");
+        Ok(Self { is_endpoint_argument: source == Some(ValueSource::CommandLine) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -129,7 +136,9 @@ impl Args for Consistent {
 
 impl AwsArgs {
     pub(crate) fn is_real(&self) -> bool {
-        self.given_queue_url().is_some() || self.given_endpoint_url().is_some()
+        self.given_queue_url().is_some()
+            || self.given_endpoint_url().is_some()
+            || has_own_endpoint()
     }
 
     // An empty environment variable counts as not set.
@@ -169,7 +178,7 @@ impl AwsArgs {
     }
 
     async fn real(&self) -> Result<Aws, ConnectError> {
-        let Clients { sqs, s3 } = self.configured().await.sufficient().await?;
+        let Clients { sqs, s3 } = self.configured().await?.sufficient().await?;
         let queue = self.find_queue(sqs).await?;
         info!("Using the queue {}", queue.url);
         Ok(Aws { queue, s3 })
@@ -179,15 +188,17 @@ impl AwsArgs {
         let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
-        let Clients { sqs, s3 } = Clients::new(local.sdk_config(), None);
+        let Clients { sqs, s3 } = Clients::embedded(local.sdk_config());
         let queue = Queue::at(sqs, local.queue_url()).await?;
         Ok(Aws { queue, s3 })
     }
 
     // The parts of `connect`. `--check` looks at them one after the other.
 
-    pub(crate) async fn configured(&self) -> Configured {
-        Configured::load(self.given_endpoint_url(), self.given_queue_url()).await
+    pub(crate) async fn configured(&self) -> Result<Configured, UsageError> {
+        let endpoint_url = self.given_endpoint_url();
+        let argument = endpoint_url.filter(|_| self.consistent.is_endpoint_argument);
+        Configured::load(argument, self.given_queue_url()).await
     }
 
     pub(crate) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
@@ -209,6 +220,11 @@ impl AwsArgs {
         let visibility_timeout = self.visibility_timeout.unwrap_or(queue.visibility_timeout);
         Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT) }
     }
+}
+
+/// Whether SQS has an endpoint of its own in the environment, as every AWS tool reads it.
+fn has_own_endpoint() -> bool {
+    env::var_os("AWS_ENDPOINT_URL_SQS").is_some_and(|url| !url.is_empty())
 }
 
 /// Treats an empty environment variable as not set.

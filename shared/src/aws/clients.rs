@@ -1,12 +1,16 @@
 //! Sets up the SDK's clients.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::ProvideCredentials;
+use aws_types::origin::Origin;
 
+use super::address::{self, Address};
+use super::http::Http;
 use crate::UsageError;
 use crate::error::chain;
 use local_aws::LocalAwsError;
@@ -32,20 +36,24 @@ pub enum ConnectError {
     )]
     NoCredentials(String),
     /// The queue does not exist.
-    #[error("there is no queue {queue} in this account and region: {hint}")]
+    #[error("there is no queue {queue} in this account and in the region {region}: {hint}")]
     NoQueue {
         /// Its URL or its name.
         queue: String,
+        /// The region that was asked.
+        region: String,
         /// Where the user should look for it.
         hint: &'static str,
     },
     /// SQS does not answer, or refuses the request.
     #[error(
-        "the queue {queue} cannot be used: {reason}. Is that the right queue (SQS_QUEUE_URL), and does SQS answer there (AWS_ENDPOINT_URL)?"
+        "the queue {queue} cannot be used: {reason} (asked in the region {region}). Is that the right queue (SQS_QUEUE_URL), and does SQS answer there (AWS_ENDPOINT_URL)?"
     )]
     Sqs {
         /// The queue's URL or name.
         queue: String,
+        /// The region that was asked.
+        region: String,
         /// The error.
         reason: String,
     },
@@ -74,34 +82,46 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Configured {
     config: SdkConfig,
-    /// The address of SQS, if it differs from the other services'.
-    pub(crate) sqs_endpoint: Option<String>,
+    pub(crate) sqs: Address,
+    pub(crate) s3: Address,
 }
 
 impl Configured {
-    pub(crate) async fn load(endpoint_url: Option<&str>, queue_url: Option<&str>) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(url) = endpoint_url {
-            loader = loader.endpoint_url(url);
+    /// `endpoint_url` wins over all endpoints in the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If the configured certificates cannot be used.
+    pub(crate) async fn load(
+        endpoint_url: Option<&str>,
+        queue_url: Option<&str>,
+    ) -> Result<Self, UsageError> {
+        let load = |http: &Http| {
+            let loader = aws_config::defaults(BehaviorVersion::latest());
+            let loader = loader.http_client(http.client());
+            match endpoint_url {
+                Some(url) => loader.endpoint_url(url).load(),
+                None => loader.load(),
+            }
+        };
+        let mut config = load(&Http::new(None)?).await;
+        if let Some(path) = address::setting(&config, "S3", "AWS_CA_BUNDLE", "ca_bundle") {
+            // Once more, because credentials can come over the network too.
+            config = load(&Http::new(Some(Path::new(&path)))?).await;
         }
-        let config = loader.load().await;
-        let in_queue_url = queue_url.and_then(region_in);
-        let region = config.region().cloned().or_else(|| in_queue_url.map(Region::new));
-        // A queue's URL contains an address: outside AWS, that is where the queue is.
-        let sqs_endpoint =
-            queue_url.filter(|_| endpoint_url.is_none()).and_then(origin_outside_aws);
-        Self {
-            config: config.into_builder().region(region).build(),
-            sqs_endpoint: sqs_endpoint.map(str::to_owned),
-        }
+        let (sqs, s3) = Address::of_sqs_and_s3(&config, queue_url);
+        let region = config.region().cloned().or_else(|| sqs.region.clone());
+        Ok(Self { config: config.into_builder().region(region).build(), sqs, s3 })
     }
 
-    pub(crate) fn endpoint_url(&self) -> Option<&str> {
-        self.config.endpoint_url()
-    }
-
+    /// The region of SQS.
     pub(crate) fn region(&self) -> Result<&Region, ConnectError> {
-        self.config.region().ok_or(ConnectError::NoRegion)
+        self.sqs.region.as_ref().ok_or(ConnectError::NoRegion)
+    }
+
+    /// The region that is configured, which the queue's URL can contradict.
+    pub(crate) fn configured_region(&self) -> Option<&Region> {
+        self.config.region()
     }
 
     pub(crate) async fn credentials(&self) -> Result<(), ConnectError> {
@@ -120,7 +140,30 @@ impl Configured {
     }
 
     pub(crate) fn clients(&self) -> Clients {
-        Clients::new(&self.config, self.sqs_endpoint.as_deref())
+        Clients::new(&self.at(&self.sqs), &self.at(&self.s3))
+    }
+
+    /// The configuration for the service at this address.
+    fn at(&self, address: &Address) -> SdkConfig {
+        let mut config = self.config.to_builder();
+        config.set_region(address.region.clone()).set_endpoint_url(address.endpoint.clone());
+        // Only the endpoint that is set here counts from now on.
+        config.insert_origin("endpoint_url", Origin::shared_config());
+        if address.endpoint.is_some() {
+            // They choose among AWS's own addresses, and the SDK refuses them together with another one.
+            config.set_use_fips(None).set_use_dual_stack(None);
+        }
+        config.build()
+    }
+
+    pub(crate) fn sts_endpoint(&self) -> Option<String> {
+        self.sts_address().endpoint
+    }
+
+    /// The region is the queue's, because some regions accept no credentials of others.
+    fn sts_address(&self) -> Address {
+        let region = self.sqs.region.clone();
+        Address { region, ..Address::of(&self.config, "STS") }
     }
 
     /// A client for STS, which knows whose credentials these are.
@@ -129,7 +172,8 @@ impl Configured {
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(STS_TIMEOUT)
             .build();
-        let sts = aws_sdk_sts::config::Builder::from(&self.config).timeout_config(timeouts);
+        let config = self.at(&self.sts_address());
+        let sts = aws_sdk_sts::config::Builder::from(&config).timeout_config(timeouts);
         aws_sdk_sts::Client::from_conf(sts.build())
     }
 }
@@ -138,63 +182,29 @@ impl Clients {
     /// Clients for an embedded SQS and S3 at this endpoint.
     #[cfg(test)]
     pub(crate) fn local(endpoint_url: &str) -> Self {
-        Self::new(&local_aws::sdk_config(endpoint_url), None)
+        Self::embedded(&local_aws::sdk_config(endpoint_url))
     }
 
-    pub(crate) fn new(config: &SdkConfig, sqs_endpoint: Option<&str>) -> Self {
+    /// Clients for an embedded SQS and S3 with this configuration.
+    pub(crate) fn embedded(config: &SdkConfig) -> Self {
+        Self::new(config, config)
+    }
+
+    fn new(sqs: &SdkConfig, s3: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
-        let mut sqs = aws_sdk_sqs::config::Builder::from(config)
+        let sqs = aws_sdk_sqs::config::Builder::from(sqs)
             .timeout_config(timeouts.clone().operation_attempt_timeout(SQS_TIMEOUT).build());
-        if let Some(endpoint) = sqs_endpoint {
-            sqs = sqs.endpoint_url(endpoint);
-        }
-        let s3 = aws_sdk_s3::config::Builder::from(config)
+        let has_endpoint = s3.endpoint_url().is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(s3)
             .timeout_config(timeouts.read_timeout(S3_TIMEOUT).build())
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled().grace_period(S3_STALL).build(),
             )
             // AWS accepts the bucket's name as part of the host name. Hardly any other S3 does.
-            .force_path_style(config.endpoint_url().is_some());
+            .force_path_style(has_endpoint);
         Self {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
         }
-    }
-}
-
-/// The region in `https://sqs.eu-west-1.amazonaws.com/123456789012/queue`.
-pub(crate) fn region_in(queue_url: &str) -> Option<String> {
-    let host = queue_url.strip_prefix("https://sqs.")?.split('/').next()?;
-    let (region, _) = host.split_once(".amazonaws.com")?;
-    Some(region.to_owned())
-}
-
-/// Returns `http://localhost:4566` for `http://localhost:4566/000000000000/queue`, and `None` for a
-/// queue at AWS.
-fn origin_outside_aws(queue_url: &str) -> Option<&str> {
-    let host_at = queue_url.find("://")? + 3;
-    let host_len = queue_url[host_at..].find('/')?;
-    let origin = &queue_url[..host_at + host_len];
-    let host = &origin[host_at..];
-    let at_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
-    (!at_aws).then_some(origin)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_url_at_aws_names_its_region() {
-        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/queue";
-        assert_eq!(region_in(url).as_deref(), Some("eu-west-1"));
-        assert_eq!(origin_outside_aws(url), None);
-    }
-
-    #[test]
-    fn a_queue_url_elsewhere_names_the_endpoint() {
-        let url = "http://localhost:4566/000000000000/queue";
-        assert_eq!(region_in(url), None);
-        assert_eq!(origin_outside_aws(url), Some("http://localhost:4566"));
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the settings of steps 06–09, and connecting |
 //! | `clients` | the SDK's clients, configured like every AWS tool |
+//! | `address`, `http` | where SQS and S3 are, and the way there: certificates and proxies |
 //! | `queue` | a queue, and how to receive from it |
 //! | `notification`, `event` | which objects a message announces |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
@@ -17,6 +18,7 @@
 
 use std::time::Duration;
 
+mod address;
 mod args;
 mod backoff;
 mod clients;
@@ -25,6 +27,7 @@ mod delivery;
 mod download;
 mod event;
 mod failure;
+mod http;
 mod in_flight;
 mod lease;
 pub mod notification;
@@ -33,10 +36,11 @@ mod released;
 mod transient;
 mod why;
 
+pub(crate) use address::is_at_aws;
 pub use args::{AwsArgs, readable_file};
 pub use backoff::Backoff;
+pub(crate) use clients::Configured;
 pub use clients::{Clients, ConnectError};
-pub(crate) use clients::{Configured, region_in};
 pub use delivery::Delivery;
 pub use download::Download;
 pub(crate) use download::Replaced;

@@ -63,7 +63,7 @@ impl Queue {
             Err(error) if error.code().is_some_and(is_denied) => None,
             Err(error) => {
                 let hint = "look at the queue's URL (--queue-url or SQS_QUEUE_URL)";
-                return Err(connect_error(url, hint, &error));
+                return Err(connect_error(&client, url, hint, &error));
             }
         };
         Ok(Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT)))
@@ -75,21 +75,27 @@ impl Queue {
             Ok(found) => Self::at(client, &found.queue_url.unwrap_or_default()).await,
             Err(error) => {
                 let hint = "create it, or name another one (--queue-name or --queue-url)";
-                Err(connect_error(name, hint, &error))
+                Err(connect_error(&client, name, hint, &error))
             }
         }
     }
 }
 
-fn connect_error<E>(queue: &str, hint: &'static str, error: &SdkError<E>) -> ConnectError
+fn connect_error<E>(
+    client: &Client,
+    queue: &str,
+    hint: &'static str,
+    error: &SdkError<E>,
+) -> ConnectError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let queue = queue.to_owned();
+    let region = client.config().region().map(ToString::to_string).unwrap_or_default();
     match error.code() {
         Some(code) if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => {
-            ConnectError::NoQueue { queue, hint }
+            ConnectError::NoQueue { queue, region, hint }
         }
-        _ => ConnectError::Sqs { queue, reason: why(error) },
+        _ => ConnectError::Sqs { queue, region, reason: why(error) },
     }
 }

@@ -4,34 +4,41 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 
 use super::reason;
 use super::report::Report;
-use crate::aws::{AwsArgs, Configured, region_in};
+use crate::aws::{Configured, is_at_aws};
 use crate::error::chain;
 
 /// Returns whether enough is configured to send requests to SQS and S3.
-pub(super) async fn check(aws: &AwsArgs, configured: &Configured, report: &mut Report) -> bool {
-    let endpoint = configured.endpoint_url();
-    match (&configured.sqs_endpoint, endpoint) {
-        (Some(sqs), None) => report.warning(
+pub(super) async fn check(configured: &Configured, report: &mut Report) -> bool {
+    match (&configured.sqs.endpoint, &configured.s3.endpoint) {
+        // VPC endpoints and the like are AWS's, too.
+        (Some(sqs), None) if !is_at_aws(sqs) => report.warning(
             "Configuration",
             format!(
-                "the queue is at {sqs}, but S3 is AWS's: if the files are there too, set AWS_ENDPOINT_URL={sqs}"
+                "SQS is that at {sqs}, but S3 is AWS's: if the files are there too, set AWS_ENDPOINT_URL={sqs}"
             ),
         ),
-        (_, Some(url)) => report.ok("Configuration", format!("SQS and S3 are those at {url}")),
+        (Some(sqs), Some(s3)) if sqs == s3 => {
+            report.ok("Configuration", format!("SQS and S3 are those at {sqs}"));
+        }
         (None, None) => report.ok("Configuration", "SQS and S3 are AWS's"),
+        (sqs, s3) => {
+            let place = |endpoint: &Option<String>| match endpoint {
+                Some(url) => format!("that at {url}"),
+                None => "AWS's".to_owned(),
+            };
+            report.ok("Configuration", format!("SQS is {}, S3 is {}", place(sqs), place(s3)));
+        }
     }
     let region = configured.region().map(AsRef::as_ref);
-    match &region {
-        Ok(region) => match other_region(region, endpoint, aws.given_queue_url()) {
-            None => report.ok("Region", region),
-            Some(other) => {
-                let says = format!(
-                    "it is {region}, but the queue's URL is in {other}: set AWS_REGION={other}"
-                );
-                report.warning("Region", says);
-            }
-        },
-        Err(error) => report.failed("Region", chain(error)),
+    match (&region, configured.configured_region()) {
+        (Ok(region), Some(other)) if *region != other.as_ref() => report.ok(
+            "Region",
+            format!(
+                "{region}, as the queue's URL says, and not {other} (AWS_REGION, or the profile)"
+            ),
+        ),
+        (Ok(region), _) => report.ok("Region", region),
+        (Err(error), _) => report.failed("Region", chain(error)),
     }
     let credentials = configured.credentials().await;
     match &credentials {
@@ -42,12 +49,6 @@ pub(super) async fn check(aws: &AwsArgs, configured: &Configured, report: &mut R
         Ok(()) => return whose(configured, report).await,
     }
     false
-}
-
-/// The region in the URL of a queue at AWS, if it differs from the configured region.
-fn other_region(region: &str, endpoint: Option<&str>, queue_url: Option<&str>) -> Option<String> {
-    let in_url = queue_url.filter(|_| endpoint.is_none()).and_then(region_in)?;
-    (in_url != region).then_some(in_url)
 }
 
 /// Asks STS for the identity. The program works without the answer, because an endpoint may have no STS
@@ -71,7 +72,7 @@ async fn whose(configured: &Configured, report: &mut Report) -> bool {
             return false;
         }
         Err(error) => {
-            let endpoint = configured.endpoint_url().unwrap_or("AWS");
+            let endpoint = configured.sts_endpoint().unwrap_or_else(|| "AWS".to_owned());
             // A server other than STS gives an answer of its own.
             let status = error.raw_response().filter(|_| error.code().is_none());
             let reason =
@@ -111,15 +112,5 @@ mod tests {
         for code in ["AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidAction"] {
             assert!(!is_refused(code), "{code}");
         }
-    }
-
-    #[test]
-    fn a_queue_in_another_region_is_seen() {
-        let url = Some("https://sqs.eu-west-1.amazonaws.com/123456789012/queue");
-        let other = other_region("us-east-1", None, url);
-        assert_eq!(other.as_deref(), Some("eu-west-1"));
-        assert_eq!(other_region("eu-west-1", None, url), None);
-        assert_eq!(other_region("us-east-1", Some("http://localhost:4566"), url), None);
-        assert_eq!(other_region("us-east-1", None, Some("http://localhost:4566/1/queue")), None);
     }
 }

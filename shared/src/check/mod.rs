@@ -86,8 +86,14 @@ impl CheckArgs {
     async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {
         let mut found =
             Found { queue: None, s3: None, buckets: self.buckets.clone(), is_embedded: false };
-        let configured = aws.configured().await;
-        if !identity::check(aws, &configured, report).await {
+        let configured = match aws.configured().await {
+            Ok(configured) => configured,
+            Err(error) => {
+                report.failed("Configuration", chain(&error));
+                return found;
+            }
+        };
+        if !identity::check(&configured, report).await {
             report.skipped("Queue and bucket", "without region and credentials nobody answers");
             return found;
         }
@@ -119,7 +125,7 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsE
             "SQS and S3 are the embedded ones, now at {endpoint}. For your own, set SQS_QUEUE_URL"
         ),
     );
-    let Clients { sqs, s3 } = Clients::new(local.sdk_config(), None);
+    let Clients { sqs, s3 } = Clients::embedded(local.sdk_config());
     let queue = Queue::new(sqs, local.queue_url().to_owned(), VISIBILITY_TIMEOUT);
     report.ok("Queue", &queue.url);
     Ok(Found {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod check;
+mod configuration;
 mod faults;
 mod files;
 mod logging;

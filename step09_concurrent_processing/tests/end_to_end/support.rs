@@ -101,7 +101,16 @@ impl World {
 /// The step, with no SQS and S3 configured.
 pub fn step(arguments: &[&str]) -> Command {
     let mut step = Command::new(env!("CARGO_BIN_EXE_step09_concurrent_processing"));
-    for name in ["SQS_QUEUE_URL", "SQS_QUEUE_NAME", "AWS_ENDPOINT_URL", "RUST_LOG", "LOG_FORMAT"] {
+    for name in [
+        "SQS_QUEUE_URL",
+        "SQS_QUEUE_NAME",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_CA_BUNDLE",
+        "RUST_LOG",
+        "LOG_FORMAT",
+    ] {
         step.env_remove(name);
     }
     step.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());

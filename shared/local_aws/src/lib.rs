@@ -10,6 +10,7 @@
 //! | `lib.rs` | starts both, and sends each request to one of them |
 //! | [`sqs`] | SQS: rustack's queues, corrected where they differ from SQS |
 //! | [`s3`] | S3: answers from the store the requests that s3s has read |
+//! | [`auth`] | whose requests S3 answers |
 //! | [`store`] | the buckets and their objects |
 //! | [`notification`] | tells a queue which objects were created |
 //! | [`samples`] | makes the talk's twelve daily files |
@@ -19,6 +20,7 @@
 //! [rustack]: https://github.com/tyrchen/rustack
 //! [s3s]: https://github.com/Nugine/s3s
 
+mod auth;
 mod notification;
 mod pipe;
 mod s3;
@@ -50,7 +52,6 @@ use rustack_sqs_core::config::SqsConfig;
 use rustack_sqs_core::provider::RustackSqs;
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use s3s::Body;
-use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -330,7 +331,7 @@ impl Router {
         }));
         let sqs = sqs::Sqs::new(queues.clone());
         let mut s3 = S3ServiceBuilder::new(s3::EmbeddedS3::new(queues));
-        s3.set_auth(SimpleAuth::from_single(ACCESS_KEY, ACCESS_KEY));
+        s3.set_auth(auth::Auth);
         Self {
             sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
             s3: s3.build(),

@@ -158,6 +158,18 @@ async fn the_queues_url_says_which_host_is_asked_and_in_which_region() {
     }
 }
 
+#[tokio::test]
+async fn whoever_brings_other_keys_to_the_embedded_s3_is_told_which_it_knows() {
+    let world = World::new().await;
+    world.put("file.gz", gzip("line\n")).await;
+    let mut step = world.step(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
+    step.env("AWS_ACCESS_KEY_ID", "somebody's");
+    let ended = run(step).await;
+    assert_eq!(ended.status.code(), Some(1));
+    let log = text(&ended.stdout);
+    assert!(log.contains("InvalidAccessKeyId") && log.contains("use test/test"), "{log}");
+}
+
 fn without_exceptions(step: &mut Command) {
     step.env_remove("NO_PROXY").env_remove("no_proxy");
 }

@@ -1,4 +1,4 @@
-//! Starts a stage, and gives the rest of the program a handle to it.
+//! The handle by which the rest of the program uses a stage.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,180 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
-use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tracing::{Instrument, Span};
 
-use super::buffer::{Buffer, Keep};
-use super::consumer_supervisor::{Restart, TaskPerEvent};
-use super::dispatcher::Dispatcher;
-use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
 use super::mailbox::Message;
-use super::message::{End, Exit, StageFailed, SubscriptionId};
+use super::message::{Exit, StageFailed, SubscriptionId};
 use super::stage_ref::StageRef;
 use super::subscription::{InvalidDemand, SubscribeOptions, Subscription};
-use super::worker::{MessageTo, Worker};
 use super::{Consumer, Producer, ProducerConsumer};
-
-/// The options of a stage. [`named`] makes them, and starting the stage uses them up.
-#[must_use = "a stage runs when it is started"]
-#[derive(Clone, Debug)]
-pub struct Options {
-    name: Arc<str>,
-    buffer_size: Option<usize>,
-    buffer_keep: Keep,
-}
-
-/// Returns the options of a stage with this name. Log lines about the stage contain the name.
-pub fn named(name: impl Into<Arc<str>>) -> Options {
-    Options { name: name.into(), buffer_size: None, buffer_keep: Keep::default() }
-}
-
-impl Options {
-    /// Sets the most events that the stage keeps while no consumer asks for them. The default is
-    /// 10,000 for a producer, and no limit for a producer-consumer. The stage discards any events
-    /// beyond that, with a warning.
-    pub fn buffer_size(self, events: usize) -> Self {
-        Self { buffer_size: Some(events), ..self }
-    }
-
-    /// Sets which events a full buffer keeps. The default is the last.
-    pub fn buffer_keep(self, keep: Keep) -> Self {
-        Self { buffer_keep: keep, ..self }
-    }
-
-    /// Starts a producer. `init` makes it, and receives the handle by which the producer's helpers
-    /// can [cast](Handle::cast) to it.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn start_producer<P: Producer>(
-        self,
-        init: impl FnOnce(&ProducerHandle<P>) -> P,
-    ) -> ProducerHandle<P> {
-        let buffer_size = self.buffer_size.unwrap_or(10_000);
-        self.start(buffer_size, |me, _| AProducer(init(me)))
-    }
-
-    /// Starts a producer-consumer.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn start_producer_consumer<B: ProducerConsumer>(
-        self,
-        stage: B,
-    ) -> ProducerConsumerHandle<B> {
-        let buffer_size = self.buffer_size.unwrap_or(usize::MAX);
-        self.start(buffer_size, |_, _| AProducerConsumer(stage))
-    }
-
-    /// Starts a consumer.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn start_consumer<C: Consumer>(self, stage: C) -> ConsumerHandle<C> {
-        self.start(0, |_, _| AConsumer(stage))
-    }
-
-    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are
-    /// never more tasks than `max_demand`, and the consumer asks for more events when tasks have
-    /// ended.
-    ///
-    /// GenStage's name for this is *consumer supervisor*. Its tasks outlive their producer: if the
-    /// producer ends, and the subscription is permanent, the consumer supervisor ends when its
-    /// tasks are done.
-    ///
-    /// ```
-    /// # use std::convert::Infallible;
-    /// # use stage::{Producer, Restart, SubscribeOptions};
-    /// # struct Urls;
-    /// # impl Producer for Urls {
-    /// #     type Event = String;
-    /// #     type Cast = Infallible;
-    /// #     async fn handle_demand(&mut self, demand: usize) -> Vec<String> {
-    /// #         vec!["url".to_owned(); demand]
-    /// #     }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let urls = stage::named("urls").start_producer(|_| Urls);
-    /// // Five pages at a time, each in a task of its own.
-    /// let scraper = stage::named("scraper")
-    ///     .start_consumer_supervisor(Restart::Temporary, |url: String| async move {
-    ///         println!("scraping {url}");
-    ///     });
-    /// scraper.subscribe(&urls, SubscribeOptions::default().max_demand(5).min_demand(4))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn start_consumer_supervisor<T, F, Task>(
-        self,
-        restart: Restart,
-        start: F,
-    ) -> Handle<T, Infallible, Infallible>
-    where
-        T: Clone + Send + Sync + 'static,
-        F: Fn(T) -> Task + Send + Sync + 'static,
-        Task: Future<Output = ()> + Send + 'static,
-    {
-        let name = self.name.clone();
-        self.start(0, |me, told| {
-            TaskPerEvent::new(name, me.mailbox.clone(), restart, start, told.clone())
-        })
-    }
-
-    fn start<S: Stage>(
-        self,
-        buffer_size: usize,
-        init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>, &watch::Sender<End>) -> S,
-    ) -> Handle<S::In, S::Out, S::Cast> {
-        let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
-        let (told, end) = watch::channel(End::default());
-        // The task exists before the stage, because `init` needs a complete handle.
-        let (worker, ready) = oneshot::channel::<Worker<S>>();
-        let task = async {
-            if let Ok(worker) = ready.await {
-                worker.run().await;
-            }
-        };
-        // Log lines of a stage belong to the span in which the stage was started.
-        let task = match Span::current() {
-            span if span.is_none() => tokio::spawn(task),
-            span => tokio::spawn(task.instrument(span)),
-        };
-        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle() };
-        let handle = Handle { stage, mailbox, unheard: Arc::default() };
-
-        let dispatcher =
-            Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
-        let (mailbox, unheard) = ((handle.mailbox.clone(), receiver), handle.unheard.clone());
-        let stage = init(&handle, &told);
-        // If the task was killed already, the worker is dropped here, and its `Drop` reports the
-        // end.
-        let _ = worker.send(Worker::new(self.name, stage, mailbox, dispatcher, unheard, told));
-        handle
-    }
-}
 
 /// A handle to a stage that receives `In`, emits `Out`, and accepts casts of type `Cast`.
 ///
 /// Clones refer to the same stage. Dropping them does not stop it: a stage runs until it is
-/// stopped.
+/// stopped, even if no handle to it is left.
 pub struct Handle<In, Out, Cast> {
-    stage: StageRef,
-    mailbox: UnboundedSender<Message<In, Out, Cast>>,
+    pub(super) stage: StageRef,
+    pub(super) mailbox: UnboundedSender<Message<In, Out, Cast>>,
     /// How many calls of `stop` and `cancel` the stage has not come to yet. They count at once, so that
     /// it asks for nothing more.
-    unheard: Arc<AtomicUsize>,
+    pub(super) unheard: Arc<AtomicUsize>,
 }
 
 /// The handle of the producer `P`.
@@ -211,11 +58,21 @@ where
     Out: Send + 'static,
     Cast: Send + 'static,
 {
-    /// Subscribes this stage to `producer`. The stage asks for `max_demand` events at once.
+    /// Subscribes this stage to `producer`. The stage asks for `max_demand` events at once. By default
+    /// it stops when the producer does: see [`CancelMode`](super::CancelMode).
     ///
-    /// A stage can subscribe to several producers. After cancelling a subscription it can subscribe
-    /// to the same producer again, which makes a new subscription that starts from nothing. If the
-    /// producer has stopped, the subscription ends as soon as it has begun.
+    /// A stage can subscribe to several producers, and several times to one. After cancelling a
+    /// subscription it can subscribe to the same producer again, which makes a new subscription that
+    /// starts from nothing.
+    ///
+    /// This call does not wait. `Ok` says that the demand makes sense, and not that the stages run:
+    ///
+    /// - If the producer has stopped, the subscription ends as soon as it has begun, for the reason
+    ///   [`Exit::NoStage`], which is an abnormal one.
+    /// - If this stage has stopped or is about to stop, nothing happens.
+    ///
+    /// Both are logged as warnings. To know that the stage has come to this, await
+    /// [`buffered`](Handle::buffered) after it.
     ///
     /// # Errors
     ///
@@ -242,9 +99,12 @@ where
         Ok(id)
     }
 
-    /// Cancels one of this stage's subscriptions. The stage still handles the events that the
-    /// producer sends before it hears of this. Cancelling a permanent subscription stops the
-    /// consumer too, as in GenStage.
+    /// Cancels one of this stage's subscriptions. From now on the stage asks for nothing more on it.
+    /// It still handles the events that it has been sent, and those that the producer sends before it
+    /// hears of this. Cancelling a permanent subscription stops the consumer too, as in GenStage.
+    ///
+    /// This call does not wait, and nothing tells when the subscription is over. A subscription that
+    /// is over already, or that is another stage's, is ignored.
     pub fn cancel(&self, subscription: SubscriptionId) {
         self.unheard.fetch_add(1, Relaxed);
         self.send(Message::Cancel(subscription));
@@ -252,6 +112,9 @@ where
 
     /// Sends the stage a message, which it handles in its turn with
     /// [`handle_cast`](Producer::handle_cast). If the stage has stopped, the message is lost.
+    ///
+    /// This call does not wait, and any number of messages can wait for the stage. A caller that could
+    /// be faster than the stage must hold itself back.
     pub fn cast(&self, message: Cast) {
         self.send(Message::Cast(message));
     }
@@ -276,18 +139,33 @@ where
         })
     }
 
-    /// Returns how many emitted events wait for a consumer to ask for them. Returns 0 if the stage
-    /// has stopped.
+    /// Returns how many emitted events wait for a consumer to ask for them: 0 for a consumer, and if
+    /// the stage has stopped.
+    ///
+    /// The stage replies in its turn, after all that was sent to it before. So this waits while a
+    /// method of the stage runs.
     pub async fn buffered(&self) -> usize {
         let (reply, count) = oneshot::channel();
         self.send(Message::CountBuffered(reply));
         count.await.unwrap_or(0)
     }
 
-    /// Stops the stage in an orderly way: it asks for nothing more, handles the events it has been
-    /// sent, delivers the events it has emitted, and ends. Its consumers follow if their
-    /// subscriptions are permanent, so stopping the first stage drains a whole pipeline. This call
-    /// does not wait for the end; [`stopped`] does.
+    /// Stops the stage in an orderly way: from now on it asks for nothing more. It handles the messages
+    /// and events that it has been sent, delivers the events that it has emitted, and ends. Its
+    /// consumers follow if their subscriptions are permanent, so stopping the first stage drains a
+    /// whole pipeline. A consumer of *several* producers would follow the first that ends, so it needs
+    /// [another mode](super::CancelMode#several-producers). This call does not wait for the end;
+    /// [`stopped`] does.
+    ///
+    /// Others can keep the stage from its end:
+    ///
+    /// - its producers, which confirm that they send nothing more, even if the stage is idle. A producer
+    ///   that waits in one of its methods confirms nothing.
+    /// - its consumers, which take what it has emitted. If no consumer is left, the rest is
+    ///   [lost](StageRef::lost), with a warning.
+    ///
+    /// So with a time limit, await the *last* stage by [`stopped_within`](Handle::stopped_within), and
+    /// then [`kill`](Handle::kill) the others.
     ///
     /// `GenStage.stop/1` ends a stage at once instead, so that its undelivered events are lost.
     ///
@@ -297,19 +175,18 @@ where
         self.send(Message::Stop);
     }
 
-    /// Ends the stage at once, even in the middle of an event.
+    /// Ends the stage at once, even in the middle of an event: see [`StageRef::kill`].
     pub fn kill(&self) {
         self.stage.kill();
     }
 
-    /// Waits until the stage has ended, and returns the reason.
+    /// Waits until the stage has ended, and returns the reason: see [`StageRef::stopped`].
     pub async fn stopped(&self) -> Exit {
         self.stage.stopped().await
     }
 
-    /// Waits until the stage has ended, and kills it if that takes longer than `limit`. For an
-    /// orderly [stop](Handle::stop), [`STOP_LIMIT`] is the limit that users of GenStage are used
-    /// to.
+    /// Waits until the stage has ended, and kills it if that takes longer than `limit`: see
+    /// [`StageRef::stopped_within`].
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
         self.stage.stopped_within(limit).await
     }

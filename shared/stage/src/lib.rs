@@ -10,15 +10,6 @@
 //! and `handle_events` (`stage`, `count`). Several stages can have one name, but each subscription has its own
 //! number. A stage emits all of this in its own task.
 //!
-//! ## Where it differs from GenStage on purpose
-//!
-//! - [`Handle::stop`] first delivers the remaining events, so that none is lost. `GenStage.stop/1` does not.
-//! - [`Handle::spawn`] links a task to its stage in one direction, so a stage that ends does not end its tasks.
-//! - [`Producer::Cast`] gives casts a type, so a message of another type does not compile.
-//! - When a consumer leaves, the producer still owes the events that it was asked for. Here an event that
-//!   goes to the buffer lowers that debt too. In GenStage only an ask does, so that events can wait in the
-//!   buffer longer than they need to.
-//!
 //! [GenStage]: https://hexdocs.pm/gen_stage
 
 // Each stage is one task with one mailbox. The events take this way through the files:
@@ -30,7 +21,8 @@
 // buffer               the events that a producer has emitted and that no consumer has asked for yet
 // worker               the task: takes a message from the mailbox, calls the stage, sends the events it returns
 // kind                 one trait for all kinds of stage, so that one type of worker can run them
-// handle               starts a stage, and gives the rest of the program a handle to it
+// options              starts a stage
+// handle               what the rest of the program has of a stage
 // stage_ref            awaits a stage's end, or ends it
 // consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
@@ -46,6 +38,7 @@ mod intensity;
 mod kind;
 mod mailbox;
 mod message;
+mod options;
 mod stage_ref;
 mod subscription;
 mod supervisor;
@@ -53,10 +46,9 @@ mod worker;
 
 pub use buffer::Keep;
 pub use consumer_supervisor::Restart;
-pub use handle::{
-    ConsumerHandle, Handle, Options, ProducerConsumerHandle, ProducerHandle, all_stopped, named,
-};
+pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};
+pub use options::{Options, named};
 pub use stage_ref::{STOP_LIMIT, StageRef};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
@@ -64,6 +56,69 @@ pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 /// A stage that has events: demand in, events out.
 ///
 /// Start it with [`Options::start_producer`].
+///
+/// ```
+/// use stage::{Consumer, Producer, SubscribeOptions};
+/// use std::collections::VecDeque;
+///
+/// /// Emits orders as they come in, and never more than were asked for.
+/// #[derive(Default)]
+/// struct Orders {
+///     waiting: VecDeque<String>,
+///     owed: usize,
+/// }
+///
+/// impl Orders {
+///     fn emit(&mut self) -> Vec<String> {
+///         let count = self.owed.min(self.waiting.len());
+///         self.owed -= count;
+///         self.waiting.drain(..count).collect()
+///     }
+/// }
+///
+/// impl Producer for Orders {
+///     type Event = String;
+///     type Cast = String;
+///
+///     async fn handle_demand(&mut self, demand: usize) -> Vec<String> {
+///         self.owed = self.owed.saturating_add(demand);
+///         self.emit()
+///     }
+///
+///     async fn handle_cast(&mut self, order: String) -> Vec<String> {
+///         self.waiting.push_back(order);
+///         self.emit()
+///     }
+///
+///     async fn prepare_for_draining(&mut self) -> Vec<String> {
+///         self.waiting.drain(..).collect()
+///     }
+/// }
+/// # struct Cook;
+/// # impl Consumer for Cook {
+/// #     type Event = String;
+/// #     async fn handle_events(&mut self, orders: Vec<String>) {
+/// #         assert_eq!(orders.len(), 1);
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///
+/// let orders = stage::named("Orders").start_producer(|_me| Orders::default());
+/// let cook = stage::named("Cook").start_consumer(Cook);
+/// cook.subscribe(&orders, SubscribeOptions::default().max_demand(1))?;
+/// cook.buffered().await; // Now the cook has subscribed.
+/// for order in ["soup", "fish", "cake"] {
+///     orders.cast(order.to_owned());
+/// }
+/// orders.stop();
+/// cook.stopped().await.ok()?;
+/// assert_eq!(orders.stage().lost(), 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A method that panics ends the stage: see [`Exit::Crashed`].
 pub trait Producer: Send + 'static {
     /// The type of the events that it emits.
     type Event: Send + 'static;
@@ -77,9 +132,18 @@ pub trait Producer: Send + 'static {
     /// A demand that cannot be met now is not repeated. The producer remembers it, and emits the
     /// missing events later, from [`handle_cast`](Producer::handle_cast). Events beyond the demand
     /// are buffered.
+    ///
+    /// This must not wait for events. While it waits, the stage hears nothing else: no cast, no
+    /// [`stop`](Handle::stop), no [`cancel`](Handle::cancel). Even a consumer that stops waits then,
+    /// because its producers confirm that. A producer whose events come from far away gets them by a
+    /// [task](Handle::spawn) that casts them.
+    ///
+    /// The demand can be as large as a consumer's `max_demand`, which can be [`usize::MAX`]. So do not
+    /// allocate that much. After a stop, no demand comes any more.
     fn handle_demand(&mut self, demand: usize) -> impl Future<Output = Vec<Self::Event>> + Send;
 
-    /// Handles a `message` that was cast to this stage. Returns the events to emit.
+    /// Handles a `message` that was cast to this stage. Returns the events to emit. Like
+    /// [`handle_demand`](Producer::handle_demand), it must not wait for long.
     ///
     /// The default logs an error, because a message without a handler is a mistake in the program.
     fn handle_cast(
@@ -102,6 +166,22 @@ pub trait Producer: Send + 'static {
 ///
 /// It asks its producer for events as soon as it has subscribed, and handles them only while its own
 /// consumers want some. Start it with [`Options::start_producer_consumer`].
+///
+/// ```
+/// use stage::ProducerConsumer;
+///
+/// /// Makes words of lines.
+/// struct Words;
+///
+/// impl ProducerConsumer for Words {
+///     type Input = String;
+///     type Event = String;
+///
+///     async fn handle_events(&mut self, lines: Vec<String>) -> Vec<String> {
+///         lines.iter().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect()
+///     }
+/// }
+/// ```
 pub trait ProducerConsumer: Send + 'static {
     /// The type of the events that it receives.
     type Input: Send + 'static;
@@ -110,6 +190,9 @@ pub trait ProducerConsumer: Send + 'static {
     type Event: Send + 'static;
 
     /// Turns events into the events to emit. It may return as many, fewer, or more.
+    ///
+    /// What is said of [`Consumer::handle_events`] holds here too. An event that this keeps for later
+    /// is lost if no later call emits it: nothing is called at the end.
     fn handle_events(
         &mut self,
         events: Vec<Self::Input>,
@@ -119,12 +202,34 @@ pub trait ProducerConsumer: Send + 'static {
 /// A stage at the end: events in.
 ///
 /// Start it with [`Options::start_consumer`].
+///
+/// ```
+/// use stage::Consumer;
+///
+/// struct Printer;
+///
+/// impl Consumer for Printer {
+///     type Event = String;
+///
+///     async fn handle_events(&mut self, lines: Vec<String>) {
+///         for line in lines {
+///             println!("{line}");
+///         }
+///     }
+/// }
+/// ```
 pub trait Consumer: Send + 'static {
     /// The type of the events that it receives.
     type Event: Send + 'static;
 
-    /// Handles at most `max_demand - min_demand` events. When it returns, the stage may
-    /// ask for more.
+    /// Handles at least 1 and at most `max_demand - min_demand` events: 500 with the defaults. When it
+    /// returns, the stage may ask for more.
+    ///
+    /// The events come from one message of one producer. Messages are never merged, so a producer that
+    /// emits its events one by one is handled one by one, whatever `max_demand` is.
+    ///
+    /// A panic ends the stage, and the log has its message: see [`Exit::Crashed`]. If the stage is
+    /// [killed](Handle::kill), this is dropped at its next `.await`.
     fn handle_events(&mut self, events: Vec<Self::Event>) -> impl Future<Output = ()> + Send;
 }
 

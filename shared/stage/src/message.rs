@@ -47,7 +47,8 @@ pub(super) trait Post<Letter>: Send + Sync {
     fn post(&self, letter: Letter) -> bool;
 }
 
-/// Identifies one subscription of one consumer to one producer.
+/// Identifies one subscription of one consumer to one producer. It is displayed as its number, which
+/// the [tracing](crate#tracing) events contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubscriptionId(u64);
 
@@ -61,6 +62,12 @@ impl SubscriptionId {
     #[inline]
     pub(super) fn number(self) -> u64 {
         self.0
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -81,18 +88,23 @@ impl Default for End {
 /// Why a stage stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The stage was told to stop, or the stage before it ended normally.
+    /// The stage was told to stop, or the stage before it ended normally. This says how the stage
+    /// ended, and nothing of its events: if it had no consumer left, it has
+    /// [lost](super::StageRef::lost) some.
     Normal,
     /// The stage panicked with this message, or the stage before it did.
     Crashed(Arc<str>),
-    /// The stage was [killed](super::Handle::kill), or the runtime was shut down.
+    /// The stage was [killed](super::Handle::kill), or the stage before it was, or the runtime was shut
+    /// down.
     Killed,
-    /// The stage does not exist: it had stopped before the consumer subscribed to it.
+    /// The stage subscribed to a stage that had stopped. This is not a normal end, even if that stage
+    /// ended normally just before, because a stage that is gone tells nobody how it ended.
     NoStage,
 }
 
 impl Exit {
-    /// Whether the stage finished everything that it had begun.
+    /// Whether the stage ended because it was told to, or because the stage before it ended normally.
+    /// It can have [lost](super::StageRef::lost) events all the same.
     #[must_use]
     pub fn is_normal(&self) -> bool {
         *self == Self::Normal

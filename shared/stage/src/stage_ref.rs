@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::message::{End, Exit};
 
-/// The usual time limit of an orderly stop: 30 seconds.
+/// The usual time limit of an orderly stop: 30 seconds, as in Elixir's Broadway.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running stage, without the types of its events. A supervisor needs no more than this.
@@ -28,13 +28,16 @@ impl StageRef {
         &self.name
     }
 
-    /// Ends the stage at once, even in the middle of an event.
+    /// Ends the stage at once, even in the middle of an event. The method that runs is dropped at its
+    /// next `.await`, and one that blocks its thread goes on until it returns. This call does not wait
+    /// for the end; [`stopped`](StageRef::stopped) does.
     pub fn kill(&self) {
         self.task.abort();
     }
 
     /// Waits until the stage has ended, and returns the reason. By then the stage itself is dropped, and
-    /// so are the tasks of a [consumer supervisor](super::Options::start_consumer_supervisor).
+    /// so are the tasks of a [consumer supervisor](super::Options::start_consumer_supervisor). To drop the
+    /// future changes nothing.
     pub async fn stopped(&self) -> Exit {
         let mut end = self.end.clone();
         while end.changed().await.is_ok() {} // Until the last sender is dropped.
@@ -50,7 +53,12 @@ impl StageRef {
         self.end.borrow().lost
     }
 
-    /// Waits until the stage has ended, and kills it if that takes longer than `limit`.
+    /// Waits until the stage has ended, and kills it if that takes longer than `limit`. For an orderly
+    /// [stop](super::Handle::stop), [`STOP_LIMIT`] is a usual limit.
+    ///
+    /// It kills this stage only. Stages before it may wait for it for ever, so kill them too. The wait
+    /// is longer than `limit` if the stage blocks its thread, because then a [kill](StageRef::kill)
+    /// takes longer. To drop the future kills nothing.
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
         if let Ok(exit) = timeout(limit, self.stopped()).await {
             return exit;

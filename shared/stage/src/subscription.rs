@@ -16,7 +16,7 @@ use super::message::{Address, Exit, FromConsumer, SubscriptionId};
 /// // Ask for 1000; when 500 are handled, ask for 500 more, while the other 500 are on their way.
 /// let default = SubscribeOptions::default();
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubscribeOptions {
     min_demand: Option<usize>,
     max_demand: usize,
@@ -24,6 +24,58 @@ pub struct SubscribeOptions {
 }
 
 /// Decides whether a consumer goes on when its subscription ends.
+///
+/// # Several producers
+///
+/// A permanent consumer stops with the *first* of its producers. It cancels its other subscriptions
+/// then, and the events that those producers still have are lost. So where several producers meet,
+/// the consumer is [transient](CancelMode::Transient), or [temporary](CancelMode::Temporary), and is
+/// stopped last:
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use std::ops::Range;
+/// use stage::{CancelMode, Consumer, Producer, SubscribeOptions};
+/// # struct Numbers(Range<u32>);
+/// # impl Producer for Numbers {
+/// #     type Event = u32;
+/// #     type Cast = Infallible;
+/// #     async fn handle_demand(&mut self, demand: usize) -> Vec<u32> {
+/// #         self.0.by_ref().take(demand).collect()
+/// #     }
+/// #     async fn prepare_for_draining(&mut self) -> Vec<u32> {
+/// #         self.0.by_ref().collect()
+/// #     }
+/// # }
+/// # struct Sum;
+/// # impl Consumer for Sum {
+/// #     type Event = u32;
+/// #     async fn handle_events(&mut self, _numbers: Vec<u32>) {
+/// #         tokio::task::yield_now().await;
+/// #     }
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let one = stage::named("One").start_producer(|_| Numbers(0..0));
+/// # let two = stage::named("Two").start_producer(|_| Numbers(0..5000));
+/// # let consumer = stage::named("Sum").start_consumer(Sum);
+/// let options = SubscribeOptions::default().cancel(CancelMode::Transient);
+/// consumer.subscribe(&one, options)?;
+/// consumer.subscribe(&two, options)?;
+/// # consumer.buffered().await;
+///
+/// // A producer ends when the consumer has taken everything that it had.
+/// one.stop();
+/// two.stop();
+/// one.stopped().await.ok()?;
+/// two.stopped().await.ok()?;
+/// consumer.stop();
+/// consumer.stopped().await.ok()?;
+/// assert_eq!((one.stage().lost(), two.stage().lost()), (0, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CancelMode {
     /// The consumer stops too, for the same reason.

@@ -101,12 +101,15 @@ impl Supervisor {
     }
 
     /// Starts a group. `start` starts the stages of the group and returns them. The supervisor
-    /// calls it again when the group has failed. If `start` returns an error, the group has failed
-    /// too.
+    /// calls it again when the group has failed, after all its stages [have stopped](StageRef::stopped).
+    /// If `start` returns an error or panics when it is called again, the group has failed too.
+    ///
+    /// The supervisor knows only the stages that `start` returns. A `start` that fails halfway must
+    /// [kill](StageRef::kill) the stages that it has started, or they run on.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// If `start` panics when it is first called. Outside a tokio runtime.
     pub fn start_group<E: Display + Send + 'static>(
         &mut self,
         name: impl Into<String>,

@@ -1,29 +1,35 @@
 //! The task of a stage: it takes a message from the mailbox, calls the stage, and sends the events
 //! that the stage returns.
+//!
+//! | File | Contents |
+//! |---|---|
+//! | `end` | what the task tells the others when the stage has ended |
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::{thread, vec};
+use std::vec;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::consume_budget;
 use tracing::{Instrument, error, trace, trace_span, warn};
 
-use super::buffer::take_next;
-use super::dispatcher::Dispatcher;
-use super::kind::Stage;
-use super::mailbox::Message;
-use super::message::{End, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
-use super::subscription::Subscription;
+use crate::buffer::take_next;
+use crate::dispatcher::Dispatcher;
+use crate::kind::Stage;
+use crate::mailbox::Message;
+use crate::message::{End, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
+use crate::subscription::Subscription;
+
+mod end;
+
+pub(crate) use end::panic_message;
 
 /// The messages in the mailbox of the stage `S`.
-pub(super) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
+pub(crate) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
 
 /// The events of one message from a producer.
 struct Batch<T> {
@@ -34,7 +40,7 @@ struct Batch<T> {
     chunk: usize,
 }
 
-pub(super) struct Worker<S: Stage> {
+pub(crate) struct Worker<S: Stage> {
     name: Arc<str>,
     stage: S,
     mailbox: UnboundedReceiver<MessageTo<S>>,
@@ -73,7 +79,7 @@ macro_rules! within {
 }
 
 impl<S: Stage> Worker<S> {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: Arc<str>,
         stage: S,
         (me, mailbox): (UnboundedSender<MessageTo<S>>, UnboundedReceiver<MessageTo<S>>),
@@ -99,7 +105,7 @@ impl<S: Stage> Worker<S> {
     }
 
     /// Runs the stage until it has stopped, or has panicked.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         // It is safe to catch a panic here: only the stage's own state can be half changed, and
         // that state ends here.
         let end = async {
@@ -315,57 +321,5 @@ impl<S: Stage> Worker<S> {
         let delivered = self.waiting.is_empty() && self.dispatcher.buffered() == 0;
         let deliverable = self.dispatcher.has_consumers();
         (received && (delivered || !deliverable)).then(|| exit.clone())
-    }
-}
-
-/// However a stage ends, even if its task is aborted, this tells its producers, its consumers, and
-/// the tasks that await its end, such as a supervisor's.
-impl<S: Stage> Drop for Worker<S> {
-    fn drop(&mut self) {
-        let Self { name, end: End { exit, lost }, .. } = self;
-        trace!(stage = &**name, %exit, "stop");
-        if let Exit::Crashed(_) = exit {
-            error!(stage = %name, "{name} {exit}");
-        }
-        self.subscriptions.iter_mut().for_each(Subscription::cancel);
-        let waiting: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();
-        let mut undelivered = self.rest.len() + waiting + self.dispatcher.buffered();
-        // A consumer that subscribed just now may not have been heard. It must not wait forever, so
-        // it is told too.
-        self.mailbox.close();
-        loop {
-            match self.mailbox.try_recv() {
-                Ok(Message::FromConsumer(FromConsumer::Subscribe(consumer))) => {
-                    self.dispatcher.subscribe(*consumer);
-                }
-                Ok(message) => {
-                    if let Message::FromProducer(FromProducer::Events { events, .. }) = &message {
-                        undelivered += events.len();
-                    }
-                    // A cast or an event can panic as it is dropped. The consumers are told all the
-                    // same.
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
-                }
-                // Another task is in the middle of sending, which takes almost no time.
-                Err(TryRecvError::Empty) => thread::yield_now(),
-                Err(TryRecvError::Disconnected) => break,
-            }
-        }
-        if undelivered > 0 {
-            warn!(stage = %name, lost = undelivered, "{name} ended with {undelivered} undelivered events");
-        }
-        *lost += undelivered;
-        self.dispatcher.end(exit);
-        self.told.send_replace(self.end.clone());
-    }
-}
-
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> Arc<str> {
-    if let Some(message) = panic.downcast_ref::<&str>() {
-        Arc::from(*message)
-    } else if let Some(message) = panic.downcast_ref::<String>() {
-        Arc::from(message.as_str())
-    } else {
-        Arc::from("it panicked")
     }
 }

@@ -1,0 +1,206 @@
+//! Starts a stage.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::sync::{oneshot, watch};
+use tracing::{Instrument, Span};
+
+use super::buffer::{Buffer, Keep};
+use super::consumer_supervisor::{Restart, TaskPerEvent};
+use super::dispatcher::Dispatcher;
+use super::handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle};
+use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
+use super::message::End;
+use super::stage_ref::StageRef;
+use super::worker::{MessageTo, Worker};
+use super::{Consumer, Producer, ProducerConsumer};
+
+/// The options of a stage. [`named`] makes them, and starting the stage uses them up.
+#[must_use = "a stage runs when it is started"]
+#[derive(Clone, Debug)]
+pub struct Options {
+    name: Arc<str>,
+    buffer_size: Option<usize>,
+    buffer_keep: Keep,
+}
+
+/// Returns the options of a stage with this name. Log lines about the stage contain the name, and
+/// several stages can have the same.
+///
+/// ```
+/// // A producer's options: a small buffer, which keeps the oldest events.
+/// let options = stage::named("Orders").buffer_size(100).buffer_keep(stage::Keep::First);
+/// ```
+pub fn named(name: impl Into<Arc<str>>) -> Options {
+    Options { name: name.into(), buffer_size: None, buffer_keep: Keep::default() }
+}
+
+impl Options {
+    /// Sets the most events that the stage keeps while no consumer asks for them. The default is
+    /// 10,000 for a producer, and no limit ([`usize::MAX`]) for a producer-consumer. The stage discards
+    /// any events beyond that, with a warning. A consumer has no buffer.
+    pub fn buffer_size(self, events: usize) -> Self {
+        Self { buffer_size: Some(events), ..self }
+    }
+
+    /// Sets which events a full buffer keeps. The default is the last.
+    pub fn buffer_keep(self, keep: Keep) -> Self {
+        Self { buffer_keep: keep, ..self }
+    }
+
+    /// Starts a producer. `init` makes it, and receives the handle by which the producer's helpers
+    /// can [cast](Handle::cast) to it.
+    ///
+    /// ```
+    /// use stage::{Producer, ProducerHandle};
+    ///
+    /// /// Emits the lines of a text, and then stops itself.
+    /// struct Lines {
+    ///     rest: std::str::Lines<'static>,
+    ///     me: ProducerHandle<Lines>,
+    /// }
+    ///
+    /// impl Producer for Lines {
+    ///     type Event = &'static str;
+    ///     type Cast = std::convert::Infallible;
+    ///
+    ///     async fn handle_demand(&mut self, demand: usize) -> Vec<&'static str> {
+    ///         let lines: Vec<_> = self.rest.by_ref().take(demand).collect();
+    ///         if lines.len() < demand {
+    ///             self.me.stop();
+    ///         }
+    ///         lines
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let lines = stage::named("Lines")
+    ///     .start_producer(|me| Lines { rest: "one\ntwo".lines(), me: me.clone() });
+    /// # lines.stop();
+    /// # assert!(lines.stopped().await.is_normal());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_producer<P: Producer>(
+        self,
+        init: impl FnOnce(&ProducerHandle<P>) -> P,
+    ) -> ProducerHandle<P> {
+        let buffer_size = self.buffer_size.unwrap_or(10_000);
+        self.start(buffer_size, |me, _| AProducer(init(me)))
+    }
+
+    /// Starts a producer-consumer. [`ProducerConsumer`] has an example.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_producer_consumer<B: ProducerConsumer>(
+        self,
+        stage: B,
+    ) -> ProducerConsumerHandle<B> {
+        let buffer_size = self.buffer_size.unwrap_or(usize::MAX);
+        self.start(buffer_size, |_, _| AProducerConsumer(stage))
+    }
+
+    /// Starts a consumer. [`Consumer`] has an example.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_consumer<C: Consumer>(self, stage: C) -> ConsumerHandle<C> {
+        self.start(0, |_, _| AConsumer(stage))
+    }
+
+    /// Starts a consumer that starts a task for each event, by calling `start` with it. There are
+    /// never more tasks than `max_demand` (of all its subscriptions together, if it has several), and
+    /// the consumer asks for more events when tasks have ended.
+    ///
+    /// GenStage's name for this is *consumer supervisor*. Its tasks outlive their producer: if the
+    /// producer ends, and the subscription is permanent, the consumer supervisor ends when its
+    /// tasks are done. A consumer supervisor that is [stopped](Handle::stop) waits for its tasks too.
+    /// One that is killed or gives up ends them at their next `.await`. In each case,
+    /// [`stopped`](Handle::stopped) waits until they are gone.
+    ///
+    /// The tasks run in the [span](tracing::Span) in which the consumer supervisor is started.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use stage::{Producer, Restart, SubscribeOptions};
+    /// # struct Urls;
+    /// # impl Producer for Urls {
+    /// #     type Event = String;
+    /// #     type Cast = Infallible;
+    /// #     async fn handle_demand(&mut self, demand: usize) -> Vec<String> {
+    /// #         vec!["url".to_owned(); demand]
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let urls = stage::named("urls").start_producer(|_| Urls);
+    /// // Five pages at a time, each in a task of its own.
+    /// let scraper = stage::named("scraper")
+    ///     .start_consumer_supervisor(Restart::Temporary, |url: String| async move {
+    ///         println!("scraping {url}");
+    ///     });
+    /// scraper.subscribe(&urls, SubscribeOptions::default().max_demand(5).min_demand(4))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_consumer_supervisor<T, F, Task>(
+        self,
+        restart: Restart,
+        start: F,
+    ) -> Handle<T, Infallible, Infallible>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(T) -> Task + Send + Sync + 'static,
+        Task: Future<Output = ()> + Send + 'static,
+    {
+        let name = self.name.clone();
+        self.start(0, |me, told| {
+            TaskPerEvent::new(name, me.mailbox.clone(), restart, start, told.clone())
+        })
+    }
+
+    fn start<S: Stage>(
+        self,
+        buffer_size: usize,
+        init: impl FnOnce(&Handle<S::In, S::Out, S::Cast>, &watch::Sender<End>) -> S,
+    ) -> Handle<S::In, S::Out, S::Cast> {
+        let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
+        let (told, end) = watch::channel(End::default());
+        // The task exists before the stage, because `init` needs a complete handle.
+        let (worker, ready) = oneshot::channel::<Worker<S>>();
+        let task = async {
+            if let Ok(worker) = ready.await {
+                worker.run().await;
+            }
+        };
+        // Log lines of a stage belong to the span in which the stage was started.
+        let task = match Span::current() {
+            span if span.is_none() => tokio::spawn(task),
+            span => tokio::spawn(task.instrument(span)),
+        };
+        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle() };
+        let handle = Handle { stage, mailbox, unheard: Arc::default() };
+
+        let dispatcher =
+            Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));
+        let (mailbox, unheard) = ((handle.mailbox.clone(), receiver), handle.unheard.clone());
+        let stage = init(&handle, &told);
+        // If the task was killed already, the worker is dropped here, and its `Drop` reports the
+        // end.
+        let _ = worker.send(Worker::new(self.name, stage, mailbox, dispatcher, unheard, told));
+        handle
+    }
+}

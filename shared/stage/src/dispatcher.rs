@@ -3,11 +3,10 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::vec;
 
 use tracing::trace;
 
-use super::buffer::{Buffer, take_next};
+use super::buffer::Buffer;
 use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
 /// Sends each event to one consumer: the one with the largest pending demand.
@@ -105,7 +104,7 @@ impl<T> Dispatcher<T> {
     #[inline]
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
         let rest = self.send(events);
-        if rest.len() == 0 {
+        if rest.is_empty() {
             return 0;
         }
         self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
@@ -121,12 +120,15 @@ impl<T> Dispatcher<T> {
     /// Sends events to the consumers that asked for them. Returns the events that no consumer asked
     /// for.
     #[inline]
-    fn send(&mut self, events: Vec<T>) -> vec::IntoIter<T> {
-        let mut rest = events.into_iter();
-        while rest.len() > 0 {
+    fn send(&mut self, mut events: Vec<T>) -> Vec<T> {
+        while !events.is_empty() {
             let Some(consumer) = hungriest(&mut self.consumers) else { break };
             // Nearly always, one consumer takes all the events.
-            let events = take_next(&mut rest, consumer.pending);
+            let rest = if consumer.pending < events.len() {
+                events.split_off(consumer.pending)
+            } else {
+                Vec::new()
+            };
             self.changes += 1;
             consumer.pending -= events.len();
             consumer.since = self.changes;
@@ -138,8 +140,9 @@ impl<T> Dispatcher<T> {
                 "dispatch"
             );
             consumer.address.post(FromProducer::Events { id: consumer.id, events });
+            events = rest;
         }
-        rest
+        events
     }
 
     /// Ends all subscriptions, because the producer ends.

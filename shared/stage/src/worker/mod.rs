@@ -196,16 +196,18 @@ impl<S: Stage> Worker<S> {
     /// Hands the events of one message to the stage, in chunks that fit the subscription's demand.
     /// With (max 1000, min 500), a message of 1000 goes like this: handle 500, ask for 500, handle
     /// 500, ask for 500.
-    async fn handle_batch(&mut self, Batch { id, events, chunk }: Batch<S::In>) {
+    async fn handle_batch(&mut self, Batch { id, mut events, chunk }: Batch<S::In>) {
         let excess = self.subscription(id).map_or(0, |it| it.excess(events.len()));
         if excess > 0 {
             error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
         }
         let mut asked_for = events.len() - excess;
-        self.rest = events.into_iter();
+        // Nearly always, there is only one chunk.
+        if events.len() > chunk {
+            self.rest = events.into_iter();
+            events = take_next(&mut self.rest, chunk);
+        }
         loop {
-            // Nearly always, there is only one chunk.
-            let events = take_next(&mut self.rest, chunk);
             // The consumer never asked for the excess, so handling it is no reason to ask for more.
             let handled = events.len().min(asked_for);
             asked_for -= handled;
@@ -215,8 +217,8 @@ impl<S: Stage> Worker<S> {
                 subscription = id.number(),
                 count = events.len()
             );
-            let events = within!(span, self.stage.events(id, events));
-            self.emit(events);
+            let made = within!(span, self.stage.events(id, events));
+            self.emit(made);
             if !S::TELLS_WHEN_HANDLED {
                 self.handled(id, handled);
             }
@@ -224,6 +226,7 @@ impl<S: Stage> Worker<S> {
                 return;
             }
             consume_budget().await; // Other tasks get their turn.
+            events = take_next(&mut self.rest, chunk);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 #[cfg(feature = "aws")]
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use crate::UsageError;
 
 static PAUSED: OnceLock<Instant> = OnceLock::new();
+static IS_PAUSED_FROM_THE_START: AtomicBool = AtomicBool::new(false);
 
 /// Pauses the clock if `PALLETO_CLOCK` is `paused`.
 ///
@@ -32,7 +34,9 @@ pub(crate) fn pause_if_asked() -> Result<(), UsageError> {
     }
     // A clock can be paused only once.
     PAUSED.get_or_init(|| {
-        tokio::time::pause();
+        if !IS_PAUSED_FROM_THE_START.load(Relaxed) {
+            tokio::time::pause();
+        }
         Instant::now()
     });
     Ok(())
@@ -61,12 +65,14 @@ pub(crate) fn is_to_be_paused() -> Result<bool, UsageError> {
 /// If the operating system provides no thread.
 #[cfg(feature = "aws")]
 pub fn runtime() -> std::io::Result<Runtime> {
-    let mut builder = if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
-        Builder::new_current_thread()
+    if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
+        // tokio rounds times to milliseconds since the runtime's start. If that is when the clock is paused, each run
+        // rounds them in the same way.
+        IS_PAUSED_FROM_THE_START.store(true, Relaxed);
+        Builder::new_current_thread().enable_all().start_paused(true).build()
     } else {
-        Builder::new_multi_thread()
-    };
-    builder.enable_all().build()
+        Builder::new_multi_thread().enable_all().build()
+    }
 }
 
 /// How long the clock has been paused, including waits. `None` if it runs.

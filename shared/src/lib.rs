@@ -7,6 +7,8 @@ pub mod check;
 mod clock;
 #[cfg(feature = "aws")]
 pub mod contents;
+#[cfg(feature = "aws")]
+pub mod disk;
 mod error;
 #[cfg(feature = "aws")]
 pub mod job;
@@ -21,6 +23,8 @@ pub mod results;
 mod signals;
 #[cfg(feature = "aws")]
 mod stop;
+#[cfg(feature = "aws")]
+pub mod surroundings;
 mod usage;
 #[cfg_attr(not(feature = "watch"), path = "watch/off.rs")]
 mod watch;

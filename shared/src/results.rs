@@ -1,26 +1,25 @@
 //! Writes the result of each file to a file of its own, in one folder.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
 use metrics::counter;
 use parking_lot::Mutex;
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use tracing::{Span, info};
 
-use crate::aws::{Failure, S3Object};
+use crate::aws::{Backoff, Failure, S3Object};
 use crate::clock;
 use crate::contents::{Contents, Count};
+use crate::disk::{Disk, Folder, UNFINISHED};
 use crate::metrics::{BYTES, FILES, LINES};
+use crate::surroundings::Surroundings;
 
 /// Where results go, and when the program ends. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
@@ -34,7 +33,8 @@ pub struct ResultsArgs {
     until_idle: bool,
 }
 
-/// A folder with one JSON file for each version of an object, and the totals of this run.
+/// A folder with one JSON file for each version of an object, and the totals of this run. Without versions, each content
+/// of an object counts as a version of its own.
 ///
 /// Clones share the folder and the totals.
 #[derive(Clone, Debug)]
@@ -43,6 +43,9 @@ pub struct Results(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// Backs off when results cannot be written. All files share it, because they share the disk.
+    writing: Backoff,
     until_idle: bool,
     started: Instant,
     /// When the last file was done.
@@ -87,13 +90,17 @@ impl Results {
     /// If files cannot be written to it.
     pub fn open(args: &ResultsArgs) -> Result<Self, FolderError> {
         let ResultsArgs { output: folder, until_idle } = args;
-        let usable = fs::create_dir_all(folder).and_then(|()| unfinished(folder));
-        if let Err(source) = usable {
-            return Err(FolderError { folder: folder.clone(), source });
-        }
-        remove_left_behind(folder);
+        let disk = match Surroundings::simulated() {
+            Some(simulated) => simulated.disk,
+            None => match Folder::open(folder.clone()) {
+                Ok(opened) => Arc::new(opened),
+                Err(source) => return Err(FolderError { folder: folder.clone(), source }),
+            },
+        };
         Ok(Self(Arc::new(Inner {
             folder: folder.clone(),
+            disk,
+            writing: Backoff::new(format!("Writing to {}", folder.display())),
             until_idle: *until_idle,
             started: Instant::now(),
             last: Instant::now().into(),
@@ -108,11 +115,12 @@ impl Results {
     /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
     ///
     /// The file is written whole or not at all. It replaces an earlier result of the same version. When this
-    /// returns, the result survives a power failure.
+    /// returns, the result survives a power failure. If the disk is full or fails, that is this machine's fault and
+    /// not the file's: this waits, and tries again until it is dropped.
     ///
     /// # Errors
     ///
-    /// If the outcome is not a JSON object, or the file cannot be written.
+    /// If the outcome is not a JSON object.
     pub async fn write<T: Serialize>(
         &self,
         object: &S3Object,
@@ -143,11 +151,18 @@ impl Results {
             byte_size: count.bytes(),
             processed_at: now(),
         };
-        let json = serde_json::to_vec_pretty(&document)?;
-        let path = self.0.folder.join(file_name(object));
-        let Inner { files, lines, bytes, .. } = &*self.0;
-        let folder = self.0.folder.clone();
-        clock::blocking(move || write_whole(&folder, &path, &json)).await??;
+        let mut json = serde_json::to_vec_pretty(&document)?;
+        json.push(b'\n');
+        let version = object.version_id.as_deref().or(etag).unwrap_or_default();
+        let (json, name): (Arc<[u8]>, Arc<str>) = (json.into(), file_name(object, version).into());
+        let Inner { files, lines, bytes, writing, .. } = &*self.0;
+        loop {
+            let (disk, json, name) = (self.0.disk.clone(), json.clone(), name.clone());
+            match clock::blocking(move || write_whole(&*disk, &name, &json)).await? {
+                Ok(()) => break writing.succeeded(),
+                Err(error) => writing.failed_so_wait(error).await,
+            }
+        }
         let span = Span::current();
         span.record("lines", count.lines());
         span.record("seconds", count.elapsed().as_secs_f64());
@@ -168,27 +183,21 @@ impl Results {
     ///
     /// [`Failure::AlreadyDone`] if there is a result. The summary counts those.
     pub async fn ensure_new(&self, object: &S3Object) -> Result<(), Failure> {
-        if self.find(object).await {
+        if self.find(object) {
             self.0.already.fetch_add(1, Relaxed);
             return Err(Failure::AlreadyDone);
         }
         Ok(())
     }
 
-    async fn find(&self, object: &S3Object) -> bool {
-        let path = self.0.folder.join(file_name(object));
-        // Not on a blocking thread: that takes ten times longer, and the file hardly ever exists.
-        if !path.exists() {
+    fn find(&self, object: &S3Object) -> bool {
+        let Some(version) = object.version_id.as_deref().or(object.etag.as_deref()) else {
             return false;
-        }
-        let Ok(json) = tokio::fs::read(path).await else { return false };
-        let Ok(result) = serde_json::from_slice::<Value>(&json) else { return false };
-        match (&object.version_id, &object.etag) {
-            // The result of another version has another name.
-            (Some(_), _) => true,
-            (None, Some(etag)) => result["etag"] == **etag,
-            (None, None) => false,
-        }
+        };
+        let Inner { disk, .. } = &*self.0;
+        // Not on a blocking thread: that takes ten times longer, and the file hardly ever exists. Another process may
+        // have written it and not come to force its name to disk. If that fails, the result is written again.
+        disk.exists(&file_name(object, version)).unwrap_or(false) && disk.force_names().is_ok()
     }
 
     pub(crate) fn until_idle(&self) -> bool {
@@ -238,14 +247,16 @@ impl Results {
 }
 
 /// A name that starts readable, and ends unlike any other version's. The key itself will not do, because keys
-/// can have any character, even `..`, and be longer than file names can.
-fn file_name(object: &S3Object) -> String {
-    let S3Object { bucket, key, version_id, .. } = object;
+/// can have any character, even `..`, and be longer than file names can. In a bucket without versions, the ETag tells
+/// contents apart: if an object is replaced while its old content is still being read, neither result may take the
+/// place of the other.
+fn file_name(object: &S3Object, version: &str) -> String {
+    let S3Object { bucket, key, .. } = object;
     let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
     let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
     let mut hash = Sha256::new();
-    for part in [bucket, key, version_id.as_deref().unwrap_or_default()] {
+    for part in [bucket, key, version] {
         // Each part's length precedes it, so that no two triples hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -253,45 +264,21 @@ fn file_name(object: &S3Object) -> String {
     format!("{readable}-{}.json", hex::encode(&hash.finalize()[..16]))
 }
 
-fn write_whole(folder: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
-    let mut file = unfinished(folder)?;
-    file.write_all(json)?;
-    file.write_all(b"\n")?;
-    // The message will be deleted, so the result must be on disk by then.
-    file.as_file().sync_all()?;
-    // Renaming is atomic, so half a result is never visible.
-    file.persist(path)?;
-    #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?; // The name must be on disk too.
-    Ok(())
-}
-
-/// The prefix of files that are not results yet.
-const UNFINISHED: &str = ".unfinished-";
-/// A result is written in a moment. A file that is still unfinished after this time was left by a killed
-/// process. Younger ones may belong to other processes that use the same folder.
-const LEFT_BEHIND: Duration = Duration::from_hours(1);
-
-fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut options = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // Readable by other users, as far as the umask allows.
-        use std::os::unix::fs::PermissionsExt;
-        options.permissions(fs::Permissions::from_mode(0o666));
+fn write_whole(disk: &dyn Disk, name: &str, json: &[u8]) -> io::Result<()> {
+    // Another process may be writing the same result.
+    let unfinished = format!("{UNFINISHED}{:08x}-{name}", rand::random::<u32>());
+    let written = disk
+        .create(&unfinished, json)
+        // The message will be deleted, so the result must be on disk by then.
+        .and_then(|()| disk.force(&unfinished))
+        // Renaming is atomic, so half a result is never visible.
+        .and_then(|()| disk.rename(&unfinished, name));
+    if written.is_err() {
+        let _ = disk.remove(&unfinished); // It may not even exist.
+        return written;
     }
-    options.prefix(UNFINISHED).tempfile_in(folder)
-}
-
-fn remove_left_behind(folder: &Path) {
-    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let age = || file.metadata()?.modified()?.elapsed().map_err(io::Error::other);
-        if file.file_name().to_string_lossy().starts_with(UNFINISHED)
-            && age().is_ok_and(|age| age > LEFT_BEHIND)
-        {
-            let _ = fs::remove_file(file.path()); // If that fails, another process removed it first.
-        }
-    }
+    // The name must be on disk too. If that fails, the result stays: another process may have forced it by now.
+    disk.force_names()
 }
 
 fn now() -> String {
@@ -302,6 +289,8 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::fs;
+    use std::path::Path;
 
     use aws_sdk_s3::primitives::ByteStream;
     use serde_json::json;
@@ -370,23 +359,6 @@ mod tests {
         assert_eq!(contents.len(), files.len());
     }
 
-    #[test]
-    fn what_a_killed_process_left_long_ago_is_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, age: u64| {
-            let file = fs::File::create(folder.path().join(name)).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_mins(age)).unwrap();
-        };
-        file(".unfinished-old", 61);
-        file(".unfinished-new", 59);
-        file("result.json", 1000);
-        open(folder.path()).unwrap();
-        let mut names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-        names.sort_unstable();
-        assert_eq!(names, [".unfinished-new", "result.json"]);
-    }
-
     #[tokio::test]
     async fn an_outcome_has_to_be_an_object() {
         let folder = tempfile::tempdir().unwrap();
@@ -399,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_written_to_is_an_error() {
-        let file = NamedTempFile::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let error = open(&file.path().join("results")).unwrap_err();
         assert!(error.to_string().contains("--output"), "{error}");
     }

@@ -5,6 +5,7 @@ use std::process::exit;
 use tracing::info;
 
 use crate::signals::Signals;
+use crate::surroundings::Surroundings;
 use crate::watch;
 
 /// Waits until the program is told to stop: by Ctrl-C, by SIGTERM, or by q in the view of `--watch`.
@@ -16,6 +17,9 @@ use crate::watch;
 ///
 /// If the operating system does not let a program listen for signals.
 pub async fn stop_signal() {
+    if let Some(Surroundings { stop, .. }) = Surroundings::simulated() {
+        return stop.cancelled().await;
+    }
     // The same `signals` both times, because a signal that comes between two of them would be missed.
     let mut signals = Signals::listen();
     watch::leave_signals_to_the_step();

@@ -48,10 +48,12 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
+pub use pipe::Pipe;
 use rustack_sqs_core::config::SqsConfig;
 use rustack_sqs_core::provider::RustackSqs;
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use s3s::Body;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -64,6 +66,9 @@ pub const ACCOUNT: &str = "000000000000";
 pub const ACCESS_KEY: &str = "test";
 /// The bucket that exists from the start, and that [`fill`](LocalAws::fill) puts files into.
 pub const BUCKET: &str = "warehouse.development";
+
+/// The port that an address in memory has, because it must have one.
+const IN_MEMORY: u16 = 4566;
 
 /// An embedded SQS and S3. It serves until the end of the tokio runtime that it was started in.
 pub struct LocalAws {
@@ -129,32 +134,47 @@ impl LocalAws {
     ///
     /// If it cannot serve at the port.
     pub async fn start(port: u16, queue_name: &str) -> Result<Self, LocalAwsError> {
-        Self::start_by(port, queue_name, |_| None).await
-    }
-
-    /// Does the same as [`start`](Self::start), at a free port. Its own clients, and clients made from
-    /// [`sdk_config`](Self::sdk_config), reach it in memory, because a paused clock does not wait for a
-    /// socket.
-    ///
-    /// # Errors
-    ///
-    /// If there is no free port.
-    pub async fn start_in_memory(queue_name: &str) -> Result<Self, LocalAwsError> {
-        Self::start_by(0, queue_name, |router| Some(pipe::client(router))).await
-    }
-
-    async fn start_by(
-        port: u16,
-        queue_name: &str,
-        http_client: impl FnOnce(Router) -> Option<SharedHttpClient>,
-    ) -> Result<Self, LocalAwsError> {
         let bind_error = |source| LocalAwsError::Bind { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
+        Self::start_at(address, queue_name, |router| {
+            tokio::spawn(serve(listener, router));
+            None
+        })
+        .await
+    }
+
+    /// Does the same as [`start`](Self::start), but nothing listens at its address: its own clients, and clients made
+    /// from [`sdk_config`](Self::sdk_config), reach it in memory, because a paused clock does not wait for a socket.
+    ///
+    /// # Errors
+    ///
+    /// None is known.
+    pub async fn start_in_memory(queue_name: &str) -> Result<Self, LocalAwsError> {
+        Self::start_through(queue_name, pipe::client).await
+    }
+
+    /// Does the same as [`start_in_memory`](Self::start_in_memory), but with a network of the caller's: `http_client`
+    /// makes the client that the SDK sends its requests with.
+    ///
+    /// # Errors
+    ///
+    /// If the network does not let requests through.
+    pub async fn start_through(
+        queue_name: &str,
+        http_client: impl FnOnce(Pipe) -> SharedHttpClient,
+    ) -> Result<Self, LocalAwsError> {
+        let address = (Ipv4Addr::LOCALHOST, IN_MEMORY).into();
+        Self::start_at(address, queue_name, |router| Some(http_client(Pipe::to(router)))).await
+    }
+
+    async fn start_at(
+        address: SocketAddr,
+        queue_name: &str,
+        http_client: impl FnOnce(Router) -> Option<SharedHttpClient>,
+    ) -> Result<Self, LocalAwsError> {
         let requests = Requests::default();
         let router = Router::new(address, requests.clone());
-        tokio::spawn(serve(listener, router.clone()));
-
         let mut config = sdk_config(&format!("http://{address}")).into_builder();
         if let Some(client) = http_client(router) {
             config.set_http_client(Some(client));
@@ -332,6 +352,10 @@ impl Router {
         let sqs = sqs::Sqs::new(queues.clone());
         let mut s3 = S3ServiceBuilder::new(s3::EmbeddedS3::new(queues));
         s3.set_auth(auth::Auth);
+        // A clock that was paused can be hours ahead of this machine's, by which s3s judges a signature.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        s3.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         Self {
             sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
             s3: s3.build(),

@@ -11,19 +11,19 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use futures_util::stream::{self, StreamExt};
 use http::{HeaderValue, Uri, header};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::duplex;
 use tokio::time::sleep;
 
-use super::{Router, serve_connection};
+use super::{BoxError, Router, serve_connection};
 
 /// The time from a request to the first byte of its answer.
 const LATENCY: Duration = Duration::from_millis(200);
@@ -31,15 +31,15 @@ const LATENCY: Duration = Duration::from_millis(200);
 const PIECE: usize = 128 * 1024;
 const PIECE_TAKES: Duration = Duration::from_millis(125);
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+/// Carries requests to an embedded SQS and S3 in memory. Clones lead to the same one.
+#[derive(Clone)]
+pub struct Pipe(Router);
 
 /// The client that the SDK sends its requests with.
-pub(super) fn client(router: Router) -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(Pipe(router));
+pub(super) fn client(pipe: Pipe) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(pipe);
     http_client_fn(move |_settings, _components| connector.clone())
 }
-
-struct Pipe(Router);
 
 impl fmt::Debug for Pipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,29 +49,48 @@ impl fmt::Debug for Pipe {
 
 impl HttpConnector for Pipe {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let router = self.0.clone();
+        let pipe = self.clone();
         HttpConnectorFuture::new(async move {
             sleep(LATENCY).await;
-            send(router, request).await.map_err(ConnectorError::io)
+            let answer = pipe.send(request).await.map_err(ConnectorError::io)?;
+            let (head, body) = answer.into_parts();
+            let answer = http::Response::from_parts(head, slowly(body));
+            answer.try_into().map_err(|error| ConnectorError::io(Box::new(error)))
         })
     }
 }
 
-async fn send(router: Router, request: HttpRequest) -> Result<HttpResponse, Error> {
-    let (client, server) = duplex(PIECE);
-    tokio::spawn(serve_connection(server, router));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(client)).await?;
-    tokio::spawn(connection);
+impl Pipe {
+    pub(super) fn to(router: Router) -> Self {
+        Self(router)
+    }
 
-    // Like any HTTP client, this puts the host in a header, and only the path in the first line.
-    let mut request = request.try_into_http1x()?;
-    let uri = request.uri().clone().into_parts();
-    let host = HeaderValue::from_str(uri.authority.as_ref().map_or("", |host| host.as_str()))?;
-    request.headers_mut().entry(header::HOST).or_insert(host);
-    *request.uri_mut() = uri.path_and_query.map(Uri::from).unwrap_or_default();
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = slowly(body.collect().await?.to_bytes());
-    Ok(http::Response::from_parts(head, body).try_into()?)
+    /// Sends a request, and returns the whole answer. This takes no time on a paused clock.
+    ///
+    /// # Errors
+    ///
+    /// If the request is not HTTP.
+    pub async fn send(&self, request: HttpRequest) -> Result<http::Response<Bytes>, BoxError> {
+        let (head, body) = self.answer(request.try_into_http1x()?).await?.into_parts();
+        Ok(http::Response::from_parts(head, body.collect().await?.to_bytes()))
+    }
+
+    async fn answer(
+        &self,
+        mut request: http::Request<SdkBody>,
+    ) -> Result<http::Response<Incoming>, BoxError> {
+        let (client, server) = duplex(PIECE);
+        tokio::spawn(serve_connection(server, self.0.clone()));
+        let (mut sender, connection) = http1::handshake(TokioIo::new(client)).await?;
+        tokio::spawn(connection);
+
+        // Like any HTTP client, this puts the host in a header, and only the path in the first line.
+        let uri = request.uri().clone().into_parts();
+        let host = HeaderValue::from_str(uri.authority.as_ref().map_or("", |host| host.as_str()))?;
+        request.headers_mut().entry(header::HOST).or_insert(host);
+        *request.uri_mut() = uri.path_and_query.map(Uri::from).unwrap_or_default();
+        Ok(sender.send_request(request).await?)
+    }
 }
 
 /// A body that arrives piece by piece. A body of less than one piece takes no time, because it is most likely
@@ -103,7 +122,7 @@ mod tests {
     async fn what_goes_through_it_is_whole_and_takes_its_time() {
         let router = Router::new(([127, 0, 0, 1], 1).into(), Requests::default());
         let mut config = sdk_config("http://127.0.0.1:1").into_builder();
-        config.set_http_client(Some(client(router)));
+        config.set_http_client(Some(client(Pipe::to(router))));
         let s3 = set_up(&config.build(), "queue").await.unwrap().s3;
         let content = vec![7; 2 * 8 * PIECE + 1];
         let put = s3.put_object().bucket(BUCKET).key("key").body(content.clone().into());

@@ -13,6 +13,7 @@ use tracing::info;
 use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
+use crate::surroundings::Surroundings;
 use crate::{UsageError, clock, watch};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, \
@@ -172,8 +173,14 @@ impl AwsArgs {
     /// If SQS and S3 cannot be reached, or the queue does not exist.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
         self.init()?;
-        let Aws { queue, s3 } =
-            if self.is_real() { self.real().await? } else { self.embedded().await? };
+        let Aws { queue, s3 } = match Surroundings::simulated() {
+            Some(simulated) => {
+                let Clients { sqs, s3 } = Clients::new(&simulated.sdk_config, None);
+                Aws { queue: Queue::at(sqs, &simulated.queue_url).await?, s3 }
+            }
+            None if self.is_real() => self.real().await?,
+            None => self.embedded().await?,
+        };
         Ok(Aws { queue: self.set_up(queue), s3 })
     }
 

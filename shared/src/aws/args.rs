@@ -175,7 +175,7 @@ impl AwsArgs {
         self.init()?;
         let Aws { queue, s3 } = match Surroundings::simulated() {
             Some(simulated) => {
-                let Clients { sqs, s3 } = Clients::new(&simulated.sdk_config, None);
+                let Clients { sqs, s3 } = Clients::embedded(&simulated.sdk_config);
                 Aws { queue: Queue::at(sqs, &simulated.queue_url).await?, s3 }
             }
             None if self.is_real() => self.real().await?,

@@ -1,6 +1,7 @@
 //! Runs many worlds, each in a process of its own, and shrinks one that has failed.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,6 +35,9 @@ struct Worlds {
     /// Only faults of these kinds: net, sqs, s3, disk, process, operator, or none
     #[arg(long, value_delimiter = ',')]
     faults: Option<Vec<String>>,
+    /// Run the worlds that have failed once, from once_failed.txt
+    #[arg(long)]
+    once_failed: bool,
     /// Run one world, and print its history
     #[arg(long, value_name = "SEED")]
     replay: Option<u64>,
@@ -66,6 +70,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 pub fn main() -> Result<()> {
     let args = Worlds::parse();
+    if args.once_failed {
+        return once_failed();
+    }
     match (args.replay, args.world) {
         (Some(seed), _) => one(&args, seed, true),
         (None, Some(seed)) => one(&args, seed, false),
@@ -148,11 +155,33 @@ fn many(args: &Worlds) -> Result<()> {
     Ok(())
 }
 
+/// Runs the worlds of `once_failed.txt`, each of which has found a fault that is mended now.
+fn once_failed() -> Result<()> {
+    let lines = include_str!("../once_failed.txt").lines();
+    let worlds = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut failed = 0;
+    for world in worlds {
+        if let Some(violations) = violations(world.split_whitespace())? {
+            println!("cargo x worlds --replay {world}\n{violations}");
+            failed += 1;
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} worlds fail again");
+    }
+    Ok(())
+}
+
 /// What goes wrong in this world, if anything.
 fn fails(world: &Smaller) -> Result<Option<String>> {
+    violations([world.seed.to_string()].iter().chain(&world.arguments()))
+}
+
+/// Runs a world with these arguments: a seed, and more. Returns what goes wrong in it, if anything.
+fn violations(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Option<String>> {
     let mut child = Command::new(env::current_exe()?)
-        .args(["--world".to_owned(), world.seed.to_string()])
-        .args(world.arguments())
+        .arg("--world")
+        .args(arguments)
         .env_clear()
         .env("PALLETO_CLOCK", "paused")
         .stdin(Stdio::null())

@@ -19,7 +19,9 @@ mod readme_diffs;
 mod sizes;
 mod steps;
 mod transcripts;
+mod worlds;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
@@ -83,6 +85,12 @@ enum Command {
     Pictures,
     /// Makes a book of the READMEs
     Book(book::Args),
+    /// Runs step 9 in simulated worlds, in which everything goes wrong that can: cargo x worlds -- --help
+    Worlds {
+        /// Arguments of the program `worlds`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -99,6 +107,7 @@ fn main() -> ExitCode {
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Book(args) => book::run(&args),
+        Command::Worlds { arguments } => worlds::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

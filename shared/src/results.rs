@@ -369,6 +369,85 @@ mod tests {
         assert!(results.ensure_new(&object("k", None)).await.is_ok());
     }
 
+    /// A disk that does nothing, and fails to force names as often as it is told to.
+    #[derive(Debug, Default)]
+    struct Failing {
+        names: parking_lot::Mutex<HashSet<String>>,
+        failures: AtomicU64,
+        created: AtomicU64,
+    }
+
+    impl Disk for Failing {
+        fn exists(&self, name: &str) -> io::Result<bool> {
+            Ok(self.names.lock().contains(name))
+        }
+
+        fn create(&self, name: &str, _: &[u8]) -> io::Result<()> {
+            self.created.fetch_add(1, Relaxed);
+            self.names.lock().insert(name.to_owned());
+            Ok(())
+        }
+
+        fn force(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            let mut names = self.names.lock();
+            assert!(names.remove(from));
+            names.insert(to.to_owned());
+            Ok(())
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.names.lock().remove(name);
+            Ok(())
+        }
+
+        fn force_names(&self) -> io::Result<()> {
+            let failures = &self.failures;
+            let fails = failures.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            if fails { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        }
+    }
+
+    async fn on(disk: Arc<Failing>, test: impl AsyncFn(Results)) {
+        let surroundings = Surroundings {
+            sdk_config: local_aws::sdk_config("http://127.0.0.1:1"),
+            queue_url: String::new(),
+            disk,
+            stop: tokio_util::sync::CancellationToken::new(),
+        };
+        let test = async move { test(open(Path::new("nowhere")).unwrap()).await };
+        surroundings.run(test).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_is_written_again_until_its_name_is_on_disk() {
+        let disk = Arc::new(Failing { failures: 3.into(), ..Failing::default() });
+        on(disk.clone(), async |results| {
+            let contents =
+                Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
+            results.write(&object("k", None), &contents, &json!({})).await.unwrap();
+        })
+        .await;
+        assert_eq!((disk.created.load(Relaxed), disk.names.lock().len()), (4, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_does_not_count_as_long_as_its_name_is_not_on_disk() {
+        let name = file_name(&object("k", None), "e");
+        let disk = Failing { failures: 1.into(), ..Failing::default() };
+        disk.names.lock().insert(name);
+        on(disk.into(), async |results| {
+            assert!(results.ensure_new(&object("k", None)).await.is_ok());
+            let again = results.ensure_new(&object("k", None)).await;
+            assert!(matches!(again, Err(Failure::AlreadyDone)));
+            assert!(results.ensure_new(&object("k", Some("v"))).await.is_ok());
+        })
+        .await;
+    }
+
     #[test]
     fn a_folder_that_cannot_be_written_to_is_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -23,6 +23,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("testing", &[]),
     ("shared", &["local_aws", "stage"]),
     ("own_work", &["shared"]),
+    ("worlds", &["shared", "local_aws"]),
     ("xtask", &["shared", "testing"]),
     // Each of them.
     ("step", &["shared"]),

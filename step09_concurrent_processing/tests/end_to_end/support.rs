@@ -117,14 +117,21 @@ pub fn step(arguments: &[&str]) -> Command {
     step
 }
 
+/// If an object was replaced, the later result.
 pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
     let result = |file: std::io::Result<std::fs::DirEntry>| {
         let result: Value = serde_json::from_slice(&std::fs::read(file?.path())?)?;
+        Ok::<_, std::io::Error>(result)
+    };
+    let results = std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap());
+    let mut results: Vec<_> = results.collect();
+    results.sort_by_key(|result| result["processed_at"].to_string());
+    let counts = results.iter().map(|result| {
         let number = |name: &str| result[name].as_u64().unwrap();
         let key = result["key"].as_str().unwrap().to_owned();
-        Ok::<_, std::io::Error>((key, (number("line_count"), number("byte_size"))))
-    };
-    std::fs::read_dir(folder).unwrap().map(|file| result(file).unwrap()).collect()
+        (key, (number("line_count"), number("byte_size")))
+    });
+    counts.collect()
 }
 
 /// Lines of this length, all different, because equal lines would shrink more than any real ones.

@@ -47,6 +47,25 @@ async fn assert_ends_well(scene: &Scene, mut running: Running) -> String {
     log
 }
 
+/// A disk that fails is this machine's fault: the message waits here, and none of its tries is spent.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_cannot_be_written_for_a_while() {
+    let mut scene = Scene::new().await;
+    let mut running = scene.start(&["--wait", "1"]);
+    running.wait_for("SQS.Supervisor Pipeline1");
+    let output = scene.world.output.path().to_owned();
+    let elsewhere = output.with_extension("away");
+    std::fs::rename(&output, &elsewhere).unwrap();
+    scene.put("file.gz", "line\n").await;
+    running.wait_for("failed, and is tried again: No such file or directory");
+    std::fs::rename(&elsewhere, &output).unwrap();
+    running.wait_for("Consumer processed file.gz");
+    running.signal("TERM");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    assert!(running.log().contains("works again"));
+    scene.assert_all_done().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_listens() {
     let scene = Scene::with_files(200).await;

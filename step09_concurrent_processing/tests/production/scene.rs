@@ -21,13 +21,15 @@ pub struct Scene {
     pub proxy: FaultProxy,
     /// The expected results of the files that were put, by key.
     pub expected: BTreeMap<String, (u64, u64)>,
+    /// How many files were replaced.
+    pub replaced: usize,
 }
 
 impl Scene {
     pub async fn new() -> Self {
         let world = World::new().await;
         let proxy = FaultProxy::start(world.local.endpoint_url()).await.unwrap();
-        let scene = Self { world, proxy, expected: BTreeMap::new() };
+        let scene = Self { world, proxy, expected: BTreeMap::new(), replaced: 0 };
         // Deletes the s3:TestEvent that S3 sends when its notification is configured.
         for greeting in scene.receive().await {
             scene.delete(&greeting).await;
@@ -51,7 +53,8 @@ impl Scene {
         let bytes = zipped.len() as u64;
         self.world.put(key, zipped).await;
         let count = (content.lines().count() as u64, content.len() as u64);
-        self.expected.insert(key.to_owned(), count);
+        let before = self.expected.insert(key.to_owned(), count);
+        self.replaced += usize::from(before.is_some_and(|before| before != count));
         bytes
     }
 
@@ -66,11 +69,12 @@ impl Scene {
         Running::start(&mut self.step(arguments))
     }
 
-    /// Asserts that every file has its result, and that no message is left.
+    /// Asserts that every file has its result, each of its contents one, and that no message is left.
     pub async fn assert_all_done(&self) {
         assert_eq!(self.world.results(), self.expected);
         let files = fs::read_dir(self.world.output.path()).unwrap().count();
-        assert_eq!(files, self.expected.len(), "a result for each file, and nothing else");
+        let contents = self.expected.len() + self.replaced;
+        assert_eq!(files, contents, "a result for each content of a file, and nothing else");
         assert_eq!(self.world.messages().await, (0, 0));
     }
 

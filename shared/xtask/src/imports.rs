@@ -17,7 +17,7 @@ use crate::programs::cargo;
 use crate::steps::root;
 
 /// Our crates, and what each may depend on. Tests may depend on more.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("stage", &[]),
     ("local_aws", &[]),
     ("testing", &[]),

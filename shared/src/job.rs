@@ -76,11 +76,10 @@ pub struct Job {
     stop_limit: Duration,
 }
 
-/// The program ran until all files were done, but some of them failed.
+/// The program ran until the queue was empty, but some files failed, or some messages stay in the queue.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{count} {} failed; the lines above say why, and where {} now",
-    if *count == 1 { "file" } else { "files" },
+    "{count} failed; the lines above say why, and where {} now",
     if *count == 1 { "its message is" } else { "their messages are" }
 )]
 pub struct FilesFailed {
@@ -139,7 +138,8 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// If the program ran until all files were done, and a file failed.
+    /// If the program ran until all files were done, and a file failed, or a message stays in the queue because it
+    /// cannot be read, kept hidden or deleted.
     pub async fn summary(&self) -> Result<(), FilesFailed> {
         self.queue.in_flight.settled().await;
         progress::clear();

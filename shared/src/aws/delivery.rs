@@ -90,7 +90,13 @@ fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
         begun: AtomicBool::new(false),
     });
     let deliveries = deliveries.collect();
-    end(message, if is_whole { Fate::Released } else { Fate::Failed });
+    let fate = if is_whole {
+        Fate::Released
+    } else {
+        in_flight.count_failed();
+        Fate::Failed
+    };
+    end(message, fate);
     deliveries
 }
 
@@ -232,6 +238,7 @@ impl Message {
         gauge!(IN_FLIGHT).increment(1);
         let id = message.message_id.unwrap_or_default();
         let handle = message.receipt_handle.unwrap_or_default();
+        in_flight.came_back(&id);
         Self {
             lease: in_flight.leases().begin(&id, &handle),
             id,
@@ -257,7 +264,11 @@ impl Message {
             let done = Done { message_id: id, handle: self.handle, tries: 0, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
-            // Another receiver may have the message, so its fate is no longer ours to decide.
+            // Another receiver may have the message, so its fate is no longer ours to decide. A failure is counted
+            // already.
+            if fate != Fate::Failed as u8 {
+                in_flight.leave(id);
+            }
             return;
         } else if fate == Fate::GivenBack as u8 {
             counter!(GIVEN_BACK).increment(1);
@@ -347,5 +358,23 @@ mod tests {
             assert!(!is_released(&in_flight).await);
         }
         assert_eq!(in_flight.failed(), 4, "dropped twice, failed twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_stays_in_the_queue_counts_until_it_comes_back_and_is_released() {
+        let in_flight = in_flight();
+        let [one, other] = two(&in_flight);
+        one.message.as_ref().unwrap().lease.lost().cancel();
+        one.give_back();
+        other.release();
+        assert_eq!(in_flight.failed(), 1, "another receiver may have it");
+        let [one, other] = two(&in_flight);
+        one.release();
+        other.release();
+        assert_eq!(in_flight.failed(), 0);
+
+        let unreadable = SqsMessage::builder().message_id("2").receipt_handle("h").body("hello");
+        assert!(in_flight.take(Some(vec![unreadable.build()])).is_empty());
+        assert_eq!(in_flight.failed(), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! The messages in flight: received, but neither deleted nor given back yet.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -48,6 +49,8 @@ struct Inner {
     time_is_up: CancellationToken,
     idle: CancellationToken,
     failed: AtomicU64,
+    /// The ids of the messages that are [left](InFlight::leave).
+    left: parking_lot::Mutex<HashSet<String>>,
 }
 
 /// A message whose events are all released.
@@ -96,6 +99,7 @@ impl InFlight {
             time_is_up: CancellationToken::new(),
             idle: CancellationToken::new(),
             failed: AtomicU64::new(0),
+            left: parking_lot::Mutex::default(),
         }))
     }
 
@@ -189,14 +193,24 @@ impl InFlight {
         self.0.retry_wait.saturating_mul(doubled).min(LONGEST_RETRY)
     }
 
-    /// Counts a file that failed.
+    /// Counts a file that failed, or a message that cannot be read.
     pub(super) fn count_failed(&self) {
         self.0.failed.fetch_add(1, Relaxed);
     }
 
-    /// How many files failed.
+    /// The message of this id stays in the queue, because it could not be kept hidden or deleted.
+    pub(super) fn leave(&self, id: String) {
+        self.0.left.lock().insert(id);
+    }
+
+    /// The message of this id was received. If it was left before, it gets another chance.
+    pub(super) fn came_back(&self, id: &str) {
+        self.0.left.lock().remove(id);
+    }
+
+    /// How many files failed, and how many messages stay in the queue for another reason.
     pub(crate) fn failed(&self) -> u64 {
-        self.0.failed.load(Relaxed)
+        self.0.failed.load(Relaxed) + self.0.left.lock().len() as u64
     }
 
     /// How many messages are in flight.

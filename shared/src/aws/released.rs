@@ -88,7 +88,9 @@ impl Batch {
             let id = position.to_string();
             match refused.iter().find(|refused| refused.id == id) {
                 None => counter!(RELEASED).increment(1),
-                Some(refused) if refused.sender_fault => give_up(&message, &refused.code),
+                Some(refused) if refused.sender_fault => {
+                    give_up(message, &refused.code, &self.in_flight);
+                }
                 Some(refused) => {
                     error = Some(&refused.code);
                     undeleted.push(message);
@@ -111,15 +113,16 @@ impl Batch {
             if message.tries < TRIES {
                 self.in_flight.done(message);
             } else {
-                give_up(&message, "it was tried for minutes");
+                give_up(message, "it was tried for minutes", &self.in_flight);
             }
         }
     }
 }
 
-fn give_up(Done { message_id, .. }: &Done, reason: &str) {
+fn give_up(Done { message_id, .. }: Done, reason: &str, in_flight: &InFlight) {
     error!(
         message_id,
         "The message {message_id} is done, but not deleted, and will come back: {reason}"
     );
+    in_flight.leave(message_id);
 }

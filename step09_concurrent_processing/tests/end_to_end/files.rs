@@ -165,8 +165,10 @@ async fn messages_of_other_kinds_are_released_and_what_cannot_be_read_is_left() 
         .await;
     let ended = world.run_until_idle(&[]).await;
 
-    assert_eq!(ended.status.code(), Some(0), "no file failed");
+    assert_eq!(ended.status.code(), Some(1), "two messages stay in the queue");
+    assert!(text(&ended.stderr).contains("2 failed"), "{}", text(&ended.stderr));
     let log = text(&ended.stdout);
+    assert!(log.lines().last().unwrap().contains(" 2 failed, "), "{log}");
     assert!(log.contains(&format!("{BUCKET}/gone is gone")), "{log}");
     assert!(log.contains("Nothing to do for ObjectRemoved:Delete"), "{log}");
     assert_eq!(log.matches("Cannot read the message").count(), 2, "{log}");

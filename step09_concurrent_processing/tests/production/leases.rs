@@ -93,7 +93,9 @@ async fn what_somebody_else_has_is_given_up() {
     .await;
     scene.proxy.clear();
     running.wait_for("can no longer be kept hidden");
-    assert_eq!(running.wait_for_end().code(), Some(0));
+    assert_eq!(running.wait_for_end().code(), Some(1), "its message stays in the queue");
+    let log = running.log();
+    assert!(log.lines().last().unwrap().contains("Processed 0 files: 0 lines, 0 bytes, 1 failed"));
 
     // The work has ended, and nothing of it follows later.
     assert!(scene.world.results().is_empty());

@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use serde_json::json;
 use shared::local_aws::BUCKET;
-use testing::fault_proxy::Fault::ResetAfter;
+use testing::fault_proxy::Fault::{HalfFails, ResetAfter};
 
 use super::scene::{Ask, Scene, record_in};
 use super::support::gzip;
@@ -87,4 +87,19 @@ async fn a_deletion_whose_answer_is_lost_is_tried_again() {
     let ended = scene.start(&["--wait", "1", "--until-idle"]).wait_for_end();
     assert_eq!(ended.code(), Some(0));
     scene.assert_all_done().await;
+}
+
+/// SQS deletes one message of two, and can never delete the other one. Its file is done, but the queue is not empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_deleted_is_counted_in_the_last_line() {
+    let scene = Scene::with_files(2).await;
+    scene.proxy.fault("DeleteMessageBatch", HalfFails { sender_fault: true });
+    let arguments = ["--wait", "1", "--until-idle", "--visibility-timeout", "1000"];
+    let arguments = [&arguments[..], &["--pipelines", "1", "--max-demand", "2"]].concat();
+    let mut running = scene.start(&arguments);
+    assert_eq!(running.wait_for_end().code(), Some(1));
+    let log = running.log();
+    let left = scene.world.messages().await;
+    let failed = format!("Processed 2 files: 3 lines, 15 bytes, {} failed", left.1);
+    assert!(left.1 > 0 && log.lines().last().unwrap().contains(&failed), "{left:?}");
 }

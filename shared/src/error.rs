@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::plain::plain;
+
 /// Any error, for `main` to return: printed in one line with its causes, with exit code 1.
 ///
 /// ```
@@ -20,7 +22,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 /// `main` prints errors with `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&chain(&*self.0))
+        f.write_str(&plain(&chain(&*self.0)))
     }
 }
 

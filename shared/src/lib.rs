@@ -15,6 +15,7 @@ pub mod job;
 pub mod logging;
 #[cfg(feature = "aws")]
 pub mod metrics;
+mod plain;
 #[cfg(feature = "aws")]
 mod progress;
 #[cfg(feature = "aws")]

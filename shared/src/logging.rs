@@ -4,6 +4,9 @@
 //! fields, `LOG_FORMAT=json` makes each line a JSON object. `RUST_LOG` chooses the events that are shown
 //! ([syntax](Targets)), for instance `RUST_LOG=info,aws_smithy_runtime=debug`. With `--watch`, the log goes to
 //! a pane of the view.
+//!
+//! Keys and error messages come from outside, and can have any character. So the log escapes each character that is
+//! more than text to a terminal: one event is one line.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -11,14 +14,18 @@ use std::{env, fmt, process};
 
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, error};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::{ParseError, Targets};
-use tracing_subscriber::fmt::format::{self, FmtSpan, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::format::{
+    self, DefaultFields, FmtSpan, FormatEvent, FormatFields, Writer,
+};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, registry};
 
+use crate::plain::{plain, plain_json};
 use crate::{clock, watch};
 
 /// Level `info` and above from every crate, except that the AWS SDK and its HTTP client are quiet unless
@@ -33,16 +40,17 @@ pub fn init(format: &str) {
     let chosen = if format.is_empty() { &by_default } else { format };
     let log = layer().with_writer(Stdout).with_ansi(is_in_colour());
     let log = match chosen {
-        "full" => log.with_timer(Time).boxed(),
+        "full" => log.fmt_fields(Plain(DefaultFields::new())).with_timer(Time).boxed(),
         "json" => {
             // On a paused clock, the log also says when a stage begins to handle something and when it is
             // done, because the pictures are drawn from the log.
             let paused = clock::paused().is_some();
             let spans = if paused { FmtSpan::NEW | FmtSpan::CLOSE } else { FmtSpan::NONE };
             let log = log.json().flatten_event(true).with_span_list(true);
-            log.with_span_events(spans).with_current_span(paused).with_timer(Time).boxed()
+            let log = log.with_span_events(spans).with_current_span(paused).with_timer(Time);
+            log.map_event_format(Plain).boxed()
         }
-        _ => log.event_format(Bare).fmt_fields(only_the_message()).boxed(),
+        _ => log.event_format(Bare).fmt_fields(Plain(only_the_message())).boxed(),
     };
     let already_set = subscribe(log, filter);
     if already_set.is_ok() {
@@ -122,6 +130,37 @@ fn only_the_message() -> impl for<'w> FormatFields<'w> {
         "message" => write!(writer, "{value:?}"),
         _ => Ok(()),
     })
+}
+
+/// What the inner format writes, without any character that is more than text to a terminal.
+struct Plain<F>(F);
+
+/// The message and the fields, without colours.
+impl<F: for<'a> FormatFields<'a>> FormatFields<'_> for Plain<F> {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'_>, fields: R) -> fmt::Result {
+        let mut text = String::new();
+        self.0.format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&plain(&text))
+    }
+}
+
+/// The event as a line of JSON.
+impl<F, S, N> FormatEvent<S, N> for Plain<F>
+where
+    F: FormatEvent<S, N>,
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut json = String::new();
+        self.0.format_event(context, Writer::new(&mut json), event)?;
+        writer.write_str(&plain_json(&json))
+    }
 }
 
 /// Writes something to standard output.

@@ -3,14 +3,17 @@
 use std::env;
 use std::process::exit;
 
+use crate::plain::plain;
+
 /// The program cannot run with these arguments or this environment. `main` prints this error, and exits with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
 
 impl UsageError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+    /// The message can name an argument or a variable, which can have any character.
+    pub(crate) fn new(message: impl AsRef<str>) -> Self {
+        Self(plain(message.as_ref()).into_owned())
     }
 
     /// Prints the message, and ends the program with exit code 2, like any command after a usage error.

@@ -42,6 +42,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::UsageError;
+use crate::plain::plain;
 use crate::signals::Signals;
 use model::{Did, Model};
 
@@ -165,7 +166,7 @@ fn report_panics(shared: Arc<Shared>) {
 /// The name of a program, without its folder.
 fn title_of(program: &OsString) -> String {
     let name = Path::new(program).file_stem().unwrap_or_default();
-    name.to_string_lossy().into_owned()
+    plain(&name.to_string_lossy()).into_owned()
 }
 
 /// Whether the log goes to the pane.
@@ -226,8 +227,10 @@ pub(crate) fn end() {
         let _ = drawing.join();
     }
     for panic in lock(&watch.shared.panics).drain(..) {
-        // Standard error may be closed.
-        let _ = writeln!(io::stderr(), "{panic}");
+        for line in panic.lines() {
+            // Standard error may be closed.
+            let _ = writeln!(io::stderr(), "{}", plain(line));
+        }
     }
 }
 

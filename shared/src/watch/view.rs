@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 use super::model::Model;
 use super::pieces::{ASKED, BOLD, EVENTS, Now, QUIET};
 use super::{cards, rows};
+use crate::plain::plain;
 
 /// How many lines the stages leave for the log if the terminal is small.
 const LOG_LINES: u16 = 4;
@@ -50,7 +51,7 @@ fn draw_log(frame: &mut Frame, area: Rect, model: &Model) {
     frame.render_widget(Line::styled(format!("{:─<width$}", "── Log "), QUIET), rule);
     let hidden = model.log.len().saturating_sub(lines.height.into());
     for (line, row) in model.log.iter().skip(hidden).zip(lines.rows()) {
-        frame.render_widget(Line::raw(line.replace('\t', " ")), row);
+        frame.render_widget(Line::raw(plain(&line.replace('\t', " ")).into_owned()), row);
     }
 }
 

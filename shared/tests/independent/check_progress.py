@@ -3,15 +3,18 @@
 import contextlib
 import os
 import pty
+import re
 import subprocess
+
+import pytest
 
 from conftest import DEADLINE, binary, environment
 
 
-def in_a_terminal(command):
+def in_a_terminal(command, **env):
     """Runs a program that believes to be in a terminal, and returns all that it wrote there."""
     ours, its = pty.openpty()
-    process = subprocess.Popen(command, env=environment(TERM="xterm"), stdin=its, stdout=its, stderr=its)
+    process = subprocess.Popen(command, env=environment(TERM="xterm", **env), stdin=its, stdout=its, stderr=its)
     os.close(its)
     written = b""
     try:
@@ -41,3 +44,26 @@ def test_elsewhere_there_is_nothing_of_the_kind(tmp_path):
     written = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=DEADLINE)
     assert "\x1b" not in written.stdout + written.stderr
     assert " of 12 files" not in written.stdout + written.stderr
+
+
+# Colours and the like. The progress line clears itself and moves the cursor, too, but that is no colour.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("log_format, is_coloured", [("", False), ("full", True), ("json", False)])
+def test_colours_are_for_terminals_and_never_for_those_who_want_none(log_format, is_coloured, tmp_path):
+    command = [binary("step09"), "--until-idle", "--wait", "1", "--output", tmp_path]
+    written = in_a_terminal(command, LOG_FORMAT=log_format)
+    assert bool(COLOUR.search(written)) == is_coloured, written
+    written = in_a_terminal(command, LOG_FORMAT=log_format, NO_COLOR="1")
+    assert not COLOUR.search(written), written
+
+
+def test_a_key_cannot_reach_the_terminal_raw(tmp_path):
+    (tmp_path / "evil\x1b[31m\nProcessed 999 files.gz").write_bytes(b"line\n")
+    files = list(tmp_path.iterdir())
+    for log_format in ["", "full", "json"]:
+        command = [binary("step09"), "--until-idle", "--wait", "1", "--output", tmp_path / "output", *files]
+        written = in_a_terminal(command, LOG_FORMAT=log_format)
+        assert "evil" in written and "evil\x1b" not in written
+        assert not re.search(r"^Processed 999", written, re.MULTILINE), written

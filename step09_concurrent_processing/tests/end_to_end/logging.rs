@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{step, text};
+use super::support::{World, gzip, step, text};
 
 fn run(settings: &[(&str, &str)]) -> Output {
     let output = TempDir::new().unwrap();
@@ -33,12 +33,109 @@ fn json_is_an_object_a_line_with_fields() {
 }
 
 #[test]
+fn no_format_has_colours_in_a_pipe() {
+    for format in ["", "full", "json"] {
+        for settings in
+            [&[][..], &[("NO_COLOR", "1")], &[("CLICOLOR_FORCE", "1"), ("TERM", "xterm")]]
+        {
+            let settings = [settings, &[("LOG_FORMAT", format), ("RUST_LOG", "trace")]].concat();
+            let ended = run(&settings);
+            assert!(!ended.stdout.contains(&0x1b) && !ended.stderr.contains(&0x1b), "{settings:?}");
+        }
+    }
+}
+
+#[test]
 fn full_has_level_target_and_fields() {
     let log = text(&run(&[("LOG_FORMAT", "full")]).stdout);
     let summary = log.lines().last().unwrap();
     assert!(summary.contains("INFO") && summary.contains("shared::results"), "{summary}");
     assert!(summary.contains("failed"), "{summary}");
-    assert!(!log.contains('\x1b'), "no colour in a pipe");
+}
+
+/// Keys that would forge a line, colour the terminal, overwrite the line, and turn its text around.
+const EVIL: [&str; 5] = [
+    "a\nProcessed 999 files: 1 lines, 1 bytes, 0 failed",
+    "b\x1b[31mred\x1b[0m\x07",
+    "c\rd",
+    "e\u{9b}31m\u{85}f",
+    "g\u{202e}h\u{2066}\u{2028}i",
+];
+
+/// Whether a terminal takes this character for more than text.
+fn is_special(c: char) -> bool {
+    c.is_control()
+        || ('\u{2028}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
+}
+
+async fn run_with_evil_keys(format: &str) -> String {
+    let world = World::new().await;
+    for (number, key) in EVIL.iter().enumerate() {
+        world.put(key, "line\n").await;
+        world.put(&format!("{key}{number}.gz"), &gzip("line\n")[..15]).await;
+    }
+    // Its name is logged, too.
+    let other = serde_json::json!({ "Event": "s3:TestEvent\x1b[31m\n\u{9b}31m" });
+    world.send(other).await;
+    let ended = world.run_until_idle(&["--log-format", format]).await;
+    assert_eq!(world.results().len(), EVIL.len());
+    assert!(!text(&ended.stderr).trim_end().contains(is_special));
+    text(&ended.stdout)
+}
+
+#[tokio::test]
+async fn text_from_outside_is_escaped() {
+    for format in ["", "full"] {
+        let log = run_with_evil_keys(format).await;
+        let of_special: Vec<_> = log.lines().filter(|line| line.contains(is_special)).collect();
+        assert!(of_special.is_empty(), "{of_special:?}");
+        let summaries = log.lines().filter(|line| line.contains("Processed 5 files: 5 lines"));
+        assert_eq!(summaries.count(), 1);
+        assert!(!log.lines().any(|line| line.starts_with("Processed 999")), "{log}");
+        for escaped in
+            [r"a\nProcessed", r"c\rd", r"e\u{9b}31m\u{85}f", r"g\u{202e}h\u{2066}\u{2028}i"]
+        {
+            assert!(log.contains(&format!("Consumer processed {escaped}")), "{escaped}: {log}");
+            assert!(log.contains(&format!("{}/{escaped}", shared::local_aws::BUCKET)), "{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_has_the_real_text_and_no_character_that_is_special() {
+    let log = run_with_evil_keys("json").await;
+    assert!(!log.lines().any(|line| line.contains(is_special)), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for key in EVIL {
+        let said = format!("Consumer processed {key}");
+        let line = lines.iter().find(|line| line["message"].as_str().unwrap().ends_with(&said));
+        let line = line.unwrap_or_else(|| panic!("{said:?} in {log}"));
+        assert_eq!((&line["key"], &line["spans"][1]["key"]), (&key.into(), &key.into()));
+    }
+}
+
+/// The last word is an error that `main` prints, or that ends the program before it has a log.
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_escape_what_they_name() {
+    let world = World::new().await;
+    let queue = "q\x1b[31m\nq";
+    let mut no_folder = step(&["--output", "Cargo.toml/\x1b[31m\n"]);
+    let mut no_queue = world.step(&["--queue-name", queue]);
+    let mut checked = world.step(&["--check", "--queue-name", queue]);
+    for step in [&mut no_folder, &mut no_queue, &mut checked] {
+        step.env_remove("SQS_QUEUE_URL");
+        let ended = tokio::task::block_in_place(|| step.output()).unwrap();
+        let (log, error) = (text(&ended.stdout), text(&ended.stderr));
+        assert_eq!((ended.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        let named = log.contains(r"\u{1b}[31m") || error.contains(r"\u{1b}[31m\n");
+        assert!(named, "{log}{error}");
+        assert!(!log.lines().chain(error.lines()).any(|line| line.contains(is_special)));
+    }
+    let mut step = step(&["--output"]);
+    step.arg(world.output.path()).env("PALLETO_CLOCK", "\x1b[31m\n");
+    let error = text(&step.output().unwrap().stderr);
+    assert!(error.contains(r"PALLETO_CLOCK=\u{1b}[31m\n is not known"), "{error}");
 }
 
 #[test]

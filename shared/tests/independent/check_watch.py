@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -237,3 +238,14 @@ def test_what_step_5_does_not_understand_it_refuses(argument, clock, says):
         os.close(its)
     assert ended.returncode == 2
     assert says in ended.stderr.decode()
+
+
+@pytest.mark.parametrize("step", [STEP05, STEP09])
+def test_who_wants_no_colours_gets_none(watch, step):
+    colour = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34][0-9][0-9;]*m")
+    terminal = watch(step)
+    terminal.wait_for_text("SQS.Producer", "demand", "q quits")
+    assert colour.search(terminal.written)
+    terminal = watch(step, NO_COLOR="1")
+    terminal.wait_for_text("SQS.Producer", "demand", "q quits")
+    assert not colour.search(terminal.written), terminal.written

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use sync_wrapper::SyncWrapper;
 
+use super::unzip::GZIP;
 use crate::aws::Download;
 
 /// How many bytes are read ahead: 1 MiB.
@@ -49,10 +50,11 @@ impl Ahead {
         self.rest.is_none()
     }
 
-    /// Whether the file begins with these bytes.
-    pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
-        let first = self.chunks.iter().flatten().flatten().take(bytes.len());
-        first.eq(bytes)
+    /// Whether the file begins as a gzip file, or ends within the bytes that tell.
+    pub(super) fn is_gzip(&self) -> bool {
+        let bytes = self.chunks.iter().flatten().flatten();
+        let head: Vec<u8> = bytes.take(GZIP.len()).copied().collect();
+        head.len() > 1 && GZIP.starts_with(&head)
     }
 
     /// The next chunk, or `None` at the end. It must not be called again after that, nor after an error.

@@ -4,6 +4,7 @@ mod ahead;
 mod count;
 mod limits;
 mod lines;
+mod packing;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ pub use limits::Limits;
 pub use lines::MAX_LINE;
 
 use crate::aws::{Download, Failure};
-use unzip::{GZIP, Unzip};
+use unzip::Unzip;
 
 /// The contents of a file: unzipped if the file starts with the bytes of a gzip file, and unchanged otherwise.
 /// The first mebibyte of the file is in memory. The rest is downloaded as the contents are read.
@@ -37,8 +38,8 @@ use unzip::{GZIP, Unzip};
 /// # Errors
 ///
 /// Reading fails if the download breaks off for good, the object was replaced, the gzip data are damaged or
-/// incomplete, or the file exceeds the limits. After a failure every further read fails too, so that half a file
-/// is never taken for a whole one.
+/// incomplete, the file exceeds the limits, or it is [packed](Self::accept_packed) in another way than once with gzip.
+/// After a failure every further read fails too, so that half a file is never taken for a whole one.
 #[derive(Debug)]
 pub struct Contents {
     etag: Option<String>,
@@ -48,6 +49,9 @@ pub struct Contents {
     count: Count,
     /// Unzipped bytes. The buffer is reused, because new memory costs a page fault for each 4 KiB.
     chunk: Vec<u8>,
+    /// How many of the file's first bytes are in `chunk` and wait for more: together they tell how it is packed.
+    gathered: usize,
+    accepts_packed: bool,
     /// The range of the bytes in `chunk` that are still unread.
     unread: Range<usize>,
     /// The beginning of a line that continues after the chunk.
@@ -64,6 +68,8 @@ enum Why {
     Download,
     /// The file is damaged, or too large.
     File,
+    /// The file would have to be unpacked first.
+    Packed,
 }
 
 impl Contents {
@@ -72,7 +78,7 @@ impl Contents {
     pub async fn unzip(download: Download, limits: Limits) -> Self {
         let etag = download.etag().map(str::to_owned);
         let ahead = Ahead::read(download).await;
-        let unzip = Unzip::new(ahead.starts_with(&GZIP));
+        let unzip = Unzip::new(ahead.is_gzip());
         Self {
             etag,
             ahead,
@@ -80,10 +86,19 @@ impl Contents {
             limits,
             count: Count::default(),
             chunk: Vec::new(),
+            gathered: 0,
+            accepts_packed: false,
             unread: 0..0,
             line: Vec::new(),
             failed: None,
         }
+    }
+
+    /// Returns the bytes of zip, zstd, tar and the like as they are, for work that unpacks them itself. Without this
+    /// call, reading such a file fails, because its bytes are easily taken for its contents. Gzip in gzip is such a
+    /// file too.
+    pub fn accept_packed(&mut self) {
+        self.accepts_packed = true;
     }
 
     /// The ETag of the object's content, without quotes, if S3 has sent one.
@@ -126,7 +141,7 @@ impl Contents {
 
     /// The `result` of work that has read these contents. If the download failed, this is the cause of the work's
     /// failure, whatever error the work returned. Such a failure says nothing about the file, so it is never
-    /// permanent.
+    /// permanent. If the file would have to be unpacked first, the failure is permanent.
     ///
     /// # Errors
     ///
@@ -135,6 +150,7 @@ impl Contents {
         result.map_err(|failure| match (self.failed, failure) {
             (Some(Why::Replaced), _) => Failure::Replaced,
             (Some(Why::Download), Failure::Permanent(reason)) => Failure::Other(reason),
+            (Some(Why::Packed), Failure::Other(reason)) => Failure::Permanent(reason),
             (_, failure) => failure,
         })
     }

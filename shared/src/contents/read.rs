@@ -1,12 +1,14 @@
 //! Implements tokio's `AsyncRead` and `AsyncBufRead` for contents.
 
 use std::io::{self, Read};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::task::coop::poll_proceed;
 
+use super::packing::{HEAD, packing};
 use super::{Contents, Why};
 use crate::aws::Replaced;
 
@@ -34,22 +36,50 @@ impl Contents {
         self.chunk.resize(STEP, 0);
         loop {
             let turn = ready!(poll_proceed(cx));
-            match self.unzip.read(&mut self.chunk) {
+            match self.unzip.read(&mut self.chunk[self.gathered..]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let zipped = ready!(self.ahead.poll_next(cx)).map_err(download_failed)?;
                     self.unzip.zipped().put(zipped);
                 }
                 Err(error) => return Poll::Ready(Err((Why::File, error))),
                 Ok(size) => {
-                    self.count.add(&self.chunk[..size]);
-                    let (unzipped, zipped) = (self.count.bytes(), self.unzip.zipped().read);
-                    self.limits.check(unzipped, zipped).map_err(|error| (Why::File, error))?;
-                    self.unread = 0..size;
-                    turn.made_progress();
-                    return Poll::Ready(Ok(()));
+                    self.gathered += size;
+                    // The first bytes can come one by one, but tell only together how the file is packed.
+                    let is_head = self.count.bytes() == 0;
+                    if !is_head || size == 0 || self.gathered >= HEAD {
+                        let size = mem::take(&mut self.gathered);
+                        if is_head {
+                            self.check_packing(size)?;
+                        }
+                        self.take(size)?;
+                        turn.made_progress();
+                        return Poll::Ready(Ok(()));
+                    }
                 }
             }
             turn.made_progress();
+        }
+    }
+
+    /// The first bytes of `chunk`, this many, are unread contents.
+    fn take(&mut self, size: usize) -> Result<(), (Why, io::Error)> {
+        self.count.add(&self.chunk[..size]);
+        let (unzipped, zipped) = (self.count.bytes(), self.unzip.zipped().read);
+        self.limits.check(unzipped, zipped).map_err(|error| (Why::File, error))?;
+        self.unread = 0..size;
+        Ok(())
+    }
+
+    /// The first bytes of `chunk`, this many, are the first ones of the contents.
+    fn check_packing(&self, size: usize) -> Result<(), (Why, io::Error)> {
+        match packing(&self.chunk[..size]) {
+            Some(packing) if !self.accepts_packed => {
+                let within = if self.unzip.is_gzip() { " in gzip" } else { "" };
+                let error =
+                    format!("it is packed as {packing}{within}, which is not unpacked here");
+                Err((Why::Packed, io::Error::new(io::ErrorKind::InvalidData, error)))
+            }
+            _ => Ok(()),
         }
     }
 

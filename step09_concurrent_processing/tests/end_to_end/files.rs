@@ -36,7 +36,10 @@ fn files_of_the_machine() -> Vec<PathBuf> {
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
             if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "gz")
+            } else if kind.is_file()
+                && path.extension().is_some_and(|extension| extension == "gz")
+                // These would have to be unpacked first.
+                && !path.to_string_lossy().ends_with(".tar.gz")
             {
                 files.push(path);
             }
@@ -117,27 +120,67 @@ async fn good_files_are_counted_and_bad_ones_are_left_to_the_queue() {
     world.put("corrupt.gz", corrupt).await;
     world.put("two members.gz", [gzip("one\ntw"), gzip("o\n")].concat()).await;
     world.put("not gzip.gz", "one\ntwo").await;
+    world.put("padded.gz", [&good[..], &[0; 512]].concat()).await;
+    world.put("newline.gz", [&good[..], b"\n"].concat()).await;
     world.put("good.gz", good).await;
     let ended = world.run_until_idle(&[]).await;
 
     assert_eq!(ended.status.code(), Some(1), "a file failed");
     let log = text(&ended.stdout);
-    for failed in ["truncated.gz", "corrupt.gz"] {
+    for failed in ["truncated.gz", "corrupt.gz", "newline.gz"] {
         assert!(
             log.contains(&format!("{BUCKET}/{failed} failed, and is left to the queue")),
             "{failed}"
         );
     }
-    assert!(log.contains("Processed 5 files: 6 lines, 24 bytes, 2 failed"), "{log}");
+    assert!(log.contains("Processed 6 files: 8 lines, 33 bytes, 3 failed"), "{log}");
     let expected = [
         ("empty", (0, 0)),
         ("empty.gz", (0, 0)),
         ("good.gz", (2, 9)),
         ("not gzip.gz", (2, 7)),
+        ("padded.gz", (2, 9)),
         ("two members.gz", (2, 8)),
     ];
     assert_eq!(world.results(), expected.map(|(key, count)| (key.to_owned(), count)).into());
-    world.until_messages(0, 2).await;
+    world.until_messages(0, 3).await;
+}
+
+/// What the tools of this machine pack, as far as it has them.
+#[tokio::test]
+async fn no_packed_file_is_counted_as_if_it_were_text() {
+    let (world, folder) = (World::new().await, TempDir::new().unwrap());
+    fs::write(folder.path().join("text"), "line\n".repeat(1000)).unwrap();
+    let mut packed = Vec::new();
+    for (name, script) in [
+        ("tar", "tar -cf - text"),
+        ("tar in gzip", "tar -czf - text"),
+        ("zip", "zip -q - text"),
+        ("zip", "7z a -bso0 -tzip 7z.zip text && cat 7z.zip"),
+        ("7z", "7z a -bso0 7z.7z text && cat 7z.7z"),
+        ("zstd", "zstd -qc text"),
+        ("xz", "xz -c text"),
+        ("bzip2", "bzip2 -c text"),
+        ("bzip2", "bzip2 -c /dev/null"),
+        ("lz4", "lz4 -qc text"),
+        ("lz4", "lz4 -lqc text"),
+        ("compress", "compress -c text"),
+        ("gzip in gzip", "gzip -c text | gzip"),
+    ] {
+        let mut shell = Command::new("sh");
+        let output = shell.arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+        if output.status.success() {
+            let key = format!("{}.packed", packed.len());
+            world.put(&key, output.stdout).await;
+            packed.push(format!("{key} failed, and is left to the queue: it is packed as {name},"));
+        }
+    }
+    let log = text(&world.run_until_idle(&[]).await.stdout);
+    for said in &packed {
+        assert!(log.contains(said), "{said} in {log}");
+    }
+    assert_eq!(world.results(), [].into());
+    world.until_messages(0, packed.len()).await;
 }
 
 #[tokio::test]

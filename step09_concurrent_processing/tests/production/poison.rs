@@ -106,7 +106,7 @@ async fn messages_that_can_never_be_processed_hold_no_good_ones_up() {
         scene.put(&format!("{number}.gz"), "line\n").await;
     }
     let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
-    running.wait_for_end();
+    assert_eq!(running.wait_for_end().code(), Some(1));
     assert_eq!(scene.world.results(), scene.expected);
     assert_eq!(scene.world.messages().await, (0, bad.len()));
 }
@@ -122,7 +122,7 @@ async fn the_good_objects_of_a_message_are_processed_and_it_stays_because_of_the
     undecodable["s3"]["object"]["key"] = "%FF".into();
     scene.world.send(json!({ "Records": [undecodable, good] })).await;
     let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
-    running.wait_for_end();
+    assert_eq!(running.wait_for_end().code(), Some(1));
     assert_eq!(scene.world.results(), scene.expected);
     assert_eq!(scene.world.messages().await, (0, 1));
     assert!(running.log().contains("%FF is not UTF-8"));
@@ -141,10 +141,38 @@ async fn events_that_s3_does_not_document_are_left_to_the_queue() {
         scene.world.send(json!({ "Records": [record] })).await;
     }
     let mut running = scene.start(&["--until-idle", "--wait", "1", "--retry-wait", "900"]);
-    running.wait_for_end();
+    assert_eq!(running.wait_for_end().code(), Some(1));
     assert_eq!(scene.world.results(), scene.expected);
     assert_eq!(scene.world.messages().await, (0, 1));
     let log = running.log();
     assert!(log.contains("Nothing to do for ObjectRemoved:Delete"), "{log}");
     assert!(log.contains("S3 has no event ObjectPublished:Put"), "{log}");
+}
+
+/// No retry can help, so the message is a dead letter at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_have_to_be_unpacked_first_is_a_dead_letter_that_says_so() {
+    let mut scene = Scene::new().await;
+    let dead_letters = dead_letters(&scene).await;
+    scene.world.put("a.zst", b"\x28\xb5\x2f\xfd\x24\x05\x29\0\0line\n").await;
+    scene.world.put("b.gz.gz", gzip(gzip("line\n"))).await;
+    scene.put("good.gz", "line\n").await;
+    let mut running = scene.start(&["--wait", "1", "--until-idle"]);
+    assert_eq!(running.wait_for_end().code(), Some(1));
+    scene.assert_all_done().await;
+
+    let receive = scene.world.local.aws().queue.client.receive_message().queue_url(dead_letters);
+    let receive = receive.max_number_of_messages(10).wait_time_seconds(1);
+    let received = receive.message_attribute_names("reason").send().await.unwrap();
+    let mut reasons: Vec<_> = received
+        .messages()
+        .iter()
+        .map(|message| message.message_attributes.as_ref().unwrap()["reason"].string_value.clone())
+        .collect();
+    reasons.sort_unstable();
+    let reason = |packing| Some(format!("it is packed as {packing}, which is not unpacked here"));
+    assert_eq!(reasons, [reason("gzip in gzip"), reason("zstd")]);
+    let log = running.log();
+    assert!(log.contains("a.zst failed, and is put aside: it is packed as zstd"), "{log}");
+    assert!(log.lines().last().unwrap().contains("Processed 1 files: 1 lines, 5 bytes, 2 failed"));
 }

@@ -1,4 +1,5 @@
 mod lines;
+mod packing;
 mod unzip;
 mod ways;
 

@@ -238,7 +238,7 @@ impl Message {
         gauge!(IN_FLIGHT).increment(1);
         let id = message.message_id.unwrap_or_default();
         let handle = message.receipt_handle.unwrap_or_default();
-        in_flight.came_back(&id);
+        in_flight.receipts().received(&id, &handle);
         Self {
             lease: in_flight.leases().begin(&id, &handle),
             id,
@@ -264,22 +264,24 @@ impl Message {
             let done = Done { message_id: id, handle: self.handle, tries: 0, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
-            // Another receiver may have the message, so its fate is no longer ours to decide. A failure is counted
-            // already.
-            if fate != Fate::Failed as u8 {
-                in_flight.leave(id);
+            // Another receiver may have the message, so its fate is no longer ours to decide.
+            if fate == Fate::Failed as u8 {
+                in_flight.receipts().given_up(&id, &self.handle); // The failure is counted already.
+            } else {
+                in_flight.receipts().left(&id, &self.handle);
             }
             return;
-        } else if fate == Fate::GivenBack as u8 {
+        } else if fate == Fate::GivenBack as u8
+            || (fate == Fate::Dropped as u8 && in_flight.stopping().is_cancelled())
+        {
+            if in_flight.stopping().is_cancelled() {
+                in_flight.count_given_back();
+            }
             counter!(GIVEN_BACK).increment(1);
             Duration::ZERO
         } else if fate == Fate::Failed as u8 {
             counter!(FAILED).increment(1);
             in_flight.retry_wait(self.receive_count)
-        } else if in_flight.stopping().is_cancelled() {
-            info!(message_id = id, "Giving back the message {id}, which is not done");
-            counter!(GIVEN_BACK).increment(1);
-            Duration::ZERO
         } else {
             warn!(
                 message_id = id,
@@ -289,6 +291,7 @@ impl Message {
             counter!(FAILED).increment(1);
             in_flight.retry_wait(self.receive_count)
         };
+        in_flight.receipts().given_up(&id, &self.handle);
         lease.give_up(visible_in, token);
     }
 }

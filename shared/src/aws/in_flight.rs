@@ -1,6 +1,5 @@
 //! The messages in flight: received, but neither deleted nor given back yet.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,11 +12,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Backoff;
 use super::dead_letters::DeadLetters;
 use super::lease::Leases;
+use super::receipts::Receipts;
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -49,8 +49,8 @@ struct Inner {
     time_is_up: CancellationToken,
     idle: CancellationToken,
     failed: AtomicU64,
-    /// The ids of the messages that are [left](InFlight::leave).
-    left: parking_lot::Mutex<HashSet<String>>,
+    receipts: Receipts,
+    given_back: AtomicU64,
 }
 
 /// A message whose events are all released.
@@ -99,7 +99,8 @@ impl InFlight {
             time_is_up: CancellationToken::new(),
             idle: CancellationToken::new(),
             failed: AtomicU64::new(0),
-            left: parking_lot::Mutex::default(),
+            receipts: Receipts::default(),
+            given_back: AtomicU64::new(0),
         }))
     }
 
@@ -142,7 +143,7 @@ impl InFlight {
     }
 
     /// Waits until nothing is in flight: each message is deleted, or SQS knows when to deliver it again.
-    /// Warns if SQS cannot be told within 8 seconds.
+    /// Warns if SQS cannot be told within 8 seconds, and otherwise logs how many messages were given back.
     pub async fn settled(&self) {
         self.0.messages.close();
         if timeout(SETTLE_LIMIT, self.0.messages.wait()).await.is_err() {
@@ -151,6 +152,12 @@ impl InFlight {
                 count,
                 "{count} messages are neither deleted nor given back: they will come back"
             );
+            return;
+        }
+        match self.0.given_back.load(Relaxed) {
+            0 => {}
+            1 => info!(count = 1, "Gave back 1 message that was not done"),
+            count => info!(count, "Gave back {count} messages that were not done"),
         }
     }
 
@@ -193,24 +200,23 @@ impl InFlight {
         self.0.retry_wait.saturating_mul(doubled).min(LONGEST_RETRY)
     }
 
+    /// Counts a message that is given back because the program is stopping.
+    pub(super) fn count_given_back(&self) {
+        self.0.given_back.fetch_add(1, Relaxed);
+    }
+
     /// Counts a file that failed, or a message that cannot be read.
     pub(super) fn count_failed(&self) {
         self.0.failed.fetch_add(1, Relaxed);
     }
 
-    /// The message of this id stays in the queue, because it could not be kept hidden or deleted.
-    pub(super) fn leave(&self, id: String) {
-        self.0.left.lock().insert(id);
-    }
-
-    /// The message of this id was received. If it was left before, it gets another chance.
-    pub(super) fn came_back(&self, id: &str) {
-        self.0.left.lock().remove(id);
+    pub(super) fn receipts(&self) -> &Receipts {
+        &self.0.receipts
     }
 
     /// How many files failed, and how many messages stay in the queue for another reason.
     pub(crate) fn failed(&self) -> u64 {
-        self.0.failed.load(Relaxed) + self.0.left.lock().len() as u64
+        self.0.failed.load(Relaxed) + self.0.receipts.count_left()
     }
 
     /// How many messages are in flight.

@@ -10,6 +10,7 @@
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `released` | messages whose events are done, in batches, for the loop that deletes |
+//! | `receipts` | which messages stay in the queue because they could not be kept hidden or deleted |
 //! | `lease` | keeps messages in flight hidden from other receivers |
 //! | `dead_letters` | sends messages to the dead-letter queue if no retry can help them |
 //! | `download` | an object's bytes, across broken connections |
@@ -32,6 +33,7 @@ mod in_flight;
 mod lease;
 pub mod notification;
 mod queue;
+mod receipts;
 mod released;
 mod transient;
 mod why;

@@ -87,9 +87,12 @@ impl Batch {
         for (position, message) in self.messages.into_iter().enumerate() {
             let id = position.to_string();
             match refused.iter().find(|refused| refused.id == id) {
-                None => counter!(RELEASED).increment(1),
+                None => {
+                    counter!(RELEASED).increment(1);
+                    self.in_flight.receipts().deleted(&message.message_id);
+                }
                 Some(refused) if refused.sender_fault => {
-                    give_up(message, &refused.code, &self.in_flight);
+                    give_up(&message, &refused.code, &self.in_flight);
                 }
                 Some(refused) => {
                     error = Some(&refused.code);
@@ -113,16 +116,16 @@ impl Batch {
             if message.tries < TRIES {
                 self.in_flight.done(message);
             } else {
-                give_up(message, "it was tried for minutes", &self.in_flight);
+                give_up(&message, "it was tried for minutes", &self.in_flight);
             }
         }
     }
 }
 
-fn give_up(Done { message_id, .. }: Done, reason: &str, in_flight: &InFlight) {
+fn give_up(Done { message_id, handle, .. }: &Done, reason: &str, in_flight: &InFlight) {
     error!(
         message_id,
         "The message {message_id} is done, but not deleted, and will come back: {reason}"
     );
-    in_flight.leave(message_id);
+    in_flight.receipts().left(message_id, handle);
 }

@@ -255,13 +255,20 @@ fn file_name(object: &S3Object, version: &str) -> String {
     let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
     let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
+    // Windows takes a name such as con.txt or COM1.log for a device, whatever follows the dot.
+    let stem = readable.split_once('.').map(|(stem, _)| stem.to_ascii_lowercase());
+    let is_device = stem.is_some_and(|stem| {
+        let name = stem.strip_suffix(|c: char| c.is_ascii_digit() && stem.len() == 4);
+        ["con", "prn", "aux", "nul", "com", "lpt"].contains(&name.unwrap_or(&stem))
+    });
+    let start = if is_device { "_" } else { "" };
     let mut hash = Sha256::new();
     for part in [bucket, key, version] {
         // Each part's length precedes it, so that no two triples hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    format!("{readable}-{}.json", hex::encode(&hash.finalize()[..16]))
+    format!("{start}{readable}-{}.json", hex::encode(&hash.finalize()[..16]))
 }
 
 fn write_whole(disk: &dyn Disk, name: &str, json: &[u8]) -> io::Result<()> {

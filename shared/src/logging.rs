@@ -175,7 +175,7 @@ pub(crate) fn write_by(make_room: fn(Writes<'_>) -> io::Result<()>) {
     let _ = MAKE_ROOM.set(make_room);
 }
 
-/// Standard output. If its reader leaves, as in `cargo run … | head`, the program ends like any command.
+/// Standard output. If its reader leaves, as in `cargo run … | head`, the program stops.
 struct Stdout;
 
 impl MakeWriter<'_> for Stdout {
@@ -199,6 +199,10 @@ impl Write for Stdout {
             None => write(),
         };
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            #[cfg(feature = "aws")]
+            if crate::stop::is_unread() {
+                return Ok(buf.len());
+            }
             // Exits here, because a step only logs and would not notice: steps 1 to 5 would go on forever.
             process::exit(0);
         }

@@ -215,7 +215,7 @@ async fn what_is_in_the_air_at_the_end_is_received_and_nothing_else() {
         sleep(Duration::from_millis(20)).await;
     }
     running.interrupt();
-    running.until("Finishing what is begun").await;
+    running.until("Finishing what has begun").await;
     local.fill(&["Cargo.toml".into()]).await.unwrap();
 
     let log = running.ended().await;

@@ -14,7 +14,7 @@ use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
 use crate::surroundings::Surroundings;
-use crate::{UsageError, clock, watch};
+use crate::{UsageError, clock, stop, watch};
 
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, \
     --endpoint-url, SQS_QUEUE_URL, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SQS). Leave that out, or put the files into your bucket with \
@@ -152,7 +152,7 @@ impl AwsArgs {
         self.endpoint_url.as_deref().filter(|url| !url.is_empty())
     }
 
-    /// Sets up logging, and shows the stages with `--watch`. A second call changes nothing.
+    /// Sets up logging, listens for signals, and shows the stages with `--watch`. A second call changes nothing.
     ///
     /// # Errors
     ///
@@ -162,6 +162,7 @@ impl AwsArgs {
         if self.watch {
             watch::start()?;
         }
+        stop::listen();
         crate::init_with(&self.log_format)
     }
 

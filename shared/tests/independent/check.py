@@ -358,7 +358,7 @@ def test_sigterm_loses_nothing(ministack, tmp_path, step):
         with warehouse.step(step, "--output", tmp_path, endpoint=gate.endpoint) as process:
             wait_for(gate.held.is_set, lambda: f"the sixth download:\n{process.printed()}")
             process.popen.terminate()
-            process.wait_until_printed("Finishing what is begun")
+            process.wait_until_printed("Finishing what has begun")
             gate.opened.set()
             assert process.end() == 0, process.printed()
             printed = process.printed()

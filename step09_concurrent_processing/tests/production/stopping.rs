@@ -56,7 +56,7 @@ async fn a_second_signal_is_the_end_at_once() {
         let mut running = scene.start(&["--visibility-timeout", "1", "--stop-limit", "1000"]);
         scene.until_requests("GetObject", number + 1).await;
         running.signal("TERM");
-        running.wait_for("Finishing what is begun");
+        running.wait_for("Finishing what has begun");
         running.signal(signal);
         assert_eq!(running.wait_for_end().code(), Some(130));
     }

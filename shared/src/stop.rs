@@ -13,7 +13,7 @@ use crate::watch;
 
 /// Cancelled when the program is told to stop. There is one program.
 static TOLD: OnceLock<CancellationToken> = OnceLock::new();
-/// Whether the program has begun to work, so that it stops in order.
+/// Whether the program may have begun to work, so that it must stop in order.
 static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 /// Whether standard output is closed.
 static IS_UNREAD: AtomicBool = AtomicBool::new(false);
@@ -32,9 +32,8 @@ const UNREAD: i32 = 141;
 ///
 /// If the operating system does not let a program listen for signals.
 pub async fn stop_signal() {
-    let told = listen();
-    HAS_BEGUN.store(true, Relaxed);
-    told.cancelled().await;
+    begin();
+    listen().cancelled().await;
     watch::stopping();
     info!("Finishing what has begun. Press Ctrl-C again to exit at once");
 }
@@ -56,6 +55,11 @@ pub(crate) fn listen() -> CancellationToken {
     told.clone()
 }
 
+/// From now on, the step stops in order when it is told to.
+pub(crate) fn begin() {
+    HAS_BEGUN.store(true, Relaxed);
+}
+
 async fn obey(mut signals: Signals, told: CancellationToken) {
     let _at_the_end = ExitIfUnread;
     tokio::select! {
@@ -73,15 +77,14 @@ async fn obey(mut signals: Signals, told: CancellationToken) {
     exit(130);
 }
 
-/// Standard output is closed. Returns whether the program now stops in order. Otherwise nothing listens.
+/// Standard output is closed. Returns whether the program stops because of that. Otherwise it listens for nothing.
 pub(crate) fn is_unread() -> bool {
-    let Some(told) = TOLD.get() else { return false };
-    if !HAS_BEGUN.load(Relaxed) {
-        exit(UNREAD);
+    let told = TOLD.get();
+    if let Some(told) = told {
+        IS_UNREAD.store(true, Relaxed);
+        told.cancel();
     }
-    IS_UNREAD.store(true, Relaxed);
-    told.cancel();
-    true
+    told.is_some()
 }
 
 /// Gives the program its exit code if standard output was closed. The runtime drops this however `main` ends.

@@ -169,6 +169,8 @@ impl AwsArgs {
     /// Sets up logging, then connects to the SQS and S3 that the arguments select, or starts and fills
     /// the embedded ones. Logs in one line which of the two it uses.
     ///
+    /// A signal ends the program until this returns. From then on, [`stop_signal`](crate::stop_signal) tells of it.
+    ///
     /// # Errors
     ///
     /// If SQS and S3 cannot be reached, or the queue does not exist.
@@ -182,6 +184,7 @@ impl AwsArgs {
             None if self.is_real() => self.real().await?,
             None => self.embedded().await?,
         };
+        stop::begin();
         Ok(Aws { queue: self.set_up(queue), s3 })
     }
 

@@ -108,6 +108,53 @@ async fn a_key_can_have_any_character() {
     world.until_messages(0, 0).await;
 }
 
+/// macOS and Windows fold the case of names and their Unicode forms, and Windows drops dots and spaces at their end.
+#[tokio::test]
+async fn keys_that_a_file_system_folds_have_results_of_their_own() {
+    let world = World::new().await;
+    let keys = [
+        "Report.GZ",
+        "report.gz",
+        "REPORT.gz",
+        "report.gz.",
+        "report.gz ",
+        "report.gz..",
+        "\u{e9}",
+        "e\u{301}",
+        "\u{c9}",
+        "ﬁ",
+        "fi",
+        "ß",
+        "ss",
+        "con.txt",
+        "CON.txt",
+        "nul",
+        "aux.",
+        "COM1.gz",
+        "lpt9.x.y",
+        "prn.",
+        "\u{130}",
+        "i\u{307}",
+    ];
+    for key in keys {
+        world.put(key, "line\n").await;
+    }
+    assert!(world.run_until_idle(&[]).await.status.success());
+    assert_eq!(world.results().len(), keys.len());
+    let files = fs::read_dir(world.output.path()).unwrap().map(|file| file.unwrap().file_name());
+    let names: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    let mut folded: Vec<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    folded.sort_unstable();
+    folded.dedup();
+    assert_eq!(folded.len(), keys.len(), "{names:?}");
+    for name in folded {
+        let stem = name.split('.').next().unwrap();
+        let is_device = ["con", "prn", "aux", "nul", "com1", "lpt9"].contains(&stem);
+        let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        assert!(!is_device && is_plain && name.ends_with(".json") && name.len() < 144, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn good_files_are_counted_and_bad_ones_are_left_to_the_queue() {
     let world = World::new().await;

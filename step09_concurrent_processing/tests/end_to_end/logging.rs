@@ -1,7 +1,8 @@
 //! The step's output: its format, and where it goes.
 
 use std::io::{BufRead, BufReader};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -157,14 +158,50 @@ fn wrong_settings_are_named_and_not_used() {
     assert!(log.contains("Initalised SQS.Producer"), "{log}");
 }
 
-/// `cargo run … | head -1`
+/// `cargo run … | head`: runs the step, and closes its standard output after a line that contains `wanted`.
+fn head(step: &mut Command, wanted: &str) -> Output {
+    let mut child = step.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(wanted)));
+    drop(lines);
+    child.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_reads_on_it_gives_back_what_is_not_done_and_its_exit_code_says_so() {
+    let world = World::new().await;
+    for file in 0..100 {
+        world.put(&format!("{file}.gz"), gzip("line\n".repeat(1000))).await;
+    }
+    let mut step = world.step(&["--visibility-timeout", "1000", "--max-demand", "10"]);
+    let ended = tokio::task::block_in_place(|| head(&mut step, "Consumer processed"));
+    assert_eq!(ended.status.code(), Some(141), "as after a SIGPIPE");
+    assert_eq!(text(&ended.stderr), "");
+    let done = world.results().len();
+    assert!(done < 100);
+    // The s3:TestEvent is a message, too. It is released or given back.
+    until_visible(&world, 100 - done).await;
+}
+
+/// Waits until this many messages are visible, or one more, and none is hidden.
+async fn until_visible(world: &World, count: usize) {
+    let visible = async {
+        loop {
+            match world.messages().await {
+                (visible, 0) if visible == count || visible == count + 1 => return,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), visible).await;
+    assert!(waited.is_ok(), "{:?} in the queue, to be {count}", world.messages().await);
+}
+
 #[test]
 fn it_ends_quietly_when_nobody_reads_on() {
     let output = TempDir::new().unwrap();
-    let mut child = step(&["--output"]).arg(output.path()).spawn().unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert!(ended.status.success());
-    assert_eq!(text(&ended.stderr), "");
+    for arguments in [&["--until-idle"][..], &["--check"], &[]] {
+        let ended = head(step(arguments).arg("--output").arg(output.path()), "");
+        assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(141), String::new()));
+    }
 }

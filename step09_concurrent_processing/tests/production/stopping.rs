@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use testing::fault_proxy::Fault::{Latency, Slow, Status};
+use tokio::net::TcpListener;
 
 use super::scene::{Ask, Scene, key_in, noise, record_in};
+use super::support::Running;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_what_is_not_done_is_visible_at_once() {
@@ -62,6 +64,42 @@ async fn a_second_signal_is_the_end_at_once() {
     }
     assert!(scene.world.results().is_empty());
     scene.world.until_messages(1, 0).await;
+}
+
+/// SQS takes the connection, and does not answer. The signal comes before anything has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_while_it_connects_ends_it_in_its_own_way() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    for arguments in [&[][..], &["--check"]] {
+        for (signal, code) in [("TERM", 143), ("INT", 130)] {
+            let scene = Scene::new().await;
+            let mut step = scene.world.step(arguments);
+            step.env("AWS_ENDPOINT_URL", &endpoint);
+            let mut running =
+                Running::start(step.env("SQS_QUEUE_URL", format!("{endpoint}/0/queue")));
+            let _connection = silent.accept().await.unwrap();
+            running.signal(signal);
+            // A code, and no signal: the first process of a container is not ended by one.
+            assert_eq!(running.wait_for_end().code(), Some(code));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_back_is_said_in_one_line() {
+    let mut scene = Scene::with_files(9).await;
+    scene.put("slow.gz", &noise(1000)).await;
+    scene.proxy.fault("GetObject", Slow(10));
+    let arguments = ["--visibility-timeout", "1000", "--stop-limit", "0", "--max-demand", "10"];
+    let mut running = scene.start(&[&arguments[..], &["--pipelines", "1"]].concat());
+    scene.world.until_messages(0, 10).await;
+    running.signal("TERM");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    assert_eq!(scene.world.messages().await, (10, 0));
+    let log = running.log();
+    assert_eq!(log.matches("Gave back 10 messages that were not done\n").count(), 1, "{log}");
+    assert!(log.lines().last().unwrap().contains("Processed 0 files"), "{log}");
 }
 
 /// One file has been begun, and is finished. The other one is not begun.

@@ -1,5 +1,6 @@
 //! The settings that steps 06–09 have in common.
 
+use std::convert::Infallible;
 use std::env;
 use std::path::PathBuf;
 
@@ -33,7 +34,7 @@ pub struct AwsArgs {
     consistent: Consistent,
 
     /// Files to put into the embedded S3 instead of the sample days
-    #[arg(value_name = "FILES", value_parser = readable_file)]
+    #[arg(value_name = "FILES", value_parser = |path: &str| Ok::<_, Infallible>(PathBuf::from(path)))]
     files: Vec<PathBuf>,
 
     /// The queue to read from instead of the embedded one
@@ -104,6 +105,8 @@ impl Consistent {
         if is_real && matches.contains_id("files") {
             return Err(UsageError::new(FILES_FOR_A_REAL_S3));
         }
+        // Not while clap parses, because its own error shows a name as it is, with its control characters.
+        matches.get_many("files").into_iter().flatten().try_for_each(readable)?;
         if clock::is_to_be_paused()? && is_real {
             return Err(UsageError::new(PAUSED_CLOCK));
         }
@@ -246,17 +249,15 @@ fn log_format(format: &str) -> Result<String, String> {
     }
 }
 
-/// Parses the path of a readable file.
-///
-/// # Errors
-///
-/// If the file cannot be read, or is a folder.
-pub fn readable_file(path: &str) -> Result<PathBuf, String> {
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err("it is a folder; name files".to_owned()),
-        Ok(_) => std::fs::File::open(path).map(|_| path.into()).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+fn readable(file: &PathBuf) -> Result<(), UsageError> {
+    let error = match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_dir() => "it is a folder; name files".to_owned(),
+        found => match found.and_then(|_| std::fs::File::open(file)) {
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(UsageError::new(format!("the file {} cannot be read: {error}", file.display())))
 }
 
 /// Accepts a URL with a scheme, or nothing.

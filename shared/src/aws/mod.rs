@@ -39,7 +39,7 @@ mod transient;
 mod why;
 
 pub(crate) use address::is_at_aws;
-pub use args::{AwsArgs, readable_file};
+pub use args::AwsArgs;
 pub use backoff::Backoff;
 pub(crate) use clients::Configured;
 pub use clients::{Clients, ConnectError};

@@ -44,7 +44,10 @@ pub(super) async fn check(configured: &Configured, report: &mut Report) -> bool 
     match &credentials {
         Err(error) => report.failed("Credentials", chain(error)),
         Ok(()) if region.is_err() => {
-            report.skipped("Credentials", "there are some. Without a region nobody says whose");
+            report.skipped(
+                "Credentials",
+                "found. AWS can only name their owner once a region is set",
+            );
         }
         Ok(()) => return whose(configured, report).await,
     }
@@ -56,9 +59,9 @@ pub(super) async fn check(configured: &Configured, report: &mut Report) -> bool 
 async fn whose(configured: &Configured, report: &mut Report) -> bool {
     match configured.sts().get_caller_identity().send().await {
         Ok(identity) => {
-            let arn = identity.arn.as_deref().unwrap_or("somebody without a name");
+            let arn = identity.arn.as_deref().unwrap_or("an unnamed identity");
             let account = identity.account.as_deref().unwrap_or("unknown");
-            report.ok("Credentials", format!("those of {arn}, account {account}"));
+            report.ok("Credentials", format!("they belong to {arn}, account {account}"));
         }
         Err(error) if error.code().is_some_and(is_refused) => {
             report.failed(
@@ -79,7 +82,9 @@ async fn whose(configured: &Configured, report: &mut Report) -> bool {
                 status.map_or_else(|| reason(&error), |it| format!("HTTP {}", it.status()));
             report.warning(
                 "Credentials",
-                format!("whose they are is not known: no STS answers at {endpoint} ({reason})"),
+                format!(
+                    "found, but their owner is unknown: no STS answers at {endpoint} ({reason})"
+                ),
             );
         }
     }

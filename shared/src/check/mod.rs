@@ -94,7 +94,10 @@ impl CheckArgs {
             }
         };
         if !identity::check(&configured, report).await {
-            report.skipped("Queue and bucket", "without region and credentials nobody answers");
+            report.skipped(
+                "Queue and bucket",
+                "AWS answers no request without a region and credentials",
+            );
             return found;
         }
         let Clients { sqs, s3 } = configured.clients();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{World, gzip, step, text};
+use super::support::{self, World, gzip, step, text};
 
 fn run(settings: &[(&str, &str)]) -> Output {
     let output = TempDir::new().unwrap();
@@ -137,6 +137,11 @@ async fn errors_escape_what_they_name() {
     step.arg(world.output.path()).env("PALLETO_CLOCK", "\x1b[31m\n");
     let error = text(&step.output().unwrap().stderr);
     assert!(error.contains(r"PALLETO_CLOCK=\u{1b}[31m\n is not known"), "{error}");
+    // The files of a folder, as in `*.gz`, can have any name.
+    let ended = support::step(&["no\x1b[31m\n.gz"]).output().unwrap();
+    let error = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(error.contains(r"the file no\u{1b}[31m\n.gz cannot be read"), "{error}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Server {
     }
 }
 
-/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// Runs until it has found `demand` events, and those that the previous loop did not find. If it is
 /// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,

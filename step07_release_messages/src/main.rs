@@ -25,7 +25,7 @@ use consumer::SqsConsumer;
 use producer::SqsProducer;
 use server::Server;
 
-/// Shows which files were put into S3, as SQS tells of them, once each.
+/// Shows which files were uploaded to S3, as SQS announces them, once each.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::producer::SqsProducer;
 
-/// One event: an object was created, and a message told of it.
+/// One event: an object that was created, and the message that announced it.
 pub type Event = Delivery;
 
 pub struct Server {
@@ -56,7 +56,7 @@ impl Server {
     }
 }
 
-/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// Runs until it has found `demand` events, and those that the previous loop did not find. If it is
 /// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,
@@ -105,7 +105,7 @@ async fn receive(
         .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
         .send()
         .await?;
-    // From now on they are kept hidden until their events are released.
+    // From now on they are kept hidden until all their events have ended.
     Ok(queue.in_flight.take(received.messages))
 }
 

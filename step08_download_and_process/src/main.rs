@@ -30,7 +30,7 @@ use producer::SqsProducer;
 use producer_consumer::SqsProducerConsumer;
 use server::Server;
 
-/// Counts the lines of the files that are put into S3, as SQS tells of them.
+/// Counts the lines of files uploaded to S3, as SQS announces them.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -54,7 +54,8 @@ async fn main() -> Result<(), shared::Error> {
         () = job.all_done() => {}
         _ = consumer.stopped() => {}
     }
-    // What is begun is finished, the rest is given back. Then the consumer stops too.
+    // Work that has begun is finished, and other events go back to the queue. When the producer stops, so does the
+    // consumer.
     job.stop();
     producer.stop();
     consumer.stopped().await.ok()?;

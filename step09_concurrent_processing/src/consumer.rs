@@ -18,7 +18,7 @@ impl SqsConsumer {
         stage::named(name).start_consumer(Self { name: name.into(), job: job.clone() })
     }
 
-    /// Your own work: reads the file, and returns what its result is to say.
+    /// Your own work: reads the file, and returns the fields of its result.
     async fn process(&self, _object: &S3Object, contents: &mut Contents) -> Result<Value, Failure> {
         // The contents count their lines while they are read.
         while contents.next().await?.is_some() {}

@@ -15,7 +15,7 @@
 //! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
 //!   unit: if one of them fails, both are started again, and the other pipelines go on.
 //! - `server.rs`: sends several receives at the same time, and deletes in several loops.
-//! - `main.rs`: starts several pipelines, on all processors. `--check` looks whether all is set up.
+//! - `main.rs`: starts several pipelines, on all processors. `--check` checks that everything is set up.
 //! - `producer_consumer.rs`: prints its name without a `#`, as the talk did.
 
 mod consumer;
@@ -32,7 +32,7 @@ use shared::stage::Supervisor;
 use producer::SqsProducer;
 use server::Server;
 
-/// Counts the lines of the files that are put into S3, as SQS tells of them.
+/// Counts the lines of files uploaded to S3, as SQS announces them.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -47,7 +47,7 @@ struct Args {
 }
 
 fn main() -> Result<(), shared::Error> {
-    // On all processors.
+    // One thread per processor.
     shared::runtime()?.block_on(run(Args::parse()))
 }
 
@@ -69,7 +69,8 @@ async fn run(args: Args) -> Result<(), shared::Error> {
         () = job.all_done() => {}
         _ = pipelines.stopped() => {}
     }
-    // What is begun is finished, the rest is given back. Then the pipelines stop too.
+    // Work that has begun is finished, and other events go back to the queue. When the producer stops, so do the
+    // pipelines.
     job.stop();
     producer.stop();
     pipelines.stopped().await?;

@@ -8,14 +8,14 @@ use crate::consumer::SqsConsumer;
 use crate::producer::SqsProducer;
 use crate::producer_consumer::SqsProducerConsumer;
 
-/// Starts a pipeline under this name. Its stages are to live and die together: the one has no work
-/// without the other.
+/// Starts a pipeline under this name. Its stages live and die together, because neither has work without
+/// the other.
 pub fn start(
     name: &str,
     producer: &ProducerHandle<SqsProducer>,
     job: &Job,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
-    // What its stages log is said to be of this pipeline.
+    // Every line that its stages log carries the pipeline's name.
     let _pipeline = info_span!("pipeline", pipeline = name).entered();
     info!("SQS.Supervisor {name}");
     let producer_consumer = SqsProducerConsumer::start(&format!("{name} ProducerConsumer"), job);

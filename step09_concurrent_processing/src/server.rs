@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::producer::SqsProducer;
 
-/// One event: an object was created, and a message told of it.
+/// One event: an object that was created, and the message that announced it.
 pub type Event = Delivery;
 
 pub struct Server {
@@ -21,8 +21,8 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-/// A loop's task, which returns how many events it has not found and whether the queue has more
-/// messages than a receive can bring, and what terminates it.
+/// A running loop: its task, and the token that terminates it. The task returns how many events are still
+/// missing, and whether the queue seems to have more.
 type Loop = (JoinHandle<(usize, bool)>, CancellationToken);
 
 /// How many receives may be under way at the same time.
@@ -66,7 +66,7 @@ impl Server {
     }
 }
 
-/// Runs until it has found `demand` events, and those that the previous loop has not found. If it is
+/// Runs until it has found `demand` events, and those that the previous loop did not find. If it is
 /// terminated before, it returns how many are still missing.
 async fn server_loop(
     previous: Option<Loop>,
@@ -128,7 +128,7 @@ async fn receive(
         .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
         .send()
         .await?;
-    // From now on they are kept hidden until their events are released.
+    // From now on they are kept hidden until all their events have ended.
     Ok(queue.in_flight.take(received.messages))
 }
 

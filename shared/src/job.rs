@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
-use crate::aws::{Aws, AwsArgs, Queue};
+use crate::aws::{Aws, AwsArgs, Buckets, Queue, name_or_pattern};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -27,6 +27,21 @@ pub struct JobArgs {
 
     #[command(flatten)]
     limits: Limits,
+
+    /// A bucket whose files may be read, with * and ? for other characters; by default, those that the
+    /// queue's access policy names, or else all
+    ///
+    /// Several are separated by commas, or given one after the other. A message about another bucket goes to the
+    /// dead-letter queue.
+    #[arg(
+        long = "allow-bucket",
+        value_name = "BUCKET",
+        env = "PALLETO_ALLOW_BUCKETS",
+        value_delimiter = ',',
+        value_parser = name_or_pattern,
+        help_heading = "AWS"
+    )]
+    pub(crate) allow_buckets: Vec<String>,
 
     /// How long to wait before retrying a failed file; doubles with each try, up to 15 minutes
     #[arg(
@@ -98,7 +113,12 @@ impl JobArgs {
         let Aws { queue, s3 } = self.aws.connect().await?;
         let retry_wait = Duration::from_secs(self.retry_wait.into());
         let hidden_for = queue.visibility_timeout;
-        let queue = queue.with(hidden_for, retry_wait);
+        let buckets = Buckets::allowed(&self.allow_buckets, queue.policy.as_deref());
+        // The embedded queue tells of one bucket only, which holds nothing but what was put into it.
+        if self.aws.is_real() || !self.allow_buckets.is_empty() {
+            buckets.log();
+        }
+        let queue = queue.with(hidden_for, retry_wait, buckets);
         self.metrics.serve(queue.in_flight.stopping().clone()).await?;
         if results.until_idle() {
             progress::show(&results, &queue);

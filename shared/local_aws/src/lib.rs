@@ -55,6 +55,7 @@ use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use s3s::Body;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
@@ -275,18 +276,24 @@ async fn set_up(config: &SdkConfig, queue_name: &str) -> Result<Aws, LocalAwsErr
     // The stand-in has one address, so its host cannot contain a bucket's name.
     let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
     let s3 = aws_sdk_s3::Client::from_conf(s3);
-    let created = sqs.create_queue().queue_name(queue_name).send().await.map_err(request_error)?;
+    let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue_name}");
+    // AWS requires such a policy. The stand-in does not, but it says which bucket the queue is for.
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "s3.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": { "ArnEquals": { "aws:SourceArn": format!("arn:aws:s3:::{BUCKET}") } },
+        }],
+    });
+    let create = sqs.create_queue().queue_name(queue_name);
+    let create = create.attributes(QueueAttributeName::Policy, policy.to_string());
+    let created = create.send().await.map_err(request_error)?;
     let url = created.queue_url.unwrap_or_default();
-    let attributes = sqs
-        .get_queue_attributes()
-        .queue_url(&url)
-        .attribute_names(QueueAttributeName::QueueArn)
-        .send()
-        .await
-        .map_err(request_error)?;
-    let arn = attributes.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
     let queue = QueueConfiguration::builder()
-        .queue_arn(arn.unwrap_or_default())
+        .queue_arn(arn)
         .events(Event::from("s3:ObjectCreated:*"))
         .build()
         .map_err(request_error)?;

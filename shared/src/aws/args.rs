@@ -11,9 +11,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::info;
 
-use super::Aws;
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT};
+use super::{Aws, Buckets};
 use crate::surroundings::Surroundings;
 use crate::{UsageError, clock, stop, watch};
 
@@ -232,7 +232,8 @@ impl AwsArgs {
 
     pub(crate) fn set_up(&self, queue: Queue) -> Queue {
         let visibility_timeout = self.visibility_timeout.unwrap_or(queue.visibility_timeout);
-        Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT) }
+        let buckets = Buckets::default();
+        Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT, buckets) }
     }
 }
 

@@ -140,9 +140,13 @@ impl Delivery {
     /// Runs `work` on the object while the message stays hidden from other receivers. Every line logged meanwhile
     /// carries the names of the object and the message.
     ///
+    /// No work begins on an object in a bucket that is not allowed, because whoever can send to the queue can name any
+    /// bucket.
+    ///
     /// # Errors
     ///
-    /// The error of `work`, or [`Failure::Cancelled`] in three cases: if the message could not be kept hidden,
+    /// The error of `work`; or [`Failure::Permanent`] if the bucket is not allowed; or [`Failure::Cancelled`] in three
+    /// cases: if the message could not be kept hidden,
     /// because another receiver may have it; if the program is stopping and no work on this delivery has begun; or
     /// if the program is stopping and `--stop-limit` has passed. Then `work` is dropped at the await where it is.
     pub async fn hold<T>(
@@ -155,6 +159,10 @@ impl Delivery {
             return Err(Failure::Cancelled);
         }
         let S3Object { bucket, key, .. } = &self.object;
+        if !message.in_flight.buckets().allow(bucket) {
+            let reason = format!("the bucket {bucket} is not allowed (--allow-bucket)");
+            return Err(Failure::Permanent(reason));
+        }
         let span = info_span!(
             "message",
             bucket,
@@ -307,7 +315,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::{Backoff, Clients};
+    use crate::aws::{Backoff, Buckets, Clients};
 
     fn in_flight() -> InFlight {
         let sqs = Clients::local("http://127.0.0.1:1").sqs;
@@ -317,6 +325,7 @@ mod tests {
             30,
             Duration::from_secs(5),
             &Backoff::new("Receiving"),
+            Buckets::default(),
         )
     }
 

@@ -14,10 +14,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
-use super::Backoff;
 use super::dead_letters::DeadLetters;
 use super::lease::Leases;
 use super::receipts::Receipts;
+use super::{Backoff, Buckets};
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -44,6 +44,7 @@ struct Inner {
     deleting: Backoff,
     receiving: Backoff,
     dead_letters: DeadLetters,
+    buckets: Buckets,
     retry_wait: Duration,
     stopping: CancellationToken,
     time_is_up: CancellationToken,
@@ -72,7 +73,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
 impl InFlight {
     /// For messages from the queue at `url`, which SQS hides for `visibility_timeout` seconds. The first
-    /// retry of a failed message waits for `retry_wait`.
+    /// retry of a failed message waits for `retry_wait`. The messages may be about objects in these `buckets`.
     ///
     /// # Panics
     ///
@@ -83,6 +84,7 @@ impl InFlight {
         visibility_timeout: i32,
         retry_wait: Duration,
         receiving: &Backoff,
+        buckets: Buckets,
     ) -> Self {
         let (done, released) = unbounded_channel();
         let hidden_for = Duration::from_secs(visibility_timeout.unsigned_abs().into());
@@ -94,6 +96,7 @@ impl InFlight {
             deleting: Backoff::new("Deleting messages"),
             receiving: receiving.clone(),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
+            buckets,
             retry_wait,
             stopping: CancellationToken::new(),
             time_is_up: CancellationToken::new(),
@@ -184,6 +187,11 @@ impl InFlight {
         &self.0.dead_letters
     }
 
+    /// The buckets whose objects may be read.
+    pub(super) fn buckets(&self) -> &Buckets {
+        &self.0.buckets
+    }
+
     /// A token for one more message.
     pub(super) fn token(&self) -> TaskTrackerToken {
         self.0.messages.token()
@@ -240,6 +248,7 @@ mod tests {
             30,
             RETRY_WAIT,
             &Backoff::new("Receiving"),
+            Buckets::default(),
         );
         let wait = |count| in_flight.retry_wait(count).as_secs();
         assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);

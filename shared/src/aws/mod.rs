@@ -7,6 +7,7 @@
 //! | `address`, `http` | where SQS and S3 are, and the way there: certificates and proxies |
 //! | `queue` | a queue, and how to receive from it |
 //! | `notification`, `event` | which objects a message announces |
+//! | `buckets`, `policy` | which buckets may be read, and which the queue's access policy names |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `released` | messages whose events are done, in batches, for the loop that deletes |
@@ -22,6 +23,7 @@ use std::time::Duration;
 mod address;
 mod args;
 mod backoff;
+mod buckets;
 mod clients;
 mod dead_letters;
 mod delivery;
@@ -32,6 +34,7 @@ mod http;
 mod in_flight;
 mod lease;
 pub mod notification;
+pub(crate) mod policy;
 mod queue;
 mod receipts;
 mod released;
@@ -41,6 +44,7 @@ mod why;
 pub(crate) use address::is_at_aws;
 pub use args::AwsArgs;
 pub use backoff::Backoff;
+pub(crate) use buckets::{Buckets, is_pattern, name_or_pattern};
 pub(crate) use clients::Configured;
 pub use clients::{Clients, ConnectError};
 pub use delivery::Delivery;

@@ -1,5 +1,6 @@
 //! A queue, and how to receive from it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -7,7 +8,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::clients::ConnectError;
-use super::{Backoff, InFlight, is_denied, why};
+use super::{Backoff, Buckets, InFlight, is_denied, why};
 
 /// A queue, and how to receive from it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Queue {
     pub backoff: Backoff,
     /// The messages that were received from the queue, but neither deleted nor given back.
     pub in_flight: InFlight,
+    /// The queue's access policy, as JSON, if there is one that this program may read.
+    pub(crate) policy: Option<String>,
 }
 
 /// SQS's own default, in seconds.
@@ -37,15 +40,22 @@ impl Queue {
     /// Outside a tokio runtime.
     pub(crate) fn new(client: Client, url: String, visibility_timeout: i32) -> Self {
         let backoff = Backoff::new("Receiving from SQS");
-        let in_flight = InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff);
-        Self { client, url, wait: 2, visibility_timeout, backoff, in_flight }
+        let buckets = Buckets::default();
+        let in_flight =
+            InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff, buckets);
+        Self { client, url, wait: 2, visibility_timeout, backoff, in_flight, policy: None }
     }
 
-    /// The same queue with this visibility timeout, and this wait before the first retry of a failed
-    /// message.
-    pub(crate) fn with(self, visibility_timeout: i32, retry_wait: Duration) -> Self {
+    /// The same queue with this visibility timeout, this wait before the first retry of a failed message, and these
+    /// buckets that its messages may be about.
+    pub(crate) fn with(
+        self,
+        visibility_timeout: i32,
+        retry_wait: Duration,
+        buckets: Buckets,
+    ) -> Self {
         let Self { client, url, backoff, .. } = &self;
-        let in_flight = InFlight::of(client, url, visibility_timeout, retry_wait, backoff);
+        let in_flight = InFlight::of(client, url, visibility_timeout, retry_wait, backoff, buckets);
         Self { visibility_timeout, in_flight, ..self }
     }
 
@@ -54,19 +64,22 @@ impl Queue {
         let attributes = client
             .get_queue_attributes()
             .queue_url(url)
-            .attribute_names(QueueAttributeName::VisibilityTimeout);
-        let hidden_for = match attributes.send().await {
-            Ok(found) => found.attributes.and_then(|attributes| {
-                attributes.get(&QueueAttributeName::VisibilityTimeout)?.parse().ok()
-            }),
+            .attribute_names(QueueAttributeName::VisibilityTimeout)
+            .attribute_names(QueueAttributeName::Policy);
+        let mut attributes = match attributes.send().await {
+            Ok(found) => found.attributes.unwrap_or_default(),
             // A role that may not read a queue's attributes may still receive from it.
-            Err(error) if error.code().is_some_and(is_denied) => None,
+            Err(error) if error.code().is_some_and(is_denied) => HashMap::new(),
             Err(error) => {
                 let hint = "look at the queue's URL (--queue-url or SQS_QUEUE_URL)";
                 return Err(connect_error(&client, url, hint, &error));
             }
         };
-        Ok(Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT)))
+        let hidden_for = attributes.get(&QueueAttributeName::VisibilityTimeout);
+        let hidden_for = hidden_for.and_then(|seconds| seconds.parse().ok());
+        let policy = attributes.remove(&QueueAttributeName::Policy);
+        let queue = Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT));
+        Ok(Self { policy, ..queue })
     }
 
     /// The queue of this name, if it exists.

@@ -7,7 +7,6 @@ mod bucket;
 mod identity;
 mod notification;
 mod permissions;
-mod policy;
 mod queue;
 mod report;
 
@@ -16,7 +15,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
 use crate::Error;
-use crate::aws::{AwsArgs, Clients, Queue, VISIBILITY_TIMEOUT, why};
+use crate::aws::policy::{Senders, senders};
+use crate::aws::{AwsArgs, Buckets, Clients, Queue, VISIBILITY_TIMEOUT, is_pattern, why};
 use crate::error::chain;
 use crate::job::JobArgs;
 use crate::results::Results;
@@ -61,7 +61,8 @@ impl CheckArgs {
     /// # Errors
     ///
     /// If files cannot be processed.
-    pub async fn run(&self, JobArgs { aws, results, .. }: &JobArgs) -> Result<(), Error> {
+    pub async fn run(&self, job: &JobArgs) -> Result<(), Error> {
+        let JobArgs { aws, results, allow_buckets, .. } = job;
         aws.init()?;
         let mut report = Report::default();
         let found = if aws.is_real() {
@@ -72,7 +73,7 @@ impl CheckArgs {
                 Found { queue: None, s3: None, buckets: Vec::new(), is_embedded: true }
             })
         };
-        aws_of(found, &mut report).await;
+        aws_of(found, allow_buckets, &mut report).await;
         match Results::open(results) {
             Ok(_) => {
                 let folder = results.output.display();
@@ -139,21 +140,26 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsE
     })
 }
 
-async fn aws_of(found: Found, report: &mut Report) {
+async fn aws_of(found: Found, allowed: &[String], report: &mut Report) {
     let Found { queue, s3, mut buckets, is_embedded } = found;
     let Some(s3) = s3 else { return };
     let mut arn = None;
     if let Some(queue) = &queue {
         let known = queue::check(queue, is_embedded, report).await;
         permissions::check(queue, report).await;
-        let named = known.policy.as_deref().map(policy::senders).unwrap_or_default();
-        if buckets.is_empty() && named.buckets.is_empty() {
-            report.warning("Bucket", named.why_none(known.arn.is_some()));
-        } else if !named.others.is_empty() {
-            let says = format!("{} may send to the queue too", named.others.join(", "));
+        let Senders { buckets: named, mut others } =
+            known.policy.as_deref().map(senders).unwrap_or_default();
+        let (patterns, names): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|name| is_pattern(name));
+        others.extend(patterns.iter().map(|pattern| format!("the buckets {pattern}")));
+        buckets.extend(names);
+        allowed_buckets(allowed, known.policy.as_deref(), &buckets, report);
+        if buckets.is_empty() {
+            report.warning("Bucket", why_none(known.arn.is_some(), &others.join(", ")));
+        } else if !others.is_empty() {
+            let says = format!("{} may send to the queue too", others.join(", "));
             report.skipped("Other senders", says);
         }
-        buckets.extend(named.buckets);
         arn = known.arn;
     } else {
         report.skipped("Queue's settings and permissions", "there is no queue to ask");
@@ -165,6 +171,34 @@ async fn aws_of(found: Found, report: &mut Report) {
     buckets.dedup();
     for name in buckets {
         bucket::check(&s3, &name, arn.as_deref(), report).await;
+    }
+}
+
+fn allowed_buckets(given: &[String], policy: Option<&str>, known: &[String], report: &mut Report) {
+    const CHECK: &str = "Allowed buckets";
+    let allowed = Buckets::allowed(given, policy);
+    let others: Vec<_> = known.iter().filter(|name| !allowed.allow(name)).cloned().collect();
+    if matches!(allowed, Buckets::All(_)) {
+        report.warning(CHECK, allowed.to_string());
+    } else if others.is_empty() {
+        report.ok(CHECK, allowed.to_string());
+    } else {
+        let others = others.join(", ");
+        let says =
+            format!("{allowed}. Files of {others} are not read: allow them with --allow-bucket");
+        report.warning(CHECK, says);
+    }
+}
+
+/// Explains why there is no bucket to check.
+fn why_none(is_known: bool, others: &str) -> String {
+    let advice = "Name your bucket with --bucket, to have it checked whether it tells the queue of new files";
+    match others {
+        _ if !is_known => format!("not known. {advice}"),
+        "" => format!("the queue's access policy names none (as aws:SourceArn). {advice}"),
+        others => {
+            format!("the queue's access policy names {others}, which is no bucket. {advice}")
+        }
     }
 }
 

@@ -193,4 +193,4 @@ def test_without_sts_nobody_knows_whose_they_are(ministack, tmp_path):
     with running([binary("step09"), "--check", "--output", tmp_path], **env) as process:
         checked = Checked(process.end(), process.printed())
     assert (checked.code, checked.marked("failed")) == (0, []), checked.printed
-    assert checked.marked("warning") == ["Credentials", "Redrive policy", "Bucket"], checked.printed
+    assert checked.marked("warning") == ["Credentials", "Redrive policy", "Allowed buckets", "Bucket"], checked.printed

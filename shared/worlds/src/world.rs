@@ -362,6 +362,7 @@ impl World {
             format!("--max-demand={}", plan.max_demand),
             format!("--visibility-timeout={}", plan.visibility_timeout),
             format!("--stop-limit={}", plan.stop_limit),
+            format!("--allow-bucket={BUCKET},{UNANNOUNCED}"),
             "--retry-wait=1".to_owned(),
             "--wait=20".to_owned(),
         ]);

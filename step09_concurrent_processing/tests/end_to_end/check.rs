@@ -94,10 +94,13 @@ async fn with_nothing_configured_all_is_well() {
 #[tokio::test]
 async fn what_is_set_up_is_ok_and_what_could_be_better_is_a_warning() {
     let world = World::new().await;
+    world.set(QueueAttributeName::Policy, "").await;
     let checked = check(world.step(&[])).await;
     assert_eq!(checked.code, Some(0));
-    assert_eq!(checked.with("warning"), ["Credentials", "Redrive policy", "Bucket"]);
+    let could_be_better = ["Credentials", "Redrive policy", "Allowed buckets", "Bucket"];
+    assert_eq!(checked.with("warning"), could_be_better);
     assert!(checked.says("Redrive policy").contains("RedrivePolicy"));
+    assert!(checked.says("Allowed buckets").starts_with("all, because "));
     assert!(checked.says("Bucket").contains("--bucket"));
 
     let dead_letters = world.put_aside_after(3).await;
@@ -108,7 +111,9 @@ async fn what_is_set_up_is_ok_and_what_could_be_better_is_a_warning() {
     let of_bucket = |check: &str| format!("{check} of {BUCKET}");
     let found = [of_bucket("Notification"), of_bucket("s3:GetObject")];
     assert!(found.iter().all(|it| checked.with("ok").contains(&it.as_str())));
-    assert!(checked.says("Other senders").contains("arn:aws:s3:::others-*"));
+    assert!(checked.says("Other senders").contains("the buckets others-*"));
+    let allowed = format!("{BUCKET}, others-*, as the queue's access policy says");
+    assert_eq!(checked.says("Allowed buckets"), allowed);
     assert_eq!(checked.end, "Files can be processed. Warnings: 1");
 
     let sqs = &world.local.aws().queue.client;
@@ -199,6 +204,18 @@ async fn a_bucket_that_tells_nobody_is_a_failure() {
     assert_eq!(checked.with("failed")[2..], [format!("Notification of {BUCKET}")]);
     let says = checked.says(&format!("Notification of {BUCKET}"));
     assert!(says.contains("s3:ObjectCreated:*") && says.contains(":queue"), "{says}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_may_send_but_is_not_allowed_is_warned_of() {
+    let world = World::new().await;
+    let checked = check(world.step(&["--allow-bucket", "a,b", "--allow-bucket", "c-*"])).await;
+    assert_eq!(checked.code, Some(0));
+    let says = format!("a, b, c-*, as --allow-bucket says. Files of {BUCKET} are not read");
+    assert!(checked.with("warning").contains(&"Allowed buckets"));
+    assert!(checked.says("Allowed buckets").starts_with(&says));
+    let checked = check(world.step(&["--allow-bucket", "warehouse.*"])).await;
+    assert!(checked.with("ok").contains(&"Allowed buckets"));
 }
 
 /// Neither the messages change nor their receive counts, on which the redrive policy depends.

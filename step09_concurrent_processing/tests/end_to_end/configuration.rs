@@ -80,8 +80,9 @@ async fn a_profile_can_have_an_endpoint_for_each_service() {
         s3.endpoint_url()
     );
     assert!(text(&checked.stdout).contains(&says));
+    assert_eq!(s3.count("GetObject"), 1, "for a file that is not there");
     assert!(run(configured(&["--until-idle"])).await.status.success());
-    assert_eq!((world.results()["file.gz"], s3.count("GetObject")), ((1, 5), 1));
+    assert_eq!((world.results()["file.gz"], s3.count("GetObject")), ((1, 5), 2));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod buckets;
 mod crashes;
 mod leases;
 mod outages;

@@ -4,42 +4,32 @@ use serde_json::Value;
 
 /// The senders that the policy allows.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Senders {
-    /// The names of buckets.
-    pub(super) buckets: Vec<String>,
-    /// Topics, rules, and patterns for many buckets, as the policy has them.
-    pub(super) others: Vec<String>,
+pub(crate) struct Senders {
+    /// The names of buckets, in which `*` and `?` stand for other characters.
+    pub(crate) buckets: Vec<String>,
+    /// Topics, rules, and services whose messages can be about any bucket.
+    pub(crate) others: Vec<String>,
 }
 
-impl Senders {
-    /// Explains why there is no bucket to check.
-    pub(super) fn why_none(&self, is_known: bool) -> String {
-        let advice = "Name your bucket with --bucket, to have it checked whether it tells the queue of new files";
-        match self.others.join(", ") {
-            _ if !is_known => format!("not known. {advice}"),
-            others if others.is_empty() => {
-                format!("the queue's access policy names none (as aws:SourceArn). {advice}")
-            }
-            others => {
-                format!("the queue's access policy names {others}, which is no bucket. {advice}")
-            }
-        }
-    }
-}
-
-/// The values that conditions on `aws:SourceArn` name, in statements that allow sending to the queue.
-pub(super) fn senders(policy: &str) -> Senders {
+/// The buckets and services that a policy allows to send to the queue. A bucket is the value of a condition on
+/// `aws:SourceArn`. Accounts and roles are no senders here, because programs of your own send with those.
+pub(crate) fn senders(policy: &str) -> Senders {
     let policy: Value = serde_json::from_str(policy).unwrap_or_default();
     let mut found = Senders::default();
     let allowed = list(&policy["Statement"])
         .iter()
         .filter(|it| it["Effect"] == "Allow" && allows_to_send(it));
-    for arn in allowed.flat_map(source_arns) {
-        // These are wildcards in ArnEquals too.
-        let is_pattern = arn.contains(['*', '?']);
-        match arn.split(':').collect::<Vec<_>>()[..] {
-            ["arn", _, "s3", _, _, bucket] if !is_pattern => found.buckets.push(bucket.to_owned()),
-            _ => found.others.push(arn.to_owned()),
+    for statement in allowed {
+        let arns = source_arns(statement);
+        if arns.is_empty() {
+            let services = list(&statement["Principal"]["Service"]).iter();
+            found.others.extend(services.filter_map(Value::as_str).map(str::to_owned));
+        }
+        for arn in arns {
+            match arn.split(':').collect::<Vec<_>>()[..] {
+                ["arn", _, "s3", _, _, bucket] => found.buckets.push(bucket.to_owned()),
+                _ => found.others.push(arn.to_owned()),
+            }
         }
     }
     found
@@ -110,8 +100,20 @@ mod tests {
         let c = json!({"StringLike": {"aws:SourceArn": "arn:aws:s3:::c"}});
         let (buckets, others) =
             found(&json!([allow(&json!({"ArnLike": {"aws:SourceArn": arns}})), allow(&c)]));
-        assert_eq!(buckets, ["a", "c"]);
-        assert_eq!(others, ["arn:aws:s3:::b-*", "arn:aws:sns:us-east-1:1:topic"]);
+        assert_eq!(buckets, ["a", "b-*", "c"]);
+        assert_eq!(others, ["arn:aws:sns:us-east-1:1:topic"]);
+    }
+
+    #[test]
+    fn a_service_without_a_source_is_a_sender_and_an_account_is_none() {
+        let mut rule = allow(&json!({"StringEquals": {"aws:SourceAccount": "1"}}));
+        rule["Principal"] = json!({"Service": ["events.amazonaws.com"]});
+        let mut owner = allow(&json!({}));
+        owner["Principal"] = json!({"AWS": "arn:aws:iam::1:root"});
+        let mut everybody = allow(&json!({}));
+        everybody["Principal"] = "*".into();
+        let events = vec!["events.amazonaws.com".to_owned()];
+        assert_eq!(found(&json!([rule, owner, everybody])), (vec![], events));
     }
 
     #[test]

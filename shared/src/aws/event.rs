@@ -1,10 +1,52 @@
 //! One event in a message: what happened, and to which object.
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::notification::{NotANotification, S3Object};
+/// An object in a bucket: one version of it, if the bucket is versioned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Object {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key, decoded.
+    pub key: String,
+    /// The version, in a versioned bucket.
+    pub version_id: Option<String>,
+    /// The ETag, which differs if the content differs.
+    pub etag: Option<String>,
+}
+
+impl fmt::Display for S3Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.bucket, self.key)
+    }
+}
+
+/// Why a message, or an event in it, cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum NotANotification {
+    /// The body is not even JSON, or lacks a field that every event has.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The body is JSON of another kind.
+    #[error("it is neither an S3 event, nor one wrapped by SNS or EventBridge")]
+    Unknown,
+    /// S3 documents no such event, so the object may be a new one.
+    #[error("S3 has no event {0:.200}")]
+    Event(String),
+    /// No bucket has such a name: the SDK would ask another host than S3's, or fail.
+    #[error("{0:.200} is not the name of a bucket")]
+    Bucket(String),
+    /// No object has such a long name: the SDK panics at much longer ones.
+    #[error("{0} has {1} bytes, and in S3 at most 1024")]
+    TooLong(&'static str, usize),
+    /// The `%XX`s of a key do not decode to UTF-8.
+    #[error("the key {0:.200} is not UTF-8")]
+    Key(String),
+}
 
 /// What a message says about one object.
 pub(super) enum Event {

@@ -11,32 +11,12 @@
 //!
 //! When the notification is configured, S3 sends an `s3:TestEvent`.
 
-use std::fmt;
-
 use aws_sdk_sqs::types::Message;
 use serde_json::Value;
 use tracing::{error, info};
 
 use super::event::{self, Event};
-
-/// An object in a bucket: one version of it, if the bucket is versioned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct S3Object {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The object's key, decoded.
-    pub key: String,
-    /// The version, in a versioned bucket.
-    pub version_id: Option<String>,
-    /// The ETag, which differs if the content differs.
-    pub etag: Option<String>,
-}
-
-impl fmt::Display for S3Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.bucket, self.key)
-    }
-}
+pub use super::event::{NotANotification, S3Object};
 
 /// The content of one message.
 #[derive(Debug, Default)]
@@ -47,29 +27,6 @@ pub struct Notification {
     pub others: Vec<String>,
     /// Why the other events of the message cannot be understood.
     pub unread: Vec<NotANotification>,
-}
-
-/// Why a message, or an event in it, cannot be understood.
-#[derive(Debug, thiserror::Error)]
-pub enum NotANotification {
-    /// The body is not even JSON, or lacks a field that every event has.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    /// The body is JSON of another kind.
-    #[error("it is neither an S3 event, nor one wrapped by SNS or EventBridge")]
-    Unknown,
-    /// S3 documents no such event, so the object may be a new one.
-    #[error("S3 has no event {0:.200}")]
-    Event(String),
-    /// No bucket has such a name: the SDK would ask another host than S3's, or fail.
-    #[error("{0:.200} is not the name of a bucket")]
-    Bucket(String),
-    /// No object has such a long name: the SDK panics at much longer ones.
-    #[error("{0} has {1} bytes, and in S3 at most 1024")]
-    TooLong(&'static str, usize),
-    /// The `%XX`s of a key do not decode to UTF-8.
-    #[error("the key {0:.200} is not UTF-8")]
-    Key(String),
 }
 
 /// Returns the objects that a message announces: none, if it is about other events, which are logged.

@@ -27,6 +27,9 @@ pub struct Backoff {
 #[derive(Debug)]
 struct Failing {
     since: Instant,
+    /// The errors that the log has since `said_at`.
+    said: Vec<String>,
+    said_at: Instant,
     waits: ExponentialBackoff,
     /// When the last wait ends. Tasks that fail before that wait for the same moment, so that ten failures at
     /// once count as one.
@@ -36,6 +39,8 @@ struct Failing {
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// How long an error is not said again that lasts.
+const SAID_AGAIN: Duration = Duration::from_mins(5);
 
 impl Backoff {
     /// For attempts at `what`, which is how the log names the operation.
@@ -44,7 +49,7 @@ impl Backoff {
     }
 
     /// Records a failed attempt, so that the next [`wait`](Self::wait) really waits. Logs the error, unless
-    /// the attempt before failed too.
+    /// the attempts before failed with the same one. After five minutes it is logged again.
     pub fn failed(&self, error: impl Display) {
         self.failing(error).has_failed = true;
     }
@@ -91,24 +96,46 @@ impl Backoff {
 
     fn failing(&self, error: impl Display) -> MappedMutexGuard<'_, Failing> {
         counter!(RETRIES).increment(1);
-        MutexGuard::map(self.failing.lock(), |failing| {
-            failing.get_or_insert_with(|| {
+        let error = error.to_string();
+        MutexGuard::map(self.failing.lock(), |failing| match failing {
+            Some(failing) => {
+                if failing.is_to_be_said(&error) {
+                    let minutes = failing.since.elapsed().as_secs() / 60;
+                    error!("{} still fails, for {minutes} minutes now: {error}", self.what);
+                }
+                failing
+            }
+            None => {
                 error!("{} failed, and is tried again: {error}", self.what);
-                Failing::now()
-            })
+                failing.insert(Failing::now(error))
+            }
         })
     }
 }
 
 impl Failing {
-    fn now() -> Self {
+    fn now(error: String) -> Self {
         let waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(LONGEST_WAIT)
             .without_max_times()
             .with_jitter();
         let now = Instant::now();
-        Self { since: now, waits: waits.build(), until: now, has_failed: false }
+        let (said, waits) = (vec![error], waits.build());
+        Self { since: now, said, said_at: now, waits, until: now, has_failed: false }
+    }
+
+    /// Whether the log should have this error: because it has another one, or because it had this one long ago.
+    fn is_to_be_said(&mut self, error: &str) -> bool {
+        if self.said_at.elapsed() >= SAID_AGAIN {
+            self.said.clear();
+            self.said_at = Instant::now();
+        }
+        let is_new = !self.said.iter().any(|said| said == error);
+        if is_new {
+            self.said.push(error.to_owned());
+        }
+        is_new
     }
 
     /// The end of the next wait.
@@ -143,6 +170,25 @@ mod tests {
         backoff.failed("no");
         backoff.wait().await;
         assert!(started.elapsed() < last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_is_said_again_when_it_changes_and_after_some_minutes() {
+        let mut failing = Failing::now("one".to_owned());
+        for (seconds, error, is_said) in [
+            (0, "one", false),
+            (10, "another", true),
+            (10, "one", false),
+            (10, "another", false),
+            (269, "another", false),
+            (1, "another", true),
+            (0, "one", true),
+            (299, "one", false),
+            (1, "one", true),
+        ] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            assert_eq!(failing.is_to_be_said(error), is_said, "{seconds} {error}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

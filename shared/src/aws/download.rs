@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::config::{Config, ResponseChecksumValidation};
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::config::{Config, Region, ResponseChecksumValidation};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct Download {
     /// Boxed, because it is several KiB, which would be copied with each file.
     get: Box<GetObjectFluentBuilder>,
+    /// Where the bucket is, if it is not where the client looks.
+    region: Option<Region>,
     backoff: Backoff,
     patience: Duration,
     /// Identifies the content, because different content has a different ETag.
@@ -51,7 +53,8 @@ pub struct Download {
 pub(crate) struct Replaced;
 
 impl Download {
-    /// Requests a whole object, retrying while that may help. Returns when the content begins to arrive.
+    /// Requests a whole object, retrying while that may help, and in the bucket's own region if S3 says that the
+    /// bucket is in another one. Returns when the content begins to arrive.
     ///
     /// # Errors
     ///
@@ -70,11 +73,13 @@ impl Download {
         let (backoff, started) = (Backoff::new(what), Instant::now());
         // Boxed, because the future of a request is several KiB, which would be copied with every future
         // that awaits it.
-        let answer = Box::pin(send(&get, &backoff, patience)).await?;
+        let mut region = None;
+        let answer = Box::pin(send(&get, &mut region, &backoff, patience)).await?;
         let length = answer.content_length.and_then(|length| length.try_into().ok());
         let GetObjectOutput { e_tag: etag, body, .. } = answer;
         let get = Box::new(get);
-        Ok(Self { get, backoff, patience, etag, started, length, offset: 0, body, known: 0 })
+        let (offset, known) = (0, 0);
+        Ok(Self { get, region, backoff, patience, etag, started, length, offset, body, known })
     }
 
     /// The ETag of the object's content as an S3 event has it: without quotes.
@@ -87,8 +92,12 @@ impl Download {
     /// # Errors
     ///
     /// If the object was replaced meanwhile, or the rest of it cannot be downloaded, or S3 sends another
-    /// range than requested.
+    /// range than requested, or the answer cannot be S3's.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        // A network that wants somebody to log in first sends a page of its own.
+        if self.etag.is_none() {
+            return Err(io::Error::other("the answer is not S3's, because it has no ETag"));
+        }
         loop {
             let broken = match self.body.next().await {
                 Some(Ok(chunk)) => match self.new_bytes(chunk)? {
@@ -130,8 +139,7 @@ impl Download {
         // This drops a connection that may only seem to be open.
         self.body = ByteStream::default();
         let at = format!("the download broke off at byte {}: {broken}", self.offset);
-        // Without an ETag, the rest could belong to other content.
-        if self.etag.is_none() || self.backoff.failing_for() >= self.patience {
+        if self.backoff.failing_for() >= self.patience {
             return Err(io::Error::other(at));
         }
         self.backoff.failed_so_wait(&at).await;
@@ -139,7 +147,7 @@ impl Download {
         if self.offset > 0 {
             get = get.range(format!("bytes={}-", self.offset));
         }
-        match send(&get, &self.backoff, self.patience).await {
+        match send(&get, &mut self.region, &self.backoff, self.patience).await {
             Ok(answer) => self.go_on_with(answer),
             Err(error) => match error.raw_response().map(|raw| raw.status().as_u16()) {
                 Some(404 | 412) => Err(io::Error::other(Replaced)),
@@ -177,7 +185,8 @@ impl Download {
             get,
             backoff,
             patience,
-            etag: None,
+            region: None,
+            etag: Some("\"test\"".to_owned()),
             started,
             length: None,
             offset: 0,
@@ -187,18 +196,25 @@ impl Download {
     }
 }
 
-/// Sends a request, and retries it while its errors are transient.
+/// Sends a request, and retries it while its errors are transient. Learns the bucket's region from S3.
 async fn send(
     get: &GetObjectFluentBuilder,
+    region: &mut Option<Region>,
     backoff: &Backoff,
     patience: Duration,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
     loop {
         let request = get.clone();
-        let answer = if get.get_range().is_some() {
-            // S3 may send the checksum of the whole object with a part.
-            let unchecked = ResponseChecksumValidation::WhenRequired;
-            let config = Config::builder().response_checksum_validation(unchecked);
+        let answer = if region.is_some() || get.get_range().is_some() {
+            let mut config = Config::builder();
+            if get.get_range().is_some() {
+                // S3 may send the checksum of the whole object with a part.
+                let unchecked = ResponseChecksumValidation::WhenRequired;
+                config = config.response_checksum_validation(unchecked);
+            }
+            if region.is_some() {
+                config = config.region(region.clone());
+            }
             request.customize().config_override(config).send().await
         } else {
             request.send().await // Not customized: that would add one more place to look up each setting in.
@@ -207,9 +223,30 @@ async fn send(
             Err(error) if is_transient(&error) && backoff.failing_for() < patience => {
                 backoff.failed_so_wait(why(&error)).await;
             }
+            Err(error) if region.is_none() => match other_region(&error) {
+                Some(other) => *region = Some(other),
+                None => return Err(error),
+            },
             answer => return answer,
         }
     }
+}
+
+/// The region in which the bucket is, if S3 refuses a request because it was sent to another one.
+pub(crate) fn other_region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Region> {
+    let answer = error.raw_response()?;
+    let is_redirection = matches!(answer.status().as_u16(), 301 | 307);
+    if !is_redirection && error.code() != Some("AuthorizationHeaderMalformed") {
+        return None;
+    }
+    let in_body = || {
+        let body = std::str::from_utf8(answer.body().bytes()?).ok()?;
+        Some(body.split_once("<Region>")?.1.split_once("</Region>")?.0)
+    };
+    let region = answer.headers().get("x-amz-bucket-region").or_else(in_body)?;
+    // It becomes a part of a host's name.
+    let is_plain = region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    (is_plain && !region.is_empty()).then(|| Region::new(region.to_owned()))
 }
 
 fn other(error: &dyn std::error::Error) -> io::Error {

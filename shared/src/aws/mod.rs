@@ -49,7 +49,7 @@ pub(crate) use clients::Configured;
 pub use clients::{Clients, ConnectError};
 pub use delivery::Delivery;
 pub use download::Download;
-pub(crate) use download::Replaced;
+pub(crate) use download::{Replaced, other_region};
 pub use failure::Failure;
 pub use in_flight::{ATTRIBUTES, InFlight};
 pub use notification::S3Object;

@@ -1,12 +1,13 @@
 //! Checks whether a bucket's files may be read.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Config;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::notification::{self, Filter};
 use super::reason;
 use super::report::Report;
-use crate::aws::is_denied;
+use crate::aws::{is_denied, other_region};
 
 /// A key that no file has.
 const NO_SUCH_FILE: &str = "palleto-check/no-such-file";
@@ -25,9 +26,17 @@ pub(super) async fn check(s3: &Client, bucket: &str, queue: Option<&str>, report
 async fn may_get(s3: &Client, bucket: &str, filter: &Filter, report: &mut Report) {
     let check = format!("s3:GetObject of {bucket}");
     let key = format!("{}{NO_SUCH_FILE}{}", filter.prefix, filter.suffix);
-    let Err(error) = s3.get_object().bucket(bucket).key(key).send().await else {
-        return report.ok(&check, "allowed");
-    };
+    let get = s3.get_object().bucket(bucket).key(key);
+    let mut answer = get.clone().send().await;
+    if let Some(region) = answer.as_ref().err().and_then(other_region) {
+        let says = format!(
+            "{region}, which is not where files are asked for first: each takes a request more"
+        );
+        report.warning(&format!("Region of {bucket}"), says);
+        let there = Config::builder().region(region);
+        answer = get.customize().config_override(there).send().await;
+    }
+    let Err(error) = answer else { return report.ok(&check, "allowed") };
     let reason = reason(&error);
     match get_verdict(error.code().unwrap_or_default(), &reason) {
         GetVerdict::Allowed => report.ok(&check, "allowed"),

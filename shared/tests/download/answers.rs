@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use shared::aws::Download;
 use shared::aws::Failure;
 use shared::contents::{Contents, Limits};
@@ -128,13 +129,50 @@ async fn a_range_that_cannot_be_satisfied_is_an_error() {
     assert!(error.to_string().contains("InvalidRange"), "{error}");
 }
 
-/// Without an ETag, the rest could belong to other content.
+/// A network that wants somebody to log in first answers in place of S3.
 #[tokio::test]
-async fn a_content_without_a_name_is_not_resumed() {
-    let nameless = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n0123";
-    let script = Script::new([nameless]).await;
+async fn a_page_in_place_of_the_object_is_no_content() {
+    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 19\r\n\r\n<html>Hello</html>\n";
+    let script = Script::new([page]).await;
     let error = script.download().await.unwrap_err();
-    assert!(error.to_string().contains("broke off at byte 4"), "{error}");
+    assert!(error.to_string().contains("not S3's"), "{error}");
+}
+
+/// S3 answers in one of these ways if the bucket is in another region than the client.
+#[tokio::test]
+async fn a_bucket_in_another_region_is_asked_there() {
+    let moved = "HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: eu-west-1\r\ncontent-length: 50\r\n\r\n\
+                 <Error><Code>PermanentRedirect</Code></Error>     ";
+    let new = "HTTP/1.1 307 Temporary Redirect\r\nx-amz-bucket-region: eu-west-1\r\ncontent-length: 50\r\n\r\n\
+               <Error><Code>TemporaryRedirect</Code></Error>     ";
+    let malformed = "HTTP/1.1 400 Bad Request\r\ncontent-length: 90\r\n\r\n\
+                     <Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>        ";
+    let rest = "HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: \"a\"\r\n\
+                content-range: bytes 4-7/8\r\n\r\n4567";
+    for elsewhere in [moved, new, malformed] {
+        let script = Script::new([elsewhere, HALF, rest]).await;
+        assert_eq!(script.download().await.unwrap(), "01234567");
+        let requests = script.requests.await.unwrap();
+        assert!(requests[0].contains("/us-east-1/s3/aws4_request"), "{requests:?}");
+        assert!(requests[1].contains("/eu-west-1/s3/aws4_request"), "{requests:?}");
+        assert!(requests[2].contains("/eu-west-1/s3/aws4_request"), "{requests:?}");
+    }
+}
+
+/// Nor is it asked again and again if it is nowhere.
+#[tokio::test]
+async fn a_region_that_is_not_named_or_wrong_too_is_an_error() {
+    let unnamed = "HTTP/1.1 301 Moved Permanently\r\ncontent-length: 50\r\n\r\n\
+                   <Error><Code>PermanentRedirect</Code></Error>     ";
+    let named = "HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: eu-west-1\r\ncontent-length: 50\r\n\r\n\
+                 <Error><Code>PermanentRedirect</Code></Error>     ";
+    for answers in [vec![unnamed], vec![named, named]] {
+        let script = Script::new(answers).await;
+        let get = script.s3.get_object().bucket("b").key("k");
+        let error = Download::start(get).await.unwrap_err();
+        assert_eq!(error.code(), Some("PermanentRedirect"));
+        script.requests.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -160,7 +198,8 @@ async fn a_download_that_nobody_wants_any_more_is_not_waited_for() {
     let until_closed = tokio::spawn(async move {
         let (mut connection, _) = listener.accept().await.unwrap();
         request(&mut connection).await;
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 2 * SENT);
+        let head =
+            format!("HTTP/1.1 200 OK\r\netag: \"a\"\r\ncontent-length: {}\r\n\r\n", 2 * SENT);
         connection.write_all(head.as_bytes()).await.unwrap();
         connection.write_all(&vec![0; SENT]).await.unwrap();
         // Returns nothing, or an error, when the connection is closed.

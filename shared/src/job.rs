@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, value_parser};
+use tokio_util::sync::CancellationToken;
 
 use crate::aws::{Aws, AwsArgs, Buckets, Queue, name_or_pattern};
 use crate::contents::Limits;
@@ -89,6 +90,7 @@ pub struct Job {
     /// How many files each stage asks for at a time.
     pub max_demand: usize,
     stop_limit: Duration,
+    gave_up: CancellationToken,
 }
 
 /// The program ran until the queue was empty, but some files failed, or some messages stay in the queue.
@@ -99,6 +101,14 @@ pub struct Job {
 )]
 pub struct FilesFailed {
     count: u64,
+}
+
+/// The program was to run until all files were done, but it cannot find out whether they are.
+#[derive(Debug, thiserror::Error)]
+#[error("no messages can be received from {queue}: {reason}")]
+pub struct CannotReceive {
+    queue: String,
+    reason: String,
 }
 
 impl JobArgs {
@@ -119,7 +129,9 @@ impl JobArgs {
             buckets.log();
         }
         let queue = queue.with(hidden_for, retry_wait, buckets);
-        self.metrics.serve(queue.in_flight.stopping().clone()).await?;
+        let in_flight = queue.in_flight.clone();
+        let not_ready = move || in_flight.receive_error();
+        self.metrics.serve(queue.in_flight.stopping().clone(), not_ready).await?;
         if results.until_idle() {
             progress::show(&results, &queue);
         }
@@ -130,17 +142,20 @@ impl JobArgs {
             results,
             max_demand: self.max_demand.into(),
             stop_limit: Duration::from_secs(self.stop_limit.into()),
+            gave_up: CancellationToken::new(),
         })
     }
 }
 
 impl Job {
-    /// Waits until all files are processed, if the program ends then.
+    /// Waits until all files are processed, or until that cannot be found out, if the program ends then.
     pub async fn all_done(&self) {
-        if self.results.until_idle() {
-            self.queue.in_flight.idle().await;
-        } else {
+        if !self.results.until_idle() {
             std::future::pending::<()>().await;
+        }
+        tokio::select! {
+            () = self.queue.in_flight.idle() => {}
+            () = self.queue.in_flight.cannot_receive() => self.gave_up.cancel(),
         }
     }
 
@@ -159,13 +174,59 @@ impl Job {
     /// # Errors
     ///
     /// If the program ran until all files were done, and a file failed, or a message stays in the queue because it
-    /// cannot be read, kept hidden or deleted.
-    pub async fn summary(&self) -> Result<(), FilesFailed> {
+    /// cannot be read, kept hidden or deleted; or if no message could be received.
+    pub async fn summary(&self) -> Result<(), Error> {
         self.queue.in_flight.settled().await;
         progress::clear();
         watch::end();
         let count = self.queue.in_flight.failed();
         self.results.summary(count);
-        if self.results.until_idle() && count > 0 { Err(FilesFailed { count }) } else { Ok(()) }
+        if self.gave_up.is_cancelled() {
+            let reason = self.queue.in_flight.receive_error().unwrap_or_default();
+            return Err(CannotReceive { queue: self.queue.url.clone(), reason }.into());
+        }
+        if self.results.until_idle() && count > 0 {
+            return Err(FilesFailed { count }.into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::aws::Clients;
+
+    #[derive(Parser)]
+    struct UntilIdle {
+        #[command(flatten)]
+        results: ResultsArgs,
+    }
+
+    /// The clock jumps to the end of the wait.
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_can_never_be_received_from_ends_a_program_that_waits_for_it_to_be_empty()
+    {
+        let output = tempfile::tempdir().unwrap();
+        let arguments = ["", "--until-idle", "--output", output.path().to_str().unwrap()];
+        let Clients { sqs, s3 } = Clients::local("http://127.0.0.1:1");
+        let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned(), 30);
+        let job = Job {
+            queue: queue.clone(),
+            s3,
+            limits: Limits::default(),
+            results: Results::open(&UntilIdle::parse_from(arguments).results).unwrap(),
+            max_demand: 1,
+            stop_limit: Duration::ZERO,
+            gave_up: CancellationToken::new(),
+        };
+        let started = tokio::time::Instant::now();
+        queue.backoff.failed("KMS.AccessDeniedException: no");
+        job.all_done().await;
+        assert_eq!(started.elapsed().as_secs(), 300);
+        let error = format!("{:?}", job.summary().await.unwrap_err());
+        assert!(error.contains("0/queue: Receiving from SQS: KMS.Access"), "{error}");
     }
 }

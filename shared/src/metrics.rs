@@ -6,6 +6,7 @@
 //! [Prometheus]: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 use std::fmt::Debug;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -53,8 +54,8 @@ const BUCKETS: [f64; 14] =
 /// Where to serve the metrics. A step flattens this into its own arguments.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct MetricsArgs {
-    /// The address to serve /metrics for Prometheus and /healthz at, for instance 0.0.0.0:9090; by
-    /// default, they are not served
+    /// The address to serve /metrics for Prometheus, /healthz and /readyz at, for instance
+    /// 0.0.0.0:9090; by default, they are not served
     #[arg(long, value_name = "ADDRESS:PORT", env = "PALLETO_METRICS", help_heading = "Watching")]
     metrics: Option<SocketAddr>,
 }
@@ -72,12 +73,19 @@ pub enum MetricsError {
 
 impl MetricsArgs {
     /// Starts to serve this program's metrics, if an address is given. `/healthz` answers 200 until
-    /// `stopping` is cancelled, and then 503.
+    /// `stopping` is cancelled, and then 503. `/readyz` also answers 503 while there is a reason in `not_ready`.
     ///
     /// # Errors
     ///
     /// If the address cannot be used.
-    pub async fn serve(&self, stopping: CancellationToken) -> Result<(), MetricsError> {
+    pub(crate) async fn serve<R>(
+        &self,
+        stopping: CancellationToken,
+        not_ready: R,
+    ) -> Result<(), MetricsError>
+    where
+        R: Fn() -> Option<String> + Clone + Send + Sync + 'static,
+    {
         let Some(address) = self.metrics else { return Ok(()) };
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| MetricsError::Address(address, error))?;
@@ -93,14 +101,23 @@ impl MetricsArgs {
                 upkeep.run_upkeep();
             }
         });
-        let health = move || {
-            let stopping = stopping.is_cancelled();
-            let status = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-            std::future::ready((status, if stopping { "stopping\n" } else { "ok\n" }))
+        let state = |reason: Option<String>| {
+            let status =
+                reason.as_ref().map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+            ready((status, reason.map_or_else(|| "ok\n".to_owned(), |reason| reason + "\n")))
         };
+        let stopping = move || stopping.is_cancelled().then(|| "stopping".to_owned());
+        let readiness = {
+            let stopping = stopping.clone();
+            move || state(stopping().or_else(&not_ready))
+        };
+        let health = move || state(stopping());
         let content_type = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
-        let numbers = move || std::future::ready((content_type, recorder.render()));
-        let router = Router::new().route("/metrics", get(numbers)).route("/healthz", get(health));
+        let numbers = move || ready((content_type, recorder.render()));
+        let router = Router::new()
+            .route("/metrics", get(numbers))
+            .route("/healthz", get(health))
+            .route("/readyz", get(readiness));
         info!(
             "Serving /metrics and /healthz at http://{}",
             listener.local_addr().unwrap_or(address)

@@ -9,10 +9,10 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::clients::{Clients, Configured, ConnectError};
-use super::queue::{Queue, RETRY_WAIT};
+use super::queue::{Queue, RETRY_WAIT, VISIBILITY_TIMEOUT};
 use super::{Aws, Buckets};
 use crate::surroundings::Surroundings;
 use crate::{UsageError, clock, stop, watch};
@@ -195,6 +195,12 @@ impl AwsArgs {
         let Clients { sqs, s3 } = self.configured().await?.sufficient().await?;
         let queue = self.find_queue(sqs).await?;
         info!("Using the queue {}", queue.url);
+        if queue.visibility_timeout == 0 && self.visibility_timeout.is_none() {
+            warn!(
+                "The queue's VisibilityTimeout is 0, so that each message would be received again and again: \
+                 {VISIBILITY_TIMEOUT} seconds are asked for (--visibility-timeout)"
+            );
+        }
         Ok(Aws { queue, s3 })
     }
 
@@ -231,7 +237,8 @@ impl AwsArgs {
     }
 
     pub(crate) fn set_up(&self, queue: Queue) -> Queue {
-        let visibility_timeout = self.visibility_timeout.unwrap_or(queue.visibility_timeout);
+        let of_queue = Some(queue.visibility_timeout).filter(|seconds| *seconds > 0);
+        let visibility_timeout = self.visibility_timeout.or(of_queue).unwrap_or(VISIBILITY_TIMEOUT);
         let buckets = Buckets::default();
         Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT, buckets) }
     }

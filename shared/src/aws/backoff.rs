@@ -8,7 +8,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::counter;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info};
 
 use crate::metrics::RETRIES;
@@ -27,6 +27,8 @@ pub struct Backoff {
 #[derive(Debug)]
 struct Failing {
     since: Instant,
+    /// The last one.
+    error: String,
     /// The errors that the log has since `said_at`.
     said: Vec<String>,
     said_at: Instant,
@@ -94,6 +96,23 @@ impl Backoff {
         self.failing.lock().as_ref().map_or(Duration::ZERO, |failing| failing.since.elapsed())
     }
 
+    /// The last error, while the operation fails.
+    pub(crate) fn error(&self) -> Option<String> {
+        let failing = self.failing.lock();
+        failing.as_ref().map(|failing| format!("{}: {}", self.what, failing.error))
+    }
+
+    /// Waits until the operation has failed for so long.
+    pub(crate) async fn failing_long(&self, limit: Duration) {
+        loop {
+            let failing_for = self.failing_for();
+            if failing_for >= limit {
+                return;
+            }
+            sleep(limit - failing_for).await;
+        }
+    }
+
     fn failing(&self, error: impl Display) -> MappedMutexGuard<'_, Failing> {
         counter!(RETRIES).increment(1);
         let error = error.to_string();
@@ -103,6 +122,7 @@ impl Backoff {
                     let minutes = failing.since.elapsed().as_secs() / 60;
                     error!("{} still fails, for {minutes} minutes now: {error}", self.what);
                 }
+                failing.error = error;
                 failing
             }
             None => {
@@ -121,8 +141,8 @@ impl Failing {
             .without_max_times()
             .with_jitter();
         let now = Instant::now();
-        let (said, waits) = (vec![error], waits.build());
-        Self { since: now, said, said_at: now, waits, until: now, has_failed: false }
+        let (said, waits) = (vec![error.clone()], waits.build());
+        Self { since: now, error, said, said_at: now, waits, until: now, has_failed: false }
     }
 
     /// Whether the log should have this error: because it has another one, or because it had this one long ago.

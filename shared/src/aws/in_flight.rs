@@ -68,6 +68,8 @@ pub(super) struct Done {
 
 /// The longest wait before SQS delivers a failed message again.
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
+/// How long a program that is to end when the queue is empty keeps trying to find out.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How long the last deletions and visibility changes may take.
 const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
@@ -129,6 +131,16 @@ impl InFlight {
     /// Waits until a receive brings no message while none is in flight.
     pub async fn idle(&self) {
         self.0.idle.cancelled().await;
+    }
+
+    /// Waits until receives have failed for five minutes.
+    pub(crate) async fn cannot_receive(&self) {
+        self.0.receiving.failing_long(PATIENCE).await;
+    }
+
+    /// Why receives fail, while they do.
+    pub(crate) fn receive_error(&self) -> Option<String> {
+        self.0.receiving.error()
     }
 
     /// The program is stopping: work that has begun may take `limit` longer.

@@ -39,7 +39,8 @@ pub(super) async fn check(queue: &Queue, is_embedded: bool, report: &mut Report)
         }
     };
     let number = |name| attributes.get(&name)?.parse::<u64>().ok();
-    visibility_timeout(queue.visibility_timeout.unsigned_abs().into(), report);
+    let hidden_for = queue.visibility_timeout.unsigned_abs().into();
+    visibility_timeout(hidden_for, number(QueueAttributeName::VisibilityTimeout), report);
     if let Some(seconds) = number(QueueAttributeName::MessageRetentionPeriod) {
         retention(seconds, report);
     }
@@ -72,10 +73,14 @@ fn long_polling(wait: i32, report: &mut Report) {
 
 /// The timeout hides a message, and is renewed while its file is being processed. So it need not be
 /// longer than a file takes.
-fn visibility_timeout(seconds: u64, report: &mut Report) {
+fn visibility_timeout(seconds: u64, of_queue: Option<u64>, report: &mut Report) {
     let set = "Set the queue's VisibilityTimeout, or --visibility-timeout";
     let time = spoken(seconds);
     match seconds {
+        _ if of_queue == Some(0) => report.warning(
+            "Visibility timeout",
+            format!("{time} are asked for, because the queue's own is 0. {set}, to 30 seconds or more"),
+        ),
         0..30 => report.warning(
             "Visibility timeout",
             format!(

@@ -134,6 +134,10 @@ async fn a_queue_with_settings_that_harm_is_warned_of() {
     assert_eq!(checked.code, Some(0));
     let settings = ["Long polling", "Visibility timeout", "Message retention", "Redrive policy"];
     assert_eq!(checked.with("warning")[1..], settings);
+    world.set(QueueAttributeName::VisibilityTimeout, 0).await;
+    let says = check(world.step(&[])).await.says("Visibility timeout").to_owned();
+    assert!(says.contains("30 seconds are asked for"), "{says}");
+    world.set(QueueAttributeName::VisibilityTimeout, 10).await;
     // The command line takes precedence over the queue's setting.
     for (timeout, mark) in [("29", "warning"), ("30", "ok"), ("3600", "ok"), ("3601", "warning")] {
         let checked = check(world.step(&["--visibility-timeout", timeout])).await;

@@ -2,12 +2,20 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::thread;
 
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use shared::local_aws::ACCESS_KEY;
 use tempfile::TempDir;
 use testing::fault_proxy::FaultProxy;
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::support::{World, gzip, results, step, text};
 
@@ -169,6 +177,74 @@ async fn whoever_brings_other_keys_to_the_embedded_s3_is_told_which_it_knows() {
     assert_eq!(ended.status.code(), Some(1));
     let log = text(&ended.stdout);
     assert!(log.contains("InvalidAccessKeyId") && log.contains("use test/test"), "{log}");
+}
+
+/// Only the authority in the file vouches for the server, in the environment or in the profile.
+#[tokio::test]
+async fn the_certificates_in_a_file_are_trusted() {
+    let folder = TempDir::new().unwrap();
+    let authority = certificates("authority.pem");
+    let profile = folder.path().join("config");
+    let lines = format!("[default]\nca_bundle = {}\n", authority.display());
+    std::fs::write(&profile, lines).unwrap();
+    for (name, value) in [("AWS_CA_BUNDLE", &authority), ("AWS_CONFIG_FILE", &profile)] {
+        let world = World::new().await;
+        world.put("file.gz", gzip("line\n")).await;
+        let mut step = world.step(&["--until-idle"]);
+        step.env("AWS_ENDPOINT_URL", https(&world).await).env(name, value);
+        assert!(run(step).await.status.success(), "{name}");
+        assert_eq!(world.results()["file.gz"], (1, 5));
+    }
+
+    let world = World::new().await;
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let broken = folder.path().join("broken.pem");
+    let text_of_authority = std::fs::read_to_string(&authority).unwrap();
+    std::fs::write(&broken, text_of_authority.replacen("MII", "AAA", 1)).unwrap();
+    for (bundle, reason) in [
+        (None, "certificate"),
+        (Some("/nowhere.pem".into()), "No such file"),
+        (Some(empty), "there are none"),
+        (Some(broken), "broken.pem"),
+    ] {
+        let mut step = world.step(&[]);
+        step.env("AWS_ENDPOINT_URL", https(&world).await);
+        if let Some(bundle) = bundle {
+            step.env("AWS_CA_BUNDLE", bundle);
+        }
+        let ended = run(step).await;
+        assert_eq!(ended.status.code(), Some(1));
+        let error = text(&ended.stderr);
+        assert!(error.contains(reason), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+fn certificates(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/certificates").join(name)
+}
+
+/// The address of a server in front of the world's SQS and S3 that speaks TLS.
+async fn https(world: &World) -> String {
+    let certificate = CertificateDer::from_pem_file(certificates("certificate.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates("key.pem")).unwrap();
+    let server = ServerConfig::builder().with_no_client_auth();
+    let server =
+        TlsAcceptor::from(Arc::new(server.with_single_cert(vec![certificate], key).unwrap()));
+    let origin = world.local.endpoint_url().replace("http://", "");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let (server, origin) = (server.clone(), origin.clone());
+            tokio::spawn(async move {
+                let mut origin = TcpStream::connect(origin).await?;
+                copy_bidirectional(&mut server.accept(connection).await?, &mut origin).await
+            });
+        }
+    });
+    address
 }
 
 fn without_exceptions(step: &mut Command) {

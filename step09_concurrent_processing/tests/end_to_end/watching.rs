@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testing::fault_proxy::Fault::Status;
+use testing::fault_proxy::FaultProxy;
 
 use super::support::{Running, World, gzip};
 
@@ -66,6 +68,31 @@ async fn prometheus_is_told_what_was_done() {
         assert_eq!(number(&metrics, name), Some(wanted), "{name} in:\n{metrics}");
     }
     assert!(metrics.contains("# HELP palleto_download_seconds"), "{metrics}");
+}
+
+/// The process lives, so no one should restart it. But it does not get any work.
+#[tokio::test]
+async fn a_program_that_cannot_receive_is_healthy_and_not_ready() {
+    let world = World::new().await;
+    let proxy = FaultProxy::start(world.local.endpoint_url()).await.unwrap();
+    proxy.fault("ReceiveMessage", Status(400, "KMS.AccessDeniedException"));
+    let mut step = world.step(&["--metrics", "127.0.0.1:0", "--wait", "1"]);
+    step.env("AWS_ENDPOINT_URL", proxy.endpoint_url());
+    let watched = tokio::task::spawn_blocking(move || {
+        let running = Running::start(&mut step);
+        let line = running.until("Serving /metrics and /healthz at http://");
+        let address = line.rsplit('/').next().unwrap().to_owned();
+        running.until("Receiving from SQS failed");
+        let states = [get(&address, "/healthz"), get(&address, "/readyz")];
+        proxy.clear();
+        running.until("Receiving from SQS works again");
+        (states, get(&address, "/readyz"))
+    });
+    let ([health, readiness], ready) = watched.await.unwrap();
+    assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
+    assert!(readiness.starts_with("HTTP/1.1 503 "), "{readiness}");
+    assert!(readiness.contains("KMS.AccessDeniedException"), "{readiness}");
+    assert!(ready.starts_with("HTTP/1.1 200 OK") && ready.ends_with("ok\n"), "{ready}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
@@ -150,4 +151,21 @@ async fn assert_kept(scene: &Scene, timeout: &str) -> String {
     assert_eq!(running.wait_for_end().code(), Some(0));
     scene.assert_all_done().await;
     running.log()
+}
+
+/// SQS would hand out each message again while its file is being worked on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_hides_nothing_is_asked_to() {
+    let mut scene = Scene::new().await;
+    scene.put("slow.gz", &noise(1000)).await;
+    let queue = &scene.world.local.aws().queue;
+    let set = queue.client.set_queue_attributes().queue_url(&queue.url);
+    set.attributes(QueueAttributeName::VisibilityTimeout, "0").send().await.unwrap();
+    scene.proxy.fault("GetObject", Latency(Duration::from_secs(1)));
+    let mut running = scene.start(&["--until-idle", "--wait", "1"]);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+    assert_eq!(scene.proxy.count("GetObject"), 1);
+    assert!(scene.told("ReceiveMessage").iter().all(|told| told["VisibilityTimeout"] == 30));
+    assert!(running.log().contains("VisibilityTimeout is 0"));
 }

@@ -50,8 +50,7 @@ impl Address {
         let host = rest.split('/').next().unwrap_or_default();
         let labels: Vec<_> = host.split('.').collect();
         let region = labels.windows(2).find_map(|pair| match pair {
-            ["sqs" | "sqs-fips", region] if is_region(region) => Some(*region),
-            [region, "queue"] if is_region(region) => Some(*region),
+            ["sqs" | "sqs-fips", region] | [region, "queue"] if is_region(region) => Some(*region),
             _ => None,
         });
         let is_old = labels.contains(&"queue") && host.ends_with(".amazonaws.com");

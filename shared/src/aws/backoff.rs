@@ -104,31 +104,26 @@ impl Backoff {
 
     /// Waits until the operation has failed for so long.
     pub(crate) async fn failing_long(&self, limit: Duration) {
-        loop {
-            let failing_for = self.failing_for();
-            if failing_for >= limit {
-                return;
-            }
-            sleep(limit - failing_for).await;
+        while let Some(left) = limit.checked_sub(self.failing_for()).filter(|left| !left.is_zero())
+        {
+            sleep(left).await;
         }
     }
 
     fn failing(&self, error: impl Display) -> MappedMutexGuard<'_, Failing> {
         counter!(RETRIES).increment(1);
         let error = error.to_string();
-        MutexGuard::map(self.failing.lock(), |failing| match failing {
-            Some(failing) => {
-                if failing.is_to_be_said(&error) {
-                    let minutes = failing.since.elapsed().as_secs() / 60;
-                    error!("{} still fails, for {minutes} minutes now: {error}", self.what);
-                }
-                failing.error = error;
-                failing
-            }
-            None => {
+        MutexGuard::map(self.failing.lock(), |failing| {
+            let failing = failing.get_or_insert_with(|| {
                 error!("{} failed, and is tried again: {error}", self.what);
-                failing.insert(Failing::now(error))
+                Failing::now(error.clone())
+            });
+            if failing.is_to_be_said(&error) {
+                let minutes = failing.since.elapsed().as_secs() / 60;
+                error!("{} still fails, for {minutes} minutes now: {error}", self.what);
             }
+            failing.error = error;
+            failing
         })
     }
 }

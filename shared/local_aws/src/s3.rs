@@ -138,10 +138,13 @@ fn bucket_mut<'a>(store: &'a mut Store, name: &str) -> S3Result<&'a mut StoredBu
     store.buckets.get_mut(name).ok_or_else(|| s3_error!(NoSuchBucket))
 }
 
+/// The most memory to reserve for a body. A request may announce more than it has, and more than there is.
+const MOST_RESERVED: usize = 64 << 20;
+
 /// Reads a request's body to its end, and hashes it as S3 does for an `ETag`.
 async fn receive(body: Option<StreamingBlob>, length: Option<i64>) -> S3Result<(Bytes, String)> {
     let length = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
-    let mut content = BytesMut::with_capacity(length);
+    let mut content = BytesMut::with_capacity(length.min(MOST_RESERVED));
     let mut md5 = Md5::new();
     if let Some(mut body) = body {
         while let Some(chunk) = body

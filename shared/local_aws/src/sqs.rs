@@ -41,6 +41,11 @@ fn as_sqs_would(operation: SqsOperation, body: Bytes) -> Result<Bytes, SqsError>
     let Ok(mut request) = serde_json::from_slice::<Value>(&body) else {
         return Ok(body); // Rustack has its own error for that.
     };
+    if !request.is_object() {
+        // Rustack takes a list for the fields in their order, past the checks below.
+        let error = "The request is not a JSON object.";
+        return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, error));
+    }
     match operation {
         SqsOperation::ReceiveMessage => {
             within(&request, "MaxNumberOfMessages", 1..=10)?;
@@ -50,6 +55,13 @@ fn as_sqs_would(operation: SqsOperation, body: Bytes) -> Result<Bytes, SqsError>
         }
         SqsOperation::ChangeMessageVisibility => {
             within(&request, "VisibilityTimeout", 0..=43_200)?;
+            Ok(body)
+        }
+        SqsOperation::ChangeMessageVisibilityBatch => {
+            // SQS refuses only these entries. For rustack, a negative time is one so long that it panics.
+            for entry in request["Entries"].as_array().into_iter().flatten() {
+                within(entry, "VisibilityTimeout", 0..=43_200)?;
+            }
             Ok(body)
         }
         SqsOperation::CreateQueue | SqsOperation::SetQueueAttributes => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::policy::{Senders, senders};
+use super::policy::{Senders, senders, stands_for};
 
 /// The buckets whose objects may be read.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Buckets {
     pub(crate) fn allow(&self, bucket: &str) -> bool {
         match self {
             Self::These(names, _) => {
-                has_name(bucket) && names.iter().any(|it| matches(it.as_bytes(), bucket.as_bytes()))
+                has_name(bucket) && names.iter().any(|pattern| stands_for(pattern, bucket))
             }
             Self::All(_) => true,
         }
@@ -101,17 +101,6 @@ fn has_name(name: &str) -> bool {
 /// Whether a pattern has wildcards.
 pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
-}
-
-/// `*` stands for any number of characters, and `?` for one, as in access policies.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern, name) {
-        ([], name) => name.is_empty(),
-        ([b'*', rest @ ..], name) => (0..=name.len()).any(|from| matches(rest, &name[from..])),
-        ([b'?', rest @ ..], [_, name @ ..]) => matches(rest, name),
-        ([a, rest @ ..], [b, name @ ..]) => a == b && matches(rest, name),
-        (_, []) => false,
-    }
 }
 
 #[cfg(test)]

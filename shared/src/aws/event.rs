@@ -29,7 +29,7 @@ impl fmt::Display for S3Object {
 #[derive(Debug, thiserror::Error)]
 pub enum NotANotification {
     /// The body is not even JSON, or lacks a field that every event has.
-    #[error("{0}")]
+    #[error("{:.200}", .0.to_string())]
     Json(#[from] serde_json::Error),
     /// The body is JSON of another kind.
     #[error("it is neither an S3 event, nor one wrapped by SNS or EventBridge")]

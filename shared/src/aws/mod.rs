@@ -35,6 +35,8 @@ mod in_flight;
 mod lease;
 pub mod notification;
 pub(crate) mod policy;
+#[cfg(test)]
+mod properties;
 mod queue;
 mod receipts;
 mod released;

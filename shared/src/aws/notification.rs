@@ -44,7 +44,7 @@ pub(super) fn read(message: &Message) -> (Vec<S3Object>, bool) {
     let notification = parse(message.body().unwrap_or_default())
         .unwrap_or_else(|error| Notification { unread: vec![error], ..Notification::default() });
     for other in notification.others {
-        info!(message_id = id, "Nothing to do for {other}");
+        info!(message_id = id, "Nothing to do for {other:.200}");
     }
     for error in &notification.unread {
         error!(

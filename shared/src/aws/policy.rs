@@ -1,5 +1,7 @@
 //! The senders that the queue's access policy allows.
 
+use std::iter;
+
 use serde_json::Value;
 
 /// The senders that the policy allows.
@@ -36,11 +38,27 @@ pub(crate) fn senders(policy: &str) -> Senders {
 }
 
 fn allows_to_send(statement: &Value) -> bool {
-    let actions = list(&statement["Action"]).iter().filter_map(Value::as_str);
-    actions.map(str::to_lowercase).any(|action| {
-        ["*", "sqs:*", "sqs:send*", "sqs:sendmessage", "sqs:sendmessage*"]
-            .contains(&action.as_str())
-    })
+    let mut actions = list(&statement["Action"]).iter().filter_map(Value::as_str);
+    // Actions are not case-sensitive.
+    actions.any(|action| stands_for(&action.to_ascii_lowercase(), "sqs:sendmessage"))
+}
+
+/// Whether a pattern, in which `*` stands for any number of characters and `?` for one, stands for a name. Its time is the
+/// product of their lengths, however many wildcards there are.
+pub(super) fn stands_for(pattern: &str, name: &str) -> bool {
+    // Whether the pattern so far stands for the first bytes of the name: for none, for the first one, and so on.
+    let mut so_far = vec![false; name.len() + 1];
+    so_far[0] = true;
+    for byte in pattern.bytes() {
+        if byte == b'*' {
+            (1..so_far.len()).for_each(|length| so_far[length] |= so_far[length - 1]);
+        } else {
+            let next = name.bytes().zip(&so_far);
+            let next = next.map(|(other, so_far)| *so_far && (byte == b'?' || byte == other));
+            so_far = iter::once(false).chain(next).collect();
+        }
+    }
+    so_far[name.len()]
 }
 
 /// The values of `aws:SourceArn` under operators such as `ArnLike` and `StringEqualsIfExists`, but not
@@ -114,6 +132,34 @@ mod tests {
         everybody["Principal"] = "*".into();
         let events = vec!["events.amazonaws.com".to_owned()];
         assert_eq!(found(&json!([rule, owner, everybody])), (vec![], events));
+    }
+
+    #[test]
+    fn wildcards_in_an_action_may_stand_for_sending() {
+        let condition = json!({"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::a"}});
+        for (action, sends) in [
+            ("SQS:Send*", true),
+            ("sqs:S*e", true),
+            ("sqs:*Message", true),
+            ("sqs:SendMessag?", true),
+            ("sqs:SendMessage**", true),
+            ("sqs:SendMessage?", false),
+            ("sqs:SendMessag", false),
+            ("sqs:R*e", false),
+            ("", false),
+        ] {
+            let mut statement = allow(&condition);
+            statement["Action"] = json!(action);
+            assert_eq!(found(&statement).0.len(), usize::from(sends), "{action}");
+        }
+    }
+
+    /// Trying all that each wildcard may stand for would take years.
+    #[test]
+    fn any_number_of_wildcards_takes_hardly_any_time() {
+        let name = "a".repeat(255);
+        assert!(!stands_for(&format!("{}b", "*a".repeat(100)), &name));
+        assert!(stands_for(&"*a".repeat(100), &name));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `transcript` | runs the commands that a README shows, and compares their output with the README |
 //! | `fault_proxy` | stands in front of an SQS and S3, and breaks requests and answers (feature `fault-proxy`) |
+//! | `property` | checks what holds for every input, with random ones (feature `property`) |
 
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;
+#[cfg(feature = "property")]
+pub mod property;
 pub mod transcript;

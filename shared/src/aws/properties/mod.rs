@@ -1,0 +1,4 @@
+//! What holds for every input from outside.
+
+mod notifications;
+mod policies;

@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import random
+import re
 import threading
 
 import pytest
@@ -283,7 +284,7 @@ def test_messages_of_other_shapes(ministack, tmp_path, step):
     warehouse.send({"Records": []})
     warehouse.send("nobody understands this")
     code, printed = warehouse.process(step, tmp_path)
-    assert code == 0, printed
+    assert code == 1 and re.search("Processed . files: .* 1 failed", printed), printed
     assert results(tmp_path) == {(key, None): count(content) for key, content in contents.items()}
     assert warehouse.counts() == (0, 1), "what is not understood is left to the queue"
 

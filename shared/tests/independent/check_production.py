@@ -7,6 +7,7 @@ and our pipeline could be wrong about together.
 import gzip
 import os
 import random
+import re
 
 from check import Gate, Warehouse, count, log, results
 from conftest import running, binary, wait_for
@@ -64,7 +65,8 @@ def test_what_somebody_else_has_is_given_up(ministack, tmp_path):
         gate.opened.set()
         # For all that the program knows, the message is still in the queue.
         assert process.end() == 1, process.printed()
-        assert done(process) == 0 and " 1 failed, " in process.printed(), process.printed()
+        # The s3:TestEvent may be among those that could not be deleted.
+        assert done(process) == 0 and re.search("Processed 0 files: .*, [12] failed", process.printed()), process.printed()
     assert results(tmp_path) == {}
 
 

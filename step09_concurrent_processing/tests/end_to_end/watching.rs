@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testing::fault_proxy::Fault::Status;
 use testing::fault_proxy::FaultProxy;
 
@@ -12,8 +12,12 @@ use super::support::{Running, World, gzip};
 
 /// The response to a GET request, head and body.
 fn get(address: &str, path: &str) -> String {
+    ask(address, "GET", path)
+}
+
+fn ask(address: &str, method: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
+    write!(connection, "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
         .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
@@ -93,6 +97,73 @@ async fn a_program_that_cannot_receive_is_healthy_and_not_ready() {
     assert!(readiness.starts_with("HTTP/1.1 503 "), "{readiness}");
     assert!(readiness.contains("KMS.AccessDeniedException"), "{readiness}");
     assert!(ready.starts_with("HTTP/1.1 200 OK") && ready.ends_with("ok\n"), "{ready}");
+}
+
+/// Who can name things in messages cannot fill Prometheus's memory with a series for each name.
+#[tokio::test]
+async fn no_key_or_bucket_makes_a_series_of_its_own() {
+    const BOUNDS: [&str; 15] = [
+        "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "10", "60", "300",
+        "1800", "10800", "+Inf",
+    ];
+    let world = World::new().await;
+    for number in 0..5 {
+        world.put(&format!("evil{number}\"}}.gz"), gzip("line\n")).await;
+        world.put(&format!("evil{number}-bad.gz"), &gzip("line\n")[..15]).await;
+        let s3 = json!({ "bucket": { "name": format!("evil{number}") }, "object": { "key": "k" } });
+        let record = json!({ "eventName": "ObjectCreated:Put", "s3": s3 });
+        world.send(json!({ "Records": [record] })).await;
+    }
+    let mut step = world.step(&["--metrics", "127.0.0.1:0", "--retry-wait", "1000"]);
+    let metrics = tokio::task::spawn_blocking(move || {
+        let running = Running::start(&mut step);
+        let line = running.until("Serving /metrics and /healthz at http://");
+        let address = line.rsplit('/').next().unwrap().to_owned();
+        let minute = Instant::now() + Duration::from_mins(1);
+        loop {
+            let metrics = get(&address, "/metrics");
+            let counts = ["palleto_files_processed_total", "palleto_files_failed_total"];
+            if counts.map(|name| number(&metrics, name)) == [Some(5.0), Some(10.0)]
+                || Instant::now() > minute
+            {
+                return metrics;
+            }
+        }
+    });
+    let metrics = metrics.await.unwrap();
+    assert_eq!(number(&metrics, "palleto_files_failed_total"), Some(10.0), "{metrics}");
+    assert!(!metrics.contains("evil"), "{metrics}");
+    let (_, body) = metrics.split_once("\r\n\r\n").unwrap();
+    let labels = body.lines().filter_map(|line| line.split_once('{')?.1.split_once('}'));
+    for (labels, _) in labels {
+        let bound = labels.strip_prefix("le=\"").and_then(|rest| rest.strip_suffix('"'));
+        assert!(bound.is_some_and(|bound| BOUNDS.contains(&bound)), "{labels}");
+    }
+}
+
+#[tokio::test]
+async fn at_the_address_that_was_given_three_pages_can_be_read_and_nothing_else() {
+    let world = World::new().await;
+    let mut step = world.step(&["--metrics", "127.0.0.1:0"]);
+    let asked = tokio::task::spawn_blocking(move || {
+        let running = Running::start(&mut step);
+        let line = running.until("Serving /metrics and /healthz at http://");
+        let address = line.rsplit('/').next().unwrap();
+        let port = address.strip_prefix("127.0.0.1:").unwrap();
+        // A server at all of this machine's addresses would answer at this one too.
+        assert!(TcpStream::connect(format!("127.0.0.2:{port}")).is_err());
+        let status = |method, path| ask(address, method, path)[9..12].to_owned();
+        for path in ["/metrics", "/healthz", "/readyz"] {
+            assert_eq!(status("GET", path), "200");
+            for method in ["POST", "PUT", "DELETE"] {
+                assert_eq!(status(method, path), "405", "{method} {path}");
+            }
+        }
+        for path in ["/", "/metrics/..", "/../etc/passwd", "/debug", "/%2e%2e/"] {
+            assert_eq!(status("GET", path), "404", "{path}");
+        }
+    });
+    asked.await.unwrap();
 }
 
 #[tokio::test]

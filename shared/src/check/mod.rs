@@ -147,10 +147,10 @@ async fn aws_of(found: Found, allowed: &[String], report: &mut Report) {
     if let Some(queue) = &queue {
         let known = queue::check(queue, is_embedded, report).await;
         permissions::check(queue, report).await;
-        let Senders { buckets: named, mut others } =
+        let Senders { buckets: in_policy, mut others } =
             known.policy.as_deref().map(senders).unwrap_or_default();
         let (patterns, names): (Vec<_>, Vec<_>) =
-            named.into_iter().partition(|name| is_pattern(name));
+            in_policy.into_iter().partition(|name| is_pattern(name));
         others.extend(patterns.iter().map(|pattern| format!("the buckets {pattern}")));
         buckets.extend(names);
         allowed_buckets(allowed, known.policy.as_deref(), &buckets, report);

@@ -1,7 +1,7 @@
 //! Files that cannot be processed. Each retry waits longer, until the queue moves the message to its
 //! dead-letter queue.
 
-use aws_sdk_sqs::types::QueueAttributeName::{QueueArn, RedrivePolicy};
+use aws_sdk_sqs::types::QueueAttributeName::{Policy, QueueArn, RedrivePolicy};
 use serde_json::{Value, json};
 use shared::local_aws::BUCKET;
 
@@ -88,6 +88,10 @@ async fn what_fails_again_and_again_is_a_dead_letter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_can_never_be_processed_hold_no_good_ones_up() {
     let mut scene = Scene::new().await;
+    // Without a policy, all buckets are allowed.
+    let queue = &scene.world.local.aws().queue;
+    let set = queue.client.set_queue_attributes().queue_url(&queue.url);
+    set.attributes(Policy, "").send().await.unwrap();
     let endless = "k".repeat(100_000);
     let bad = [
         ("arn:aws:s3:::b", "k"),

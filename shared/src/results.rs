@@ -294,6 +294,9 @@ fn now() -> String {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use std::collections::HashSet;
     use std::fs;

@@ -178,12 +178,21 @@ fn the_same_senders_are_found_however_a_policy_is_written() {
 #[test]
 fn no_policy_does_harm() {
     let texts = prop_oneof![any_json().prop_map(|json| json.to_string()), any::<String>()];
+    let part = prop_oneof![
+        1 => ("Effect|Action|Condition|Principal".prop_map(String::from), any_json()),
+        2 => (select(&OPERATORS[..]), any_json()).prop_map(|((operator, _), json)| {
+            ("Condition".to_owned(), json!({operator: {"aws:SourceArn": json}}))
+        }),
+    ];
     let policies = prop_oneof![
         1 => texts,
-        3 => any_json().prop_map(|json| json!({"Statement": json}).to_string()),
-        3 => vec(("Effect|Action|Condition|NotAction", any_json()), 1..5).prop_map(|fields| {
-            let fields: Map<_, _> = fields.into_iter().collect();
-            json!({"Statement": [{"Effect": "Allow", "Action": "*"}, fields]}).to_string()
+        1 => any_json().prop_map(|json| json!({"Statement": json}).to_string()),
+        3 => vec(part, 1..3).prop_map(|parts| {
+            let mut statement = json!({"Effect": "Allow", "Action": "*"});
+            for (name, part) in parts {
+                statement[name] = part;
+            }
+            json!({"Statement": statement}).to_string()
         }),
     ];
     holds_for_all(1000, &policies, |policy| {

@@ -1,5 +1,6 @@
 mod lines;
 mod packing;
+mod properties;
 mod unzip;
 mod ways;
 

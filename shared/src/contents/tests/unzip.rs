@@ -42,7 +42,7 @@ async fn gzip_is_unzipped_and_the_rest_is_left_as_it_is() {
 }
 
 /// The same bytes, through `gzip -dc`: its output, and whether all went well. `None` if there is no gzip.
-fn by_gzip(file: &[u8]) -> Option<(Vec<u8>, bool)> {
+pub(super) fn by_gzip(file: &[u8]) -> Option<(Vec<u8>, bool)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.gz");
     std::fs::write(&path, file).unwrap();

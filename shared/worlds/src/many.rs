@@ -32,6 +32,9 @@ struct Worlds {
     /// End after this many seconds, even if not all worlds have run
     #[arg(long)]
     seconds: Option<u64>,
+    /// End after this many failures; after one, it is not shrunk
+    #[arg(long, default_value_t = 10)]
+    most_failures: usize,
     /// Only faults of these kinds: net, sqs, s3, disk, process, operator, or none
     #[arg(long, value_delimiter = ',')]
     faults: Option<Vec<String>>,
@@ -124,7 +127,10 @@ fn many(args: &Worlds) -> Result<()> {
         loop {
             let seed = next.fetch_add(1, Relaxed);
             let is_late = limit.is_some_and(|limit| started.elapsed() > limit);
-            if seed >= args.from + args.seeds || is_late || failed.lock().len() >= 10 {
+            if seed >= args.from + args.seeds
+                || is_late
+                || failed.lock().len() >= args.most_failures
+            {
                 return Ok(());
             }
             let whole = plan(args, seed)?;
@@ -143,11 +149,15 @@ fn many(args: &Worlds) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "it is shown without fractions")]
     let rate = count as f64 / minutes;
     println!("{count} worlds from seed {}: {rate:.0} a minute", args.from);
-    let failed = failed.into_inner();
+    let mut failed = failed.into_inner();
+    failed.sort_unstable();
     for (seed, violations) in &failed {
         println!("\nWorld {seed}:\n{violations}");
     }
     if let Some((seed, _)) = failed.first() {
+        if args.most_failures == 1 {
+            bail!("world {seed} failed");
+        }
         let small = shrink(Smaller::of(&plan(args, *seed)?))?;
         println!("\nThe same goes wrong in a smaller world: cargo x worlds {}", small.replay());
         bail!("{} of {count} worlds failed", failed.len());

@@ -53,7 +53,7 @@ pub struct World {
 struct Version {
     object: Announced,
     content: Content,
-    /// Whether it was deleted, or replaced in a bucket without versions.
+    /// Whether it was deleted, or replaced in a bucket without versions, or its message was purged.
     is_gone: bool,
 }
 
@@ -452,6 +452,14 @@ impl World {
                         self.put(key).await?;
                     }
                 }
+            }
+            Kind::Operator if self.luck.happens(0.2) => {
+                self.tell("the queue is purged");
+                let queue = &self.aws.queue;
+                queue.client.purge_queue().queue_url(&queue.url).send().await?;
+                // Nobody will hear of them any more, unless a program has the message already.
+                let mut versions = self.versions.lock();
+                versions.values_mut().flatten().for_each(|version| version.is_gone = true);
             }
             Kind::Operator => {
                 let timeout = *self.luck.one_of(&["1", "30", "600"]);

@@ -195,7 +195,8 @@ fn times_that_sqs_refuses_do_no_harm() {
         body: Body(body.to_string().into()),
     };
     all_are_answered(vec![request("ChangeMessageVisibilityBatch", &batch)]);
-    all_are_answered(vec![request("ReceiveMessage", &listed)]);
+    let message = json!({"QueueUrl": sqs::QUEUE_URL, "MessageBody": "text"});
+    all_are_answered(vec![request("SendMessage", &message), request("ReceiveMessage", &listed)]);
 }
 
 /// The length that a request announces is not yet in memory.

@@ -38,7 +38,7 @@ struct Worlds {
     /// Only faults of these kinds: net, sqs, s3, disk, process, operator, or none
     #[arg(long, value_delimiter = ',')]
     faults: Option<Vec<String>>,
-    /// Run the worlds that have failed once, from once_failed.txt
+    /// Run the worlds that have failed once, from `once_failed.txt`
     #[arg(long)]
     once_failed: bool,
     /// Run one world, and print its history
@@ -69,7 +69,7 @@ struct Smaller {
 }
 
 /// How long one world may take, in real time. Most take a tenth of a second.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 pub fn main() -> Result<()> {
     let args = Worlds::parse();

@@ -83,7 +83,7 @@ const UNANNOUNCED: &str = "by.hand";
 /// How long a program may need to get over a fault: deletions are tried for five minutes.
 const RECOVERY: Duration = Duration::from_mins(6);
 /// How long a program is given to do what remains, when all is well again. A retry can wait for a quarter of an hour.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 impl Program {
     pub fn name(&self) -> String {
@@ -175,7 +175,7 @@ pub async fn run(plan: Plan, tells: bool) -> anyhow::Result<(Vec<String>, Durati
             world.ledger.object_to("a program was told to stop, and does not end".to_owned());
         }
     }
-    let dead = world.dead_letters(&dead_letters).await?;
+    let dead = world.dead_letters(dead_letters.as_deref()).await?;
     world.judge(&dead);
     Ok((world.ledger.violations(), began.elapsed()))
 }
@@ -224,7 +224,7 @@ impl World {
     async fn upload(&self) -> anyhow::Result<()> {
         for number in 0..self.plan.files {
             if self.luck.happens(0.4) {
-                let milliseconds = self.plan.turmoil.as_millis() as u64 / self.plan.files;
+                let milliseconds = self.plan.turmoil.as_secs() * 1000 / self.plan.files;
                 sleep(self.luck.milliseconds(0..milliseconds + 1)).await;
             }
             if self.luck.happens(0.1) {
@@ -272,7 +272,9 @@ impl World {
         let mut versions = self.versions.lock();
         let versions = versions.entry(key).or_default();
         if !self.plan.versioned {
-            versions.iter_mut().for_each(|version| version.is_gone = true);
+            for version in versions.iter_mut() {
+                version.is_gone = true;
+            }
         }
         versions.push(Version { object: object.clone(), content, is_gone: false });
         Ok(object)
@@ -416,7 +418,7 @@ impl World {
     /// Everything that goes wrong by itself, and not because of a request.
     async fn turmoil(self: Arc<Self>) -> anyhow::Result<()> {
         let plan = &self.plan;
-        let longest = plan.turmoil.as_millis() as u64 / 3;
+        let longest = plan.turmoil.as_secs() * 1000 / 3;
         loop {
             sleep(self.luck.milliseconds(100..longest.max(200))).await;
             if Instant::now() >= self.calm {
@@ -459,7 +461,9 @@ impl World {
                 queue.client.purge_queue().queue_url(&queue.url).send().await?;
                 // Nobody will hear of them any more, unless a program has the message already.
                 let mut versions = self.versions.lock();
-                versions.values_mut().flatten().for_each(|version| version.is_gone = true);
+                for version in versions.values_mut().flatten() {
+                    version.is_gone = true;
+                }
             }
             Kind::Operator => {
                 let timeout = *self.luck.one_of(&["1", "30", "600"]);
@@ -587,7 +591,7 @@ impl World {
     }
 
     /// What the messages in the dead-letter queue announce.
-    async fn dead_letters(&self, url: &Option<String>) -> anyhow::Result<Vec<Announced>> {
+    async fn dead_letters(&self, url: Option<&str>) -> anyhow::Result<Vec<Announced>> {
         let Some(url) = url else { return Ok(Vec::new()) };
         let mut dead = Vec::new();
         loop {
@@ -609,7 +613,8 @@ impl World {
         for Version { object, content, is_gone } in &versions {
             let is_dead = dead.contains(object);
             let is_over = *is_gone || self.ledger.is_gone(&object.key);
-            if !is_dead && !is_over && !(content.is_good && self.is_done(object)) {
+            let is_right = content.is_good && self.is_done(object);
+            if !(is_dead || is_over || is_right) {
                 self.ledger.object_to(format!("{} is lost: {object:?}", object.key));
             }
             let after = self.plan.dead_letters_after.unwrap_or_default();

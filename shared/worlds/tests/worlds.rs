@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 fn worlds(arguments: &[&str]) -> Output {
     let mut worlds = Command::new(env!("CARGO_BIN_EXE_worlds"));
-    worlds.args(arguments).env("PALLETO_CLOCK", "paused").output().unwrap()
+    worlds.args(arguments).env("PALLETO_CLOCK", "paused").output().expect("it can be run")
 }
 
 #[test]

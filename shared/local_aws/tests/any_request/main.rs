@@ -79,13 +79,13 @@ async fn send(aws: &Aws, receipt: &str, request: Request) {
     let is_answered = match request {
         Request::Sqs { operation, body } => {
             let list = aws.queue.client.list_queues().customize();
-            let body = String::from_utf8(body.0)
-                .map(|body| {
-                    body.replace(sqs::RECEIPT, receipt)
-                        .replace(sqs::QUEUE_URL, &aws.queue.url)
-                        .into_bytes()
-                })
-                .unwrap_or_else(|error| error.into_bytes());
+            let body = match String::from_utf8(body.0) {
+                Ok(body) => body
+                    .replace(sqs::RECEIPT, receipt)
+                    .replace(sqs::QUEUE_URL, &aws.queue.url)
+                    .into_bytes(),
+                Err(error) => error.into_bytes(),
+            };
             let list = list.mutate_request(move |request| {
                 let target = [("x-amz-target".to_owned(), format!("AmazonSQS.{operation}"))];
                 change(request, "POST", "/", &target, body.clone());

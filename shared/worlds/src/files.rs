@@ -43,6 +43,11 @@ pub fn content(luck: &Luck, can_be_bad: bool) -> Content {
             zipped.truncate(zipped.len() - 5);
             zipped
         }
+        4 if can_be_bad => {
+            is_good = false;
+            // What zstd's files begin with.
+            [&[0x28, 0xb5, 0x2f, 0xfd], &text[..]].concat()
+        }
         _ => zip(&text),
     };
     Content { bytes, lines, size, is_good }

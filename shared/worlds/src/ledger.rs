@@ -39,8 +39,9 @@ struct Receipt {
     /// How many times it was handed out, this time included.
     count: u64,
     objects: Vec<Announced>,
-    /// Until then nobody else gets it.
-    hidden_until: Instant,
+    handed_out: Instant,
+    /// Whether the last attempt to delete it has failed.
+    deletion_failed: bool,
     /// Whether a fault has kept it from the program.
     excused: bool,
     state: State,
@@ -98,6 +99,9 @@ impl Ledger {
             "ReceiveMessage" => request.body["MaxNumberOfMessages"].as_u64().unwrap_or(1),
             _ => 0,
         };
+        if request.operation == "DeleteMessageBatch" {
+            self.deletions_fail(request.entries(), false);
+        }
         if count > 0 && world.faults() == 0 {
             self.no_more_than_demanded(world, program, count);
         }
@@ -145,7 +149,7 @@ impl Ledger {
         }
         let Ok(answer) = serde_json::from_slice::<Value>(answer.body()) else { return };
         match request.operation.as_str() {
-            "ReceiveMessage" => self.hands_out(world, program, request, &answer, excused),
+            "ReceiveMessage" => self.hands_out(world, program, &answer, excused),
             "DeleteMessageBatch" => {
                 for handle in successful(request, &answer) {
                     self.deletes(world, program, &handle);
@@ -167,15 +171,7 @@ impl Ledger {
         }
     }
 
-    fn hands_out(
-        &self,
-        world: &World,
-        program: &Program,
-        request: &Request,
-        answer: &Value,
-        excused: bool,
-    ) {
-        let hidden_for = request.body["VisibilityTimeout"].as_u64().unwrap_or(30);
+    fn hands_out(&self, world: &World, program: &Program, answer: &Value, excused: bool) {
         for message in answer["Messages"].as_array().into_iter().flatten() {
             let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
             let count = &message["Attributes"]["ApproximateReceiveCount"];
@@ -185,7 +181,8 @@ impl Ledger {
                 objects: announced(&text("Body")),
                 body: text("Body"),
                 count: count.as_str().and_then(|count| count.parse().ok()).unwrap_or_default(),
-                hidden_until: Instant::now() + Duration::from_secs(hidden_for),
+                handed_out: Instant::now(),
+                deletion_failed: false,
                 excused: excused || program.is_dead(),
                 state: State::Held,
             };
@@ -200,12 +197,24 @@ impl Ledger {
         }
     }
 
+    /// These deletions do not reach SQS, or their answer does not reach the program.
+    pub fn deletions_fail<'a>(&self, entries: impl Iterator<Item = &'a Value>, fail: bool) {
+        let mut pages = self.0.lock();
+        for handle in entries.filter_map(|entry| entry["ReceiptHandle"].as_str()) {
+            if let Some(receipt) = pages.receipts.get_mut(handle) {
+                receipt.deletion_failed = fail;
+            }
+        }
+    }
+
     /// As long as a program works and nothing fails, it keeps its messages hidden.
     fn nobody_has(&self, world: &World, receipt: &Receipt) {
         let pages = self.0.lock();
         let others = pages.receipts.values().filter(|it| it.message_id == receipt.message_id);
         let held = others.filter(|it| it.state == State::Held && !it.excused);
-        let holders: Vec<_> = held.map(|it| it.program).filter(|it| world.is_well(*it)).collect();
+        let held =
+            held.filter(|it| world.well_since(it.program).is_some_and(|at| it.handed_out > at));
+        let holders: Vec<_> = held.map(|it| it.program).collect();
         drop(pages);
         for holder in holders {
             let name = history::name(holder);
@@ -238,15 +247,29 @@ impl Ledger {
         }
     }
 
-    fn changes(&self, world: &World, entry: &Value) {
-        let handle = entry["ReceiptHandle"].as_str().unwrap_or_default();
-        let visible_in = entry["VisibilityTimeout"].as_u64().unwrap_or_default();
-        if let Some(receipt) = self.0.lock().receipts.get_mut(handle) {
-            receipt.hidden_until = Instant::now() + Duration::from_secs(visible_in);
-            world.tell(format_args!("SQS hides {} for {visible_in} s", receipt.name()));
-            if visible_in != world.plan.visibility_timeout && receipt.state != State::Deleted {
+    /// SQS gets a request.
+    pub fn reaches(&self, world: &World, request: &Request) {
+        if request.operation != "ChangeMessageVisibilityBatch" {
+            return;
+        }
+        let mut pages = self.0.lock();
+        for entry in request.entries() {
+            let handle = entry["ReceiptHandle"].as_str().unwrap_or_default();
+            // Before SQS acts, because another program can get the message before the answer is here.
+            if entry["VisibilityTimeout"] != world.plan.visibility_timeout
+                && let Some(receipt) = pages.receipts.get_mut(handle)
+                && receipt.state != State::Deleted
+            {
                 receipt.state = State::Returned;
             }
+        }
+    }
+
+    fn changes(&self, world: &World, entry: &Value) {
+        let handle = entry["ReceiptHandle"].as_str().unwrap_or_default();
+        if let Some(receipt) = self.0.lock().receipts.get(handle) {
+            let seconds = &entry["VisibilityTimeout"];
+            world.tell(format_args!("SQS hides {} for {seconds} s", receipt.name()));
         }
     }
 
@@ -290,21 +313,20 @@ impl Ledger {
         }
     }
 
-    /// After an orderly stop nothing is hidden that nobody holds.
+    /// After an orderly stop no message is forgotten: it is deleted, or SQS knows when to hand it out again.
     pub fn has_stopped(&self, program: &Program) {
-        let held: Vec<_> = {
-            let pages = self.0.lock();
-            let mine = pages.receipts.values().filter(|it| it.program == program.life);
-            let held = mine.filter(|it| it.state == State::Held && !it.excused);
-            held.filter(|it| it.hidden_until > Instant::now())
-                .map(|it| it.message_id.clone())
-                .collect()
-        };
-        for id in held {
+        let pages = self.0.lock();
+        let mine = pages.receipts.values().filter(|it| it.program == program.life);
+        let held = mine.filter(|it| it.state == State::Held && !it.excused);
+        // What was given back in vain while something failed becomes visible by itself.
+        let since = program.last_fault();
+        let is_new = |at: Instant| since.is_none_or(|since| at > since);
+        let forgotten = held.filter(|it| it.deletion_failed || is_new(it.handed_out));
+        let forgotten: Vec<_> = forgotten.map(Receipt::name).collect();
+        drop(pages);
+        for message in forgotten {
             let name = program.name();
-            self.object_to(format!(
-                "{name} stopped, and the message {id} is hidden, though nobody holds it"
-            ));
+            self.object_to(format!("{name} stopped, and has forgotten {message}"));
         }
     }
 

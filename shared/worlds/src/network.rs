@@ -120,6 +120,12 @@ impl Line {
         let everything = seen.clone();
         let _asking = world.ledger.asks(world, program, &seen);
         let fault = world.request_fault(program, &seen);
+        if fault.is_some()
+            && seen.operation == "DeleteMessageBatch"
+            && fault != Some(Fault::HalfFails)
+        {
+            world.ledger.deletions_fail(seen.entries(), true);
+        }
         self.latency().await;
         match fault {
             Some(Fault::Refused) => return Err(reset()),
@@ -132,6 +138,10 @@ impl Line {
                         at % 2 == 0
                     });
                 }
+                if seen.operation == "DeleteMessageBatch" {
+                    let refused = everything.entries().step_by(2);
+                    world.ledger.deletions_fail(refused, true);
+                }
                 if seen.entries().next().is_none() {
                     return Err(reset());
                 }
@@ -141,6 +151,7 @@ impl Line {
             }
             _ => {}
         }
+        world.ledger.reaches(world, &seen);
         // In a task of its own, because a server goes on when its client has left.
         let (server, asked) = (pipe.clone(), program.clone());
         let (keeper, answered) = (world.clone(), seen.clone());
@@ -162,11 +173,16 @@ impl Line {
         program.connected().await;
         world.ledger.arrives(&seen, &answer);
         let (head, body) = answer.into_parts();
+        if let Some(Fault::BodyResets(_) | Fault::BodyStalls(_)) = fault {
+            world.replace(&seen).await;
+        }
         let body = match fault {
             Some(Fault::HalfFails) => half_failed(&everything, body),
             _ => body,
         };
-        let mut answer = http::Response::from_parts(head, self.arriving(body, fault));
+        // An answer of SQS is small.
+        let body = if seen.is_sqs() { SdkBody::from(body) } else { self.arriving(body, fault) };
+        let mut answer = http::Response::from_parts(head, body);
         if fault == Some(Fault::HalfFails) {
             answer.headers_mut().remove("content-length");
         }
@@ -186,9 +202,6 @@ impl Line {
             Some(Fault::BodyStalls(at)) => (Some(part(at)), true),
             _ => (None, false),
         };
-        if end.is_none() && body.len() < 4096 {
-            return SdkBody::from(body);
-        }
         let rest = body.slice(..end.unwrap_or(body.len()));
         let line = self.clone();
         let pieces = stream::unfold((rest, line), move |(mut rest, line)| async move {
@@ -203,7 +216,7 @@ impl Line {
                     }
                 };
             }
-            let length = line.world.luck.pick(1..64 * 1024);
+            let length = line.world.luck.pick(1..line.world.plan.piece);
             let piece = rest.split_to(usize::try_from(length).unwrap_or(1).min(rest.len()));
             Some((Ok(Frame::data(piece)), (rest, line)))
         });

@@ -82,6 +82,8 @@ pub struct Plan {
     pub per_mille: u64,
     /// The longest latency of one direction, in milliseconds.
     pub latency: u64,
+    /// The most bytes of a body that arrive together.
+    pub piece: u64,
     /// Whether all machines write to one network file system.
     pub shared_disk: bool,
     pub versioned: bool,
@@ -109,6 +111,7 @@ impl Plan {
             turmoil: luck.seconds(5..120),
             per_mille: *luck.one_of(&[10, 50, 150, 400]),
             latency,
+            piece: *luck.one_of(&[4 * 1024, 64 * 1024]),
             shared_disk: luck.happens(0.5),
             versioned: luck.happens(0.3),
             dead_letters_after: luck.happens(0.7).then(|| *luck.one_of(&[3, 10, 1000])),

@@ -94,9 +94,13 @@ impl Program {
         self.dead.is_cancelled()
     }
 
+    pub fn last_fault(&self) -> Option<Instant> {
+        *self.last_fault.lock()
+    }
+
     /// Whether it has met no fault for so long that it must have got over the last one.
     fn is_well(&self) -> bool {
-        self.last_fault.lock().is_none_or(|at| at.elapsed() > RECOVERY)
+        self.last_fault().is_none_or(|at| at.elapsed() > RECOVERY)
     }
 
     /// Waits while the network is cut off. A dead program waits for ever.
@@ -389,11 +393,12 @@ impl World {
         program.dead.cancel();
     }
 
-    /// Whether this life lasts, and has met no fault for a while.
-    pub fn is_well(&self, life: u64) -> bool {
+    /// When this life met its last fault or began, if it lasts and has got over that.
+    pub fn well_since(&self, life: u64) -> Option<Instant> {
         let programs = self.programs.lock();
-        let mut programs = programs.iter().flatten();
-        programs.find(|it| it.life == life).is_some_and(|it| !it.is_dead() && it.is_well())
+        let program = programs.iter().flatten().find(|it| it.life == life)?;
+        let is_well = !program.is_dead() && program.is_well();
+        is_well.then(|| program.last_fault().unwrap_or(self.began))
     }
 
     fn is_over(&self) -> bool {
@@ -458,7 +463,9 @@ impl World {
             Kind::Operator if self.luck.happens(0.2) => {
                 self.tell("the queue is purged");
                 let queue = &self.aws.queue;
-                queue.client.purge_queue().queue_url(&queue.url).send().await?;
+                if queue.client.purge_queue().queue_url(&queue.url).send().await.is_err() {
+                    return Ok(()); // It was purged less than a minute ago.
+                }
                 // Nobody will hear of them any more, unless a program has the message already.
                 let mut versions = self.versions.lock();
                 for version in versions.values_mut().flatten() {
@@ -572,6 +579,15 @@ impl World {
             let change = queue.client.change_message_visibility().queue_url(&queue.url);
             // If it fails, the message stays hidden, which is no fault.
             let _ = change.receipt_handle(handle).visibility_timeout(0).send().await;
+        }
+    }
+
+    /// Replaces the object that a request to S3 reads, while it is being read.
+    pub async fn replace(&self, request: &Request) {
+        let Some((BUCKET, key)) = request.path.split_once('/') else { return };
+        if self.plan.has(Kind::S3) && self.luck.happens(0.3) {
+            // If it fails, the object stays as it is, which is no fault.
+            let _ = self.put(key.to_owned()).await;
         }
     }
 

@@ -40,7 +40,7 @@ fn encoded(key: &str) -> String {
         match byte {
             b' ' => encoded.push('+'),
             _ if byte.is_ascii_alphanumeric() || b"/-._*".contains(&byte) => {
-                encoded.push(byte.into())
+                encoded.push(byte.into());
             }
             _ => write!(encoded, "%{byte:02X}").unwrap(),
         }

@@ -80,6 +80,8 @@ impl TimeSource for Clock {
 
 /// A bucket that announces nothing.
 const UNANNOUNCED: &str = "by.hand";
+/// A bucket that the programs may not read.
+const NOT_OURS: &str = "not.ours";
 /// How long a program may need to get over a fault: deletions are tried for five minutes.
 const RECOVERY: Duration = Duration::from_mins(6);
 /// How long a program is given to do what remains, when all is well again. A retry can wait for a quarter of an hour.
@@ -203,7 +205,9 @@ impl World {
 
     async fn set_up(&self) -> anyhow::Result<Option<String>> {
         let Aws { queue, s3 } = &self.aws;
-        s3.create_bucket().bucket(UNANNOUNCED).send().await?;
+        for bucket in [UNANNOUNCED, NOT_OURS] {
+            s3.create_bucket().bucket(bucket).send().await?;
+        }
         if self.plan.versioned {
             let enabled = aws_sdk_s3::types::VersioningConfiguration::builder()
                 .status(aws_sdk_s3::types::BucketVersioningStatus::Enabled);
@@ -224,12 +228,20 @@ impl World {
 
     // Files.
 
+    /// Whether a message that can never be processed leaves the queue.
+    fn can_be_bad(&self) -> bool {
+        self.plan.dead_letters_after.is_some_and(|after| after < 100)
+    }
+
     /// Puts all files into the bucket, some at the beginning, the others while everything goes wrong.
     async fn upload(&self) -> anyhow::Result<()> {
         for number in 0..self.plan.files {
             if self.luck.happens(0.4) {
                 let milliseconds = self.plan.turmoil.as_secs() * 1000 / self.plan.files;
                 sleep(self.luck.milliseconds(0..milliseconds + 1)).await;
+            }
+            if self.can_be_bad() && self.luck.happens(0.05) {
+                self.pry().await?;
             }
             if self.luck.happens(0.1) {
                 self.put_together(number).await?;
@@ -261,13 +273,25 @@ impl World {
         Ok(())
     }
 
+    /// Somebody sends a message about a bucket that is none of the programs' business. A result of it would be wrong.
+    async fn pry(&self) -> anyhow::Result<()> {
+        let Aws { queue, s3 } = &self.aws;
+        s3.put_object().bucket(NOT_OURS).key("secret").body(b"1\n".to_vec().into()).send().await?;
+        let body = serde_json::json!({ "Records": [{
+            "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": NOT_OURS }, "object": { "key": "secret" } }
+        }] });
+        let send = queue.client.send_message().queue_url(&queue.url);
+        send.message_body(body.to_string()).send().await?;
+        Ok(())
+    }
+
     async fn put(&self, key: String) -> anyhow::Result<()> {
         self.put_into(BUCKET, key).await.map(drop)
     }
 
     async fn put_into(&self, bucket: &str, key: String) -> anyhow::Result<Announced> {
-        let content =
-            files::content(&self.luck, self.plan.dead_letters_after.is_some_and(|it| it < 100));
+        let content = files::content(&self.luck, self.can_be_bad());
         let put = self.aws.s3.put_object().bucket(bucket).key(&key);
         let answer = put.body(content.bytes.clone().into()).send().await?;
         let etag = answer.e_tag.unwrap_or_default().trim_matches('"').to_owned();

@@ -181,7 +181,7 @@ impl Line {
             _ => body,
         };
         // An answer of SQS is small.
-        let body = if seen.is_sqs() { SdkBody::from(body) } else { self.arriving(body, fault) };
+        let body = if seen.is_sqs() { SdkBody::from(body) } else { self.arriving(&body, fault) };
         let mut answer = http::Response::from_parts(head, body);
         if fault == Some(Fault::HalfFails) {
             answer.headers_mut().remove("content-length");
@@ -195,7 +195,7 @@ impl Line {
     }
 
     /// A body that arrives in pieces, or not to its end.
-    fn arriving(&self, body: Bytes, fault: Option<Fault>) -> SdkBody {
+    fn arriving(&self, body: &Bytes, fault: Option<Fault>) -> SdkBody {
         let part = |thousandths: u16| body.len() * usize::from(thousandths) / 1000;
         let (end, stalls) = match fault {
             Some(Fault::BodyResets(at)) => (Some(part(at)), false),

@@ -117,6 +117,7 @@ impl Ledger {
             let held = pages.receipts.values();
             let held: Vec<_> = held
                 .filter(|it| it.program == program.life && it.state == State::Held && !it.excused)
+                .filter(|it| !pages.put_aside.contains(&it.body))
                 .flat_map(|it| it.objects.clone())
                 .collect();
             let done = |object: &Announced| world.is_done(object) || !world.is_good(object);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::{Aws, AwsArgs, Buckets, Queue, name_or_pattern};
+use crate::concurrency::Setting;
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -65,15 +66,9 @@ pub struct JobArgs {
     )]
     stop_limit: u16,
 
-    /// How many files each stage asks for at a time: 1 for large ones, 20 for many small ones
-    #[arg(
-        long,
-        value_name = "N",
-        env = "PALLETO_MAX_DEMAND",
-        default_value_t = 1,
-        value_parser = value_parser!(u16).range(1..)
-    )]
-    max_demand: u16,
+    /// How many files each stage asks for at a time: a number, or auto for 1 and, in step 9, more if they are small
+    #[arg(long, value_name = "N|auto", env = "PALLETO_MAX_DEMAND", default_value = "auto")]
+    max_demand: Setting,
 }
 
 /// Where files come from, and where results go.
@@ -89,6 +84,7 @@ pub struct Job {
     pub results: Results,
     /// How many files each stage asks for at a time.
     pub max_demand: usize,
+    pub(crate) demand: Setting,
     stop_limit: Duration,
     gave_up: CancellationToken,
 }
@@ -140,7 +136,8 @@ impl JobArgs {
             s3,
             limits: self.limits,
             results,
-            max_demand: self.max_demand.into(),
+            max_demand: self.max_demand.or(1) as usize,
+            demand: self.max_demand,
             stop_limit: Duration::from_secs(self.stop_limit.into()),
             gave_up: CancellationToken::new(),
         })
@@ -219,6 +216,7 @@ mod tests {
             limits: Limits::default(),
             results: Results::open(&UntilIdle::parse_from(arguments).results).unwrap(),
             max_demand: 1,
+            demand: Setting::Number(1),
             stop_limit: Duration::ZERO,
             gave_up: CancellationToken::new(),
         };

@@ -6,6 +6,8 @@ pub mod aws;
 pub mod check;
 mod clock;
 #[cfg(feature = "aws")]
+pub mod concurrency;
+#[cfg(feature = "aws")]
 pub mod contents;
 #[cfg(feature = "aws")]
 pub mod disk;

@@ -38,6 +38,8 @@ pub(crate) const IN_FLIGHT: &str = "palleto_messages_in_flight";
 pub(crate) const QUEUE_WAIT: &str = "palleto_queue_wait_seconds";
 pub(crate) const PROCESSING: &str = "palleto_processing_seconds";
 pub(crate) const DEMAND: &str = "palleto_demand_pending";
+pub(crate) const PIPELINES: &str = "palleto_pipelines";
+pub(crate) const MAX_DEMAND: &str = "palleto_max_demand";
 // Files.
 pub(crate) const FILES: &str = "palleto_files_processed_total";
 pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";

@@ -26,6 +26,7 @@ mod server;
 
 use clap::Parser;
 use shared::check::CheckArgs;
+use shared::concurrency::{Change, ConcurrencyArgs};
 use shared::job::JobArgs;
 use shared::stage::Supervisor;
 
@@ -41,9 +42,8 @@ struct Args {
     #[command(flatten)]
     check: CheckArgs,
 
-    /// How many files to work on at the same time
-    #[arg(long, value_name = "N", env = "PALLETO_PIPELINES", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
-    pipelines: u16,
+    #[command(flatten)]
+    concurrency: ConcurrencyArgs,
 }
 
 fn main() -> Result<(), shared::Error> {
@@ -55,19 +55,27 @@ async fn run(args: Args) -> Result<(), shared::Error> {
     if args.check.is_asked_for() {
         return args.check.run(&args.job).await;
     }
-    let job = args.job.start().await?;
+    let mut job = args.job.start().await?;
+    let mut concurrency = args.concurrency.start(&mut job);
 
     let producer = SqsProducer::start(Server::start(&job.queue));
     let mut pipelines = Supervisor::default();
-    for name in (1..=args.pipelines).map(|number| format!("Pipeline{number}")) {
-        let (producer, job) = (producer.clone(), job.clone());
-        pipelines.start_group(name.clone(), move || pipeline::start(&name, &producer, &job));
-    }
-
-    tokio::select! {
-        () = shared::stop_signal() => {}
-        () = job.all_done() => {}
-        _ = pipelines.stopped() => {}
+    loop {
+        let change = tokio::select! {
+            () = shared::stop_signal() => break,
+            () = job.all_done() => break,
+            _ = pipelines.stopped(), if !pipelines.groups().is_empty() => break,
+            change = concurrency.next() => change,
+        };
+        // Another consumer asks for events, too: demand is all that it takes to be faster.
+        match change {
+            Change::Start { name, max_demand } => {
+                let (name_of_group, producer, job) = (name.clone(), producer.clone(), job.clone());
+                let start = move || pipeline::start(&name, max_demand, &producer, &job);
+                pipelines.start_group(name_of_group, start);
+            }
+            Change::Stop { name } => pipelines.stop_group(&name),
+        }
     }
     // Work that has begun is finished, and other events go back to the queue. When the producer stops, so do the
     // pipelines.

@@ -12,6 +12,7 @@ use crate::producer_consumer::SqsProducerConsumer;
 /// the other.
 pub fn start(
     name: &str,
+    max_demand: usize,
     producer: &ProducerHandle<SqsProducer>,
     job: &Job,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
@@ -20,7 +21,7 @@ pub fn start(
     info!("SQS.Supervisor {name}");
     let producer_consumer = SqsProducerConsumer::start(&format!("{name} ProducerConsumer"), job);
     let consumer = SqsConsumer::start(&format!("{name} Consumer"), job);
-    let demand = SubscribeOptions::default().max_demand(job.max_demand);
+    let demand = SubscribeOptions::default().max_demand(max_demand);
     consumer.subscribe(&producer_consumer, demand)?;
     producer_consumer.subscribe(producer, demand)?;
     Ok(vec![producer_consumer.stage(), consumer.stage()])

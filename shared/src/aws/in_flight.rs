@@ -1,7 +1,7 @@
 //! The messages in flight: received, but neither deleted nor given back yet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -52,6 +52,8 @@ struct Inner {
     failed: AtomicU64,
     receipts: Receipts,
     given_back: AtomicU64,
+    /// Whether a receive has brought no message since somebody asked.
+    dry: AtomicBool,
 }
 
 /// A message whose events are all released.
@@ -106,16 +108,23 @@ impl InFlight {
             failed: AtomicU64::new(0),
             receipts: Receipts::default(),
             given_back: AtomicU64::new(0),
+            dry: AtomicBool::new(false),
         }))
     }
 
     /// Records that a receive has brought no message.
     pub(super) fn found_nothing(&self) {
+        self.0.dry.store(true, Relaxed);
         // After a receive has failed, SQS can still hide messages that never arrived here.
         let is_failing = self.0.receiving.is_failing();
         if self.0.messages.is_empty() && !is_failing {
             self.0.idle.cancel();
         }
+    }
+
+    /// Whether a receive has brought no message since the last call.
+    pub(crate) fn was_dry(&self) -> bool {
+        self.0.dry.swap(false, Relaxed)
     }
 
     /// The channel into which [`done`](Self::done) sends messages.

@@ -171,8 +171,7 @@ where
     ///
     /// [`stopped`]: Handle::stopped
     pub fn stop(&self) {
-        self.unheard.fetch_add(1, Relaxed);
-        self.send(Message::Stop);
+        self.stage.stop();
     }
 
     /// Ends the stage at once, even in the middle of an event: see [`StageRef::kill`].

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::mpsc;
 use tokio::sync::{oneshot, watch};
@@ -12,6 +13,7 @@ use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
 use super::handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle};
 use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
+use super::mailbox::Message;
 use super::message::End;
 use super::stage_ref::StageRef;
 use super::worker::{MessageTo, Worker};
@@ -191,8 +193,16 @@ impl Options {
             span if span.is_none() => tokio::spawn(task),
             span => tokio::spawn(task.instrument(span)),
         };
-        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle() };
-        let handle = Handle { stage, mailbox, unheard: Arc::default() };
+        let unheard = Arc::<AtomicUsize>::default();
+        let stop = {
+            let (mailbox, unheard) = (mailbox.clone(), unheard.clone());
+            Arc::new(move || {
+                unheard.fetch_add(1, Relaxed);
+                let _ = mailbox.send(Message::Stop); // If the stage has stopped, that is what is wanted.
+            })
+        };
+        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle(), stop };
+        let handle = Handle { stage, mailbox, unheard };
 
         let dispatcher =
             Dispatcher::new(self.name.clone(), Buffer::new(buffer_size, self.buffer_keep));

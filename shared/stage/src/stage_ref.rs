@@ -1,5 +1,6 @@
 //! A running stage, to await its end or to end it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,19 @@ use super::message::{End, Exit};
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running stage, without the types of its events. A supervisor needs no more than this.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StageRef {
     pub(super) name: Arc<str>,
     pub(super) end: watch::Receiver<End>,
     pub(super) task: AbortHandle,
+    /// Tells the stage to stop. A function, because a mailbox has the types of the events.
+    pub(super) stop: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for StageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StageRef").field(&self.name).finish()
+    }
 }
 
 impl StageRef {
@@ -26,6 +35,11 @@ impl StageRef {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Stops the stage in an orderly way: see [`Handle::stop`](super::Handle::stop).
+    pub fn stop(&self) {
+        (self.stop)();
     }
 
     /// Ends the stage at once, even in the middle of an event. The method that runs is dropped at its

@@ -78,6 +78,8 @@ struct Shared {
     intensity: Intensity,
     gave_up: CancellationToken,
     groups: Mutex<Vec<GroupStatus>>,
+    /// Cancelled when the group of the same position is to stop.
+    stopping: Mutex<Vec<CancellationToken>>,
 }
 
 impl fmt::Debug for Supervisor {
@@ -122,6 +124,15 @@ impl Supervisor {
         self.groups.spawn(supervise(name, index, started, start, self.shared.clone()));
     }
 
+    /// Stops the groups of this name in an orderly way: [stops](StageRef::stop) their stages one after the other, in
+    /// the order in which `start` returned them, which should be that of the data. From now on they are not started
+    /// again. This call does not wait. When they are done, their [status](Self::groups) says so.
+    pub fn stop_group(&self, name: &str) {
+        let groups = self.shared.groups();
+        let named = groups.iter().enumerate().filter(|(_, group)| group.name == name);
+        named.for_each(|(index, _)| self.shared.stopping(index).cancel());
+    }
+
     /// Waits until all groups are done. To drop the future before then changes nothing.
     ///
     /// # Errors
@@ -146,11 +157,18 @@ async fn supervise(
     mut start: impl FnMut() -> Result<KilledOnDrop, String>,
     shared: Arc<Shared>,
 ) {
+    let stopping = shared.stopping(index);
     loop {
         let reason = match started {
             Err(error) => format!("it cannot start: {error}"),
             Ok(stages) => {
-                let failure = shared.gave_up.run_until_cancelled(first_failure(&stages.0)).await;
+                let running = async {
+                    tokio::select! {
+                        failure = first_failure(&stages.0) => failure,
+                        () = stop(&stages.0, &stopping) => None,
+                    }
+                };
+                let failure = shared.gave_up.run_until_cancelled(running).await;
                 stages.kill().await;
                 match failure.flatten() {
                     None | Some((_, Exit::NoStage)) => {
@@ -160,6 +178,13 @@ async fn supervise(
                 }
             }
         };
+        if stopping.is_cancelled() {
+            warn!(group = %name, "{name} was stopping, and is not restarted: {reason}");
+            return shared.change(index, |status| {
+                status.last_failure = Some(reason);
+                status.end();
+            });
+        }
         if !shared.intensity.allows_restart() {
             error!(group = %name, "giving up on {name}: {reason}");
             shared.change(index, |status| {
@@ -175,6 +200,15 @@ async fn supervise(
         });
         started = catch_unwind(AssertUnwindSafe(&mut start))
             .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(&*panic))));
+    }
+}
+
+/// Waits until the group is to stop, and stops these stages one after the other.
+async fn stop(stages: &[StageRef], stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    for stage in stages {
+        stage.stop();
+        stage.stopped().await;
     }
 }
 
@@ -227,7 +261,13 @@ impl Shared {
         let mut groups = self.groups();
         let (name, is_running, restarts, last_failure) = (name.to_owned(), true, 0, None);
         groups.push(GroupStatus { name, is_running, restarts, last_failure });
+        let mut stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        stopping.push(CancellationToken::new());
         groups.len() - 1
+    }
+
+    fn stopping(&self, index: usize) -> CancellationToken {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)[index].clone()
     }
 
     fn change(&self, index: usize, change: impl FnOnce(&mut GroupStatus)) {

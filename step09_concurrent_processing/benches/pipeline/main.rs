@@ -12,6 +12,7 @@
 //! `cargo test` runs this too, with next to no work, to check that it works.
 
 mod ceiling;
+mod distance;
 mod fill;
 mod measure;
 mod place;
@@ -19,6 +20,7 @@ mod table;
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{env, fs};
 
 use clap::{Parser, value_parser};
@@ -26,8 +28,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use fill::Workload;
-use measure::Contest;
+use measure::{Contest, Program};
 use place::{Place, PlaceArgs};
+use table::Measured;
 
 /// Measures how fast step 9 processes files, compared with a loop written by hand
 #[derive(Parser)]
@@ -44,16 +47,15 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u8).range(1..))]
     rounds: u8,
 
-    /// The step's --pipelines
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pipelines: u16,
+    /// How far away SQS and S3 are, in milliseconds for a round trip; several are separated by commas
+    #[arg(long, value_name = "MS", value_delimiter = ',', default_value = "0")]
+    round_trip: Vec<u64>,
 
-    /// The step's --max-demand
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    max_demand: u16,
+    /// Also settings of --pipelines and --max-demand, as in 30/5; several are separated by commas
+    #[arg(long, value_name = "N/N", value_delimiter = ',', value_parser = setting)]
+    with: Vec<Program>,
 
-    /// How many files the loop written by hand works on at the same time; by default twice as many as
-    /// there are pipelines, because each pipeline downloads one file while it counts another
+    /// How many files the loop written by hand works on at the same time; by default 6, and 64 if SQS and S3 are far away
     #[arg(long, value_name = "N")]
     workers: Option<u16>,
 
@@ -87,27 +89,39 @@ fn main() -> Result<(), shared::Error> {
     let args = if is_benchmark { Args::parse() } else { Args::parse_from(TINY) };
 
     let runtime = Runtime::new()?;
-    let place = runtime.block_on(Place::from_args(&args.place))?;
+    let mut place = runtime.block_on(Place::from_args(&args.place))?;
     fs::create_dir_all(&args.scratch)?;
     let scratch = TempDir::new_in(&args.scratch)?;
-    let contest = Contest {
-        place: &place,
-        scratch: scratch.path(),
-        pipelines: args.pipelines,
-        max_demand: args.max_demand,
-        workers: args.workers.unwrap_or(args.pipelines.saturating_mul(2)),
-        rounds: args.rounds,
-    };
     let given = args.files.zip(args.lines);
     let given = given.map(|(files, lines)| Workload { files: files.get(), lines: lines.get() });
-    let mut measured = Vec::new();
     for workload in given.as_ref().map_or(&WORKLOADS[..], std::slice::from_ref) {
         let files = runtime.block_on(fill::upload(&place, workload))?;
         println!("{files}");
-        let rounds = contest.run(&files, || runtime.block_on(fill::send_messages(&place, &files)));
+        let mut measured = Vec::new();
+        for round_trip in &args.round_trip {
+            runtime.block_on(place.move_away(Duration::from_millis(*round_trip)))?;
+            println!("{round_trip} ms away");
+            let workers = args.workers.unwrap_or(if *round_trip == 0 { 6 } else { 64 });
+            let programs =
+                [&[Program::Step], &args.with[..], &[Program::Ceiling { workers }]].concat();
+            let (place, scratch) = (&place, scratch.path());
+            let contest = Contest { place, scratch, programs: &programs, rounds: args.rounds };
+            let fill = || runtime.block_on(fill::send_messages(place, &files));
+            let rounds = contest.run(&files, fill)?;
+            let (files, round_trip) = (&files, *round_trip);
+            measured.push(Measured { files, round_trip, programs, rounds });
+        }
+        println!("\n{}", table::markdown(&measured));
         runtime.block_on(fill::remove(&place, &files))?;
-        measured.push((files, rounds?));
     }
-    println!("\n{}", table::markdown(&measured));
     Ok(())
+}
+
+/// Settings of step 9's, as in 30/5.
+fn setting(given: &str) -> Result<Program, String> {
+    let parsed = given.split_once('/').and_then(|(pipelines, max_demand)| {
+        let (pipelines, max_demand) = (pipelines.parse().ok()?, max_demand.parse().ok()?);
+        Some(Program::StepWith { pipelines, max_demand })
+    });
+    parsed.ok_or_else(|| "it must be like 30/5: --pipelines and --max-demand".to_owned())
 }

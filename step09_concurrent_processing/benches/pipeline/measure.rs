@@ -1,6 +1,7 @@
 //! Runs programs in turn, and measures them from outside.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -16,21 +17,27 @@ use super::ceiling;
 use super::fill::Files;
 use super::place::Place;
 
-/// Step 9 and the ceiling, with the same files.
+/// Programs that process the same files.
 pub struct Contest<'a> {
     pub place: &'a Place,
     pub scratch: &'a Path,
-    pub pipelines: u16,
-    pub max_demand: u16,
-    pub workers: u16,
+    pub programs: &'a [Program],
     pub rounds: u8,
 }
 
-/// One run of each program, one after the other.
-pub struct Round {
-    pub step: Run,
-    pub ceiling: Run,
+/// A program, with its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Step 9 as it is started.
+    Step,
+    /// Step 9 with `--pipelines` and `--max-demand`.
+    StepWith { pipelines: u16, max_demand: u16 },
+    /// The loop written by hand, with so many workers.
+    Ceiling { workers: u16 },
 }
+
+/// One run of each program, in their order.
+pub type Round = Vec<Run>;
 
 /// The measurements of a run.
 pub struct Run {
@@ -63,34 +70,21 @@ impl Contest<'_> {
     ) -> Result<Vec<Round>, Error> {
         let mut rounds = Vec::new();
         for round in 0..self.rounds {
-            let run = |name, program: Command| {
-                fill()?;
-                let run = self.measure(program, files)?;
-                println!("{name}: {}", run.line(files));
-                Ok::<_, Error>(run)
-            };
-            let step = || run("step 9 ", self.step());
-            let ceiling = || run("ceiling", self.ceiling()?);
+            let mut runs = Vec::new();
             // The programs take turns, so that other load on the machine and the effects of going first
-            // hit both.
-            let first = if round % 2 == 1 { Some(ceiling()?) } else { None };
-            rounds.push(Round { step: step()?, ceiling: first.map_or_else(ceiling, Ok)? });
+            // hit all of them.
+            let mut order: Vec<_> = self.programs.iter().enumerate().collect();
+            order.rotate_left(usize::from(round) % self.programs.len());
+            for (position, program) in order {
+                fill()?;
+                let run = self.measure(program.command()?, files)?;
+                println!("{program}: {}", run.line(files));
+                runs.push((position, run));
+            }
+            runs.sort_by_key(|(position, _)| *position);
+            rounds.push(runs.into_iter().map(|(_, run)| run).collect());
         }
         Ok(rounds)
-    }
-
-    fn step(&self) -> Command {
-        let mut step = Command::new(env!("CARGO_BIN_EXE_step09_concurrent_processing"));
-        let (pipelines, max_demand) = (self.pipelines.to_string(), self.max_demand.to_string());
-        step.args(["--until-idle", "--wait", "1"]);
-        step.args(["--pipelines", &pipelines, "--max-demand", &max_demand]);
-        step
-    }
-
-    fn ceiling(&self) -> io::Result<Command> {
-        let mut this = Command::new(std::env::current_exe()?);
-        this.args([ceiling::FLAG, "--workers", &self.workers.to_string()]);
-        Ok(this)
     }
 
     /// Runs a program with an output folder of its own. It must process all files.
@@ -122,6 +116,38 @@ impl Contest<'_> {
             serving: serving.map(|(before, after)| after.processor - before.processor),
             requests: requests.map(|(before, after)| difference(&before, after)),
         })
+    }
+}
+
+impl Program {
+    fn command(self) -> io::Result<Command> {
+        let mut step = Command::new(env!("CARGO_BIN_EXE_step09_concurrent_processing"));
+        step.args(["--until-idle", "--wait", "1"]);
+        match self {
+            Self::Step => {}
+            Self::StepWith { pipelines, max_demand } => {
+                let (pipelines, max_demand) = (pipelines.to_string(), max_demand.to_string());
+                step.args(["--pipelines", &pipelines, "--max-demand", &max_demand]);
+            }
+            Self::Ceiling { workers } => {
+                let mut this = Command::new(std::env::current_exe()?);
+                this.args([ceiling::FLAG, "--workers", &workers.to_string()]);
+                return Ok(this);
+            }
+        }
+        Ok(step)
+    }
+}
+
+impl Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step => f.write_str("step 9"),
+            Self::StepWith { pipelines, max_demand } => {
+                write!(f, "step 9, {pipelines}/{max_demand}")
+            }
+            Self::Ceiling { .. } => f.write_str("ceiling"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::process::Command;
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::types::QueueAttributeName::{
@@ -12,6 +13,8 @@ use aws_sdk_sqs::types::QueueAttributeName::{
 use clap::Args;
 use shared::Error;
 use shared::local_aws::{ACCESS_KEY, LocalAws, REGION};
+
+use super::distance;
 
 /// By default, the benchmark uses the embedded SQS and S3.
 #[derive(Args)]
@@ -48,6 +51,8 @@ pub struct Place {
     pub bucket: String,
     endpoint_url: Option<String>,
     embedded: Option<LocalAws>,
+    /// Another endpoint for the programs that are measured, which is farther away.
+    far_url: Option<String>,
 }
 
 const BUCKET: &str = "benchmark";
@@ -83,12 +88,24 @@ impl Place {
             bucket: BUCKET.to_owned(),
             endpoint_url: Some(local.endpoint_url()),
             embedded: Some(local),
+            far_url: None,
         })
     }
 
     async fn given(bucket: String, queue_url: String, endpoint_url: Option<String>) -> Self {
         let (sqs, s3) = clients(endpoint_url.as_deref()).await;
-        Self { sqs, s3, queue_url, bucket, endpoint_url, embedded: None }
+        Self { sqs, s3, queue_url, bucket, endpoint_url, embedded: None, far_url: None }
+    }
+
+    /// From now on, SQS and S3 are so far away from the programs that are measured.
+    pub async fn move_away(&mut self, round_trip: Duration) -> io::Result<()> {
+        self.far_url = match &self.endpoint_url {
+            Some(url) if !round_trip.is_zero() => {
+                Some(distance::put_between(url, round_trip).await?)
+            }
+            _ => None,
+        };
+        Ok(())
     }
 
     /// Otherwise the benchmark would process and delete other messages.
@@ -113,7 +130,7 @@ impl Place {
             program.env_remove(name);
         }
         program.env("SQS_QUEUE_URL", &self.queue_url);
-        if let Some(url) = &self.endpoint_url {
+        if let Some(url) = self.far_url.as_ref().or(self.endpoint_url.as_ref()) {
             program.env("AWS_ENDPOINT_URL", url);
         }
         if self.embedded.is_some() {

@@ -3,28 +3,38 @@
 use std::fmt::Write;
 
 use super::fill::Files;
-use super::measure::{Round, Run};
+use super::measure::{Program, Round, Run};
+
+/// The runs at the same files, over the same distance.
+pub struct Measured<'a> {
+    pub files: &'a Files,
+    /// In milliseconds.
+    pub round_trip: u64,
+    pub programs: Vec<Program>,
+    pub rounds: Vec<Round>,
+}
 
 const HEAD: &str = "\
-| Files | | files/s | MB/s unzipped | memory, MB | processor, s | serving, s | SQS requests per file |
-|---|---|---:|---:|---:|---:|---:|---:|
+| Files | round trip, ms | | files/s | MB/s unzipped | memory, MB | processor, s | serving, s | SQS requests per file |
+|---|---:|---|---:|---:|---:|---:|---:|---:|
 ";
 
 /// The medians of all rounds, and the median of the rounds' ratios, because other load on the machine
-/// affects both runs of a round, but not all rounds.
-pub fn markdown(measured: &[(Files, Vec<Round>)]) -> String {
+/// affects all runs of a round, but not all rounds.
+pub fn markdown(measured: &[Measured]) -> String {
     let mut table = String::from(HEAD);
-    for (files, rounds) in measured {
+    for Measured { files, round_trip, programs, rounds } in measured {
         let count = f64::from(files.count);
         #[allow(clippy::cast_precision_loss)] // Precise enough to read.
         let megabytes = count * files.bytes as f64 / 1e6;
-        let mut add = |names: &str, of: fn(&Round) -> &Run| {
+        for (position, program) in programs.iter().enumerate() {
             let median = |value: &dyn Fn(&Run) -> Option<f64>, digits: usize| {
-                cell(median(rounds.iter().map(|round| value(of(round)))), digits)
+                cell(median(rounds.iter().map(|round| value(&round[position]))), digits)
             };
             let _ = writeln!(
                 table,
-                "| {names} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {round_trip} | {program} | {} | {} | {} | {} | {} | {} |",
+                if position == 0 { files.to_string() } else { String::new() },
                 median(&|run| Some(count / run.seconds), if count > 100. { 0 } else { 2 }),
                 median(&|run| Some(megabytes / run.seconds), 0),
                 median(&|run| Some(memory(run)? / 1e6), 0),
@@ -32,21 +42,32 @@ pub fn markdown(measured: &[(Files, Vec<Round>)]) -> String {
                 median(&|run| run.serving, 2),
                 median(&|run| Some(requests(run)? / count), 2),
             );
+        }
+        let mut ratios = |name: &str, other: &dyn Fn(&Round) -> usize| {
+            let ratio = |value: &dyn Fn(&Run) -> Option<f64>| {
+                let ratios = rounds
+                    .iter()
+                    .map(|round| Some(value(&round[0])? / value(&round[other(round)])?));
+                cell(median(ratios), 2)
+            };
+            let speed = ratio(&|run| Some(1. / run.seconds));
+            let (memory, processor) = (ratio(&memory), ratio(&|run| Some(run.usage?.processor)));
+            let (serving, requests) = (ratio(&|run| run.serving), ratio(&requests));
+            let _ = writeln!(
+                table,
+                "| | {round_trip} | {name} | {speed} | {speed} | {memory} | {processor} | {serving} | {requests} |"
+            );
         };
-        add(&format!("{files} | step 9"), |round| &round.step);
-        add("| ceiling", |round| &round.ceiling);
-        let ratio = |value: &dyn Fn(&Run) -> Option<f64>| {
-            let ratios =
-                rounds.iter().map(|round| Some(value(&round.step)? / value(&round.ceiling)?));
-            cell(median(ratios), 2)
-        };
-        let speed = ratio(&|run| Some(1. / run.seconds));
-        let (memory, processor) = (ratio(&memory), ratio(&|run| Some(run.usage?.processor)));
-        let (serving, requests) = (ratio(&|run| run.serving), ratio(&requests));
-        let _ = writeln!(
-            table,
-            "| | ratio | {speed} | {speed} | {memory} | {processor} | {serving} | {requests} |"
-        );
+        let ceiling = programs.len() - 1;
+        ratios("step 9 ÷ ceiling", &|_| ceiling);
+        if ceiling > 1 {
+            let fastest = |round: &Round| {
+                let with =
+                    (1..ceiling).min_by(|a, b| round[*a].seconds.total_cmp(&round[*b].seconds));
+                with.unwrap_or_default()
+            };
+            ratios("step 9 ÷ its best settings", &fastest);
+        }
     }
     table
 }

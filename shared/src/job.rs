@@ -1,12 +1,13 @@
 //! The settings and connections of steps 08 and 09.
 
+use std::num::NonZero;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::{Aws, AwsArgs, Buckets, Queue, name_or_pattern};
-use crate::concurrency::Setting;
+use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, name_or_pattern};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -85,6 +86,8 @@ pub struct Job {
     /// How many files each stage asks for at a time.
     pub max_demand: usize,
     pub(crate) demand: Setting,
+    /// Measures `s3`.
+    pub(crate) meter: Meter,
     stop_limit: Duration,
     gave_up: CancellationToken,
 }
@@ -107,6 +110,34 @@ pub struct CannotReceive {
     reason: String,
 }
 
+/// A number, or `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Auto,
+    Number(u16),
+}
+
+impl FromStr for Setting {
+    type Err = &'static str;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        match given.parse::<NonZero<u16>>() {
+            Ok(number) => Ok(Self::Number(number.get())),
+            Err(_) if given == "auto" => Ok(Self::Auto),
+            Err(_) => Err("it can be auto, or a number from 1 to 65535"),
+        }
+    }
+}
+
+impl Setting {
+    pub(crate) fn or(self, auto: u32) -> u32 {
+        match self {
+            Self::Auto => auto,
+            Self::Number(number) => number.into(),
+        }
+    }
+}
+
 impl JobArgs {
     /// Sets up logging, connects to the queue and S3, and opens the results folder.
     ///
@@ -117,6 +148,9 @@ impl JobArgs {
         self.aws.init()?;
         let results = Results::open(&self.results)?;
         let Aws { queue, s3 } = self.aws.connect().await?;
+        let meter = Meter::default();
+        let s3 = s3.config().to_builder().interceptor(meter.clone()).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
         let retry_wait = Duration::from_secs(self.retry_wait.into());
         let hidden_for = queue.visibility_timeout;
         let buckets = Buckets::allowed(&self.allow_buckets, queue.policy.as_deref());
@@ -138,6 +172,7 @@ impl JobArgs {
             results,
             max_demand: self.max_demand.or(1) as usize,
             demand: self.max_demand,
+            meter,
             stop_limit: Duration::from_secs(self.stop_limit.into()),
             gave_up: CancellationToken::new(),
         })
@@ -217,6 +252,7 @@ mod tests {
             results: Results::open(&UntilIdle::parse_from(arguments).results).unwrap(),
             max_demand: 1,
             demand: Setting::Number(1),
+            meter: Meter::default(),
             stop_limit: Duration::ZERO,
             gave_up: CancellationToken::new(),
         };

@@ -169,6 +169,8 @@ fn describe() {
     }
     describe_gauge!(IN_FLIGHT, "Messages that were received and are not done");
     describe_gauge!(DEMAND, "Events that are asked for and not found yet");
+    describe_gauge!(PIPELINES, "Pipelines that should run");
+    describe_gauge!(MAX_DEMAND, "Events that each of their stages asks for at a time");
     for (name, what) in [
         (QUEUE_WAIT, "From when a message was sent to when it was received"),
         (PROCESSING, "From when a message was received to when its work was done"),

@@ -26,7 +26,7 @@ mod server;
 
 use clap::Parser;
 use shared::check::CheckArgs;
-use shared::concurrency::{Change, ConcurrencyArgs};
+use shared::concurrency::ConcurrencyArgs;
 use shared::job::JobArgs;
 use shared::stage::Supervisor;
 
@@ -55,27 +55,18 @@ async fn run(args: Args) -> Result<(), shared::Error> {
     if args.check.is_asked_for() {
         return args.check.run(&args.job).await;
     }
-    let mut job = args.job.start().await?;
-    let mut concurrency = args.concurrency.start(&mut job);
+    let job = args.job.start().await?;
 
     let producer = SqsProducer::start(Server::start(&job.queue));
+    let (events, work) = (producer.clone(), job.clone());
+    let start = move |name: &str, max_demand| pipeline::start(name, max_demand, &events, &work);
     let mut pipelines = Supervisor::default();
-    loop {
-        let change = tokio::select! {
-            () = shared::stop_signal() => break,
-            () = job.all_done() => break,
-            _ = pipelines.stopped(), if !pipelines.groups().is_empty() => break,
-            change = concurrency.next() => change,
-        };
-        // Another consumer asks for events, too: demand is all that it takes to be faster.
-        match change {
-            Change::Start { name, max_demand } => {
-                let (name_of_group, producer, job) = (name.clone(), producer.clone(), job.clone());
-                let start = move || pipeline::start(&name, max_demand, &producer, &job);
-                pipelines.start_group(name_of_group, start);
-            }
-            Change::Stop { name } => pipelines.stop_group(&name),
-        }
+
+    tokio::select! {
+        () = shared::stop_signal() => {}
+        () = job.all_done() => {}
+        // Another consumer asks for events too, and that is all it takes to be faster.
+        () = args.concurrency.run(&job, &mut pipelines, start) => {}
     }
     // Work that has begun is finished, and other events go back to the queue. When the producer stops, so do the
     // pipelines.

@@ -15,6 +15,7 @@
 //! | `lease` | keeps messages in flight hidden from other receivers |
 //! | `dead_letters` | sends messages to the dead-letter queue if no retry can help them |
 //! | `download` | an object's bytes, across broken connections |
+//! | `meter` | measures how long S3 takes to answer |
 //! | `failure` | why an object could not be processed |
 //! | `backoff`, `transient`, `why` | growing waits, which errors are transient, and errors in words |
 
@@ -33,6 +34,7 @@ mod failure;
 mod http;
 mod in_flight;
 mod lease;
+mod meter;
 pub mod notification;
 pub(crate) mod policy;
 #[cfg(test)]
@@ -54,6 +56,7 @@ pub use download::Download;
 pub(crate) use download::{Replaced, other_region};
 pub use failure::Failure;
 pub use in_flight::{ATTRIBUTES, InFlight};
+pub(crate) use meter::{Measured, Meter};
 pub use notification::S3Object;
 pub use queue::Queue;
 pub(crate) use queue::VISIBILITY_TIMEOUT;

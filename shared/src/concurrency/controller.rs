@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use crate::aws::Measured;
+
 /// What a program may do at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -28,21 +30,6 @@ pub struct Bounds {
     pub demand_is_auto: bool,
     /// How many bytes of files may be in memory.
     pub memory: u64,
-}
-
-/// What has happened for a moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
-    /// How long the moment was.
-    pub elapsed: Duration,
-    /// How long S3 took to answer each request.
-    pub latencies: Vec<Duration>,
-    /// How many bytes of the files that were requested will be in memory, all together.
-    pub held: u64,
-    /// Whether S3 asked for fewer requests.
-    pub throttled: bool,
-    /// Whether the queue had fewer messages than were asked for.
-    pub dry: bool,
 }
 
 /// Finds the limits with which most work is done.
@@ -297,7 +284,7 @@ impl Controller {
         let fits = |demand: &u32| u64::from(*demand) <= memory;
         let enough = |demand: &u32| f64::from(*demand) >= wanted;
         let fitting = || DEMANDS.into_iter().filter(fits);
-        let demand = fitting().find(enough).or_else(|| fitting().last()).unwrap_or(DEMANDS[0]);
+        let demand = fitting().find(enough).or_else(|| fitting().next_back()).unwrap_or(DEMANDS[0]);
         // Not for a little: each pipeline is replaced.
         if demand > max_demand
             || 8. * wanted <= f64::from(max_demand)

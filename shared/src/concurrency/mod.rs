@@ -1,27 +1,22 @@
 //! How much a program does at the same time.
 
 mod controller;
-mod meter;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::future::pending;
-use std::num::NonZero;
-use std::str::FromStr;
 
 use clap::{Args, value_parser};
 use metrics::gauge;
-use tokio::time::Instant;
+use stage::{StageRef, Supervisor};
 
-use crate::aws::InFlight;
-use crate::job::Job;
+use crate::aws::{InFlight, Measured, Meter};
+use crate::job::{Job, Setting};
 use crate::metrics::{MAX_DEMAND, PIPELINES};
 
-use controller::{Bounds, Controller};
-use meter::Meter;
-
-pub use controller::Limits;
+use controller::{Bounds, Controller, Limits};
 
 /// How much to do at the same time. Step 9 flattens these into its own arguments.
 #[derive(Args, Clone, Copy, Debug)]
@@ -51,41 +46,12 @@ pub struct ConcurrencyArgs {
     max_memory: u16,
 }
 
-/// A number, or `auto`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Setting {
-    Auto,
-    Number(u16),
-}
-
-impl FromStr for Setting {
-    type Err = &'static str;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        match given.parse::<NonZero<u16>>() {
-            Ok(number) => Ok(Self::Number(number.get())),
-            Err(_) if given == "auto" => Ok(Self::Auto),
-            Err(_) => Err("it can be auto, or a number from 1 to 65535"),
-        }
-    }
-}
-
-impl Setting {
-    pub(crate) fn or(self, auto: u32) -> u32 {
-        match self {
-            Self::Auto => auto,
-            Self::Number(number) => number.into(),
-        }
-    }
-}
-
-/// Says which pipelines should run.
+/// Knows which pipelines should run.
 #[derive(Debug)]
-pub struct Concurrency {
+struct Concurrency {
     controller: Controller,
     /// `None` if everything is fixed.
     meter: Option<Meter>,
-    since: Instant,
     in_flight: InFlight,
     /// The pipelines that should run.
     pipelines: VecDeque<Pipeline>,
@@ -101,29 +67,49 @@ struct Pipeline {
 }
 
 /// A change in what should run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A pipeline of this name should start, whose stages ask for `max_demand` events at a time.
-    Start {
-        /// Its name.
-        name: String,
-        /// The most events that each of its stages has asked for and not handled yet.
-        max_demand: usize,
-    },
-    /// The pipeline of this name should finish what it has begun, and stop.
-    Stop {
-        /// Its name.
-        name: String,
-    },
+enum Change {
+    Start(Pipeline),
+    /// The pipeline of this name.
+    Stop(String),
 }
 
 /// The talk's number.
 const PIPELINES_AT_START: u32 = 3;
 
 impl ConcurrencyArgs {
-    /// Begins to measure `job`, if anything is `auto`.
-    #[must_use]
-    pub fn start(&self, job: &mut Job) -> Concurrency {
+    /// Starts and stops pipelines, each as a group of this supervisor, until all of them have ended. `start` is given a
+    /// name, and how many events each stage should ask for at a time. A pipeline that is stopped finishes what it has
+    /// begun.
+    ///
+    /// To drop the future before then loses nothing: the pipelines go on.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn run<E: Display + Send + 'static>(
+        self,
+        job: &Job,
+        supervisor: &mut Supervisor,
+        start: impl Fn(&str, usize) -> Result<Vec<StageRef>, E> + Clone + Send + 'static,
+    ) {
+        let mut concurrency = self.of(job);
+        loop {
+            let change = tokio::select! {
+                biased;
+                change = concurrency.next() => change,
+                _ = supervisor.stopped() => return,
+            };
+            match change {
+                Change::Start(Pipeline { name, max_demand }) => {
+                    let (start, of_group) = (start.clone(), name.clone());
+                    supervisor.start_group(of_group, move || start(&name, max_demand as usize));
+                }
+                Change::Stop(name) => supervisor.stop_group(&name),
+            }
+        }
+    }
+
+    fn of(self, job: &Job) -> Concurrency {
         let start = Limits {
             pipelines: self.pipelines.or(PIPELINES_AT_START.min(self.max_pipelines.into())),
             max_demand: job.demand.or(1),
@@ -131,16 +117,10 @@ impl ConcurrencyArgs {
         let max_pipelines = self.pipelines.or(self.max_pipelines.into());
         let demand_is_auto = job.demand == Setting::Auto;
         let memory = u64::from(self.max_memory) * 1024 * 1024;
-        let meter = (max_pipelines > start.pipelines || demand_is_auto).then(|| {
-            let meter = Meter::default();
-            let s3 = job.s3.config().to_builder().interceptor(meter.clone());
-            job.s3 = aws_sdk_s3::Client::from_conf(s3.build());
-            meter
-        });
+        let is_fixed = max_pipelines == start.pipelines && !demand_is_auto;
         Concurrency {
             controller: Controller::new(Bounds { start, max_pipelines, demand_is_auto, memory }),
-            meter,
-            since: Instant::now(),
+            meter: (!is_fixed).then(|| job.meter.clone()),
             in_flight: job.queue.in_flight.clone(),
             pipelines: VecDeque::new(),
             started: 0,
@@ -150,14 +130,15 @@ impl ConcurrencyArgs {
 
 impl Concurrency {
     /// Waits for the next change. To drop the future before then loses nothing.
-    pub async fn next(&mut self) -> Change {
+    async fn next(&mut self) -> Change {
         loop {
             if let Some(change) = self.due() {
                 return change;
             }
             let Some(meter) = &self.meter else { return pending().await };
-            let measured = meter.next(&mut self.since, &self.in_flight).await;
-            self.controller.measured(&measured);
+            let measured = meter.next().await;
+            let dry = self.in_flight.was_dry();
+            self.controller.measured(&Measured { dry, ..measured });
         }
     }
 
@@ -169,13 +150,13 @@ impl Concurrency {
         let outdated = self.pipelines.iter().position(|it| it.max_demand != max_demand);
         let too_many = (running > pipelines).then(|| self.pipelines.len() - 1);
         let change = if let Some(position) = outdated.or(too_many) {
-            let Pipeline { name, .. } = self.pipelines.remove(position)?;
-            Change::Stop { name }
+            Change::Stop(self.pipelines.remove(position)?.name)
         } else if running < pipelines {
             self.started += 1;
             let name = format!("Pipeline{}", self.started);
-            self.pipelines.push_back(Pipeline { name: name.clone(), max_demand });
-            Change::Start { name, max_demand: max_demand as usize }
+            let pipeline = Pipeline { name, max_demand };
+            self.pipelines.push_back(pipeline.clone());
+            Change::Start(pipeline)
         } else {
             return None;
         };

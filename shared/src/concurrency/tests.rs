@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::controller::{Bounds, Controller, Limits, Measured};
+use super::controller::{Bounds, Controller, Limits};
+use crate::aws::Measured;
 
 const MOMENT: Duration = Duration::from_millis(50);
 const START: Limits = Limits { pipelines: 3, max_demand: 1 };
@@ -56,7 +57,7 @@ impl World {
             let latency = latency(under_way);
             let answered = under_way / latency * MOMENT.as_secs_f64() + self.left;
             self.left = answered.fract();
-            let latencies = (1..)
+            let latencies = (1..=10_000)
                 .take_while(|number| f64::from(*number) <= answered)
                 .map(|_| {
                     let tail = if self.chance() < 0.05 { tail } else { 1. };

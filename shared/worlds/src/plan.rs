@@ -93,6 +93,8 @@ pub struct Plan {
     pub pipelines: u64,
     pub max_demand: u64,
     pub stop_limit: u64,
+    /// Whether the programs find their own concurrency. Then there are more files, so that they have time to.
+    pub auto: bool,
 }
 
 impl Plan {
@@ -102,7 +104,7 @@ impl Plan {
         let latency = *luck.one_of(&[1, 20, 150, 1500]);
         // A lease that is shorter than a few round trips cannot be kept.
         let timeouts: &[u64] = if latency > 1000 { &[30, 120] } else { &[5, 10, 30, 120] };
-        Self {
+        let mut plan = Self {
             seed,
             kinds: KINDS.into_iter().filter(|_| luck.happens(0.6)).collect(),
             most_faults: u64::MAX,
@@ -119,7 +121,10 @@ impl Plan {
             pipelines: luck.pick(1..5),
             max_demand: *luck.one_of(&[1, 1, 2, 10]),
             stop_limit: *luck.one_of(&[0, 3, 30]),
-        }
+            auto: luck.happens(0.2),
+        };
+        plan.files *= if plan.auto { 5 } else { 1 };
+        plan
     }
 
     pub fn has(&self, kind: Kind) -> bool {

@@ -386,10 +386,11 @@ impl World {
         let stop = program.stop.clone();
         let surroundings = Surroundings { sdk_config: config, queue_url, disk, stop };
         let plan = &self.plan;
+        let fixed = |number: u64| if plan.auto { "auto".to_owned() } else { number.to_string() };
         let args = Args::parse_from([
             "step09".to_owned(),
-            format!("--pipelines={}", plan.pipelines),
-            format!("--max-demand={}", plan.max_demand),
+            format!("--pipelines={}", fixed(plan.pipelines)),
+            format!("--max-demand={}", fixed(plan.max_demand)),
             format!("--visibility-timeout={}", plan.visibility_timeout),
             format!("--stop-limit={}", plan.stop_limit),
             format!("--allow-bucket={BUCKET},{UNANNOUNCED}"),

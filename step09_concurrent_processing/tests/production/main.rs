@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod buckets;
+mod concurrency;
 mod crashes;
 mod leases;
 mod outages;

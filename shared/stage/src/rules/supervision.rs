@@ -77,6 +77,46 @@ async fn a_normal_end_is_not_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_is_stopped_delivers_what_it_has_and_is_not_restarted() {
+    let mut supervisor = Supervisor::default();
+    let [mut one, mut two] = ["One", "Two"].map(|name| start_group(&mut supervisor, name));
+    let ([a, other], [b, _]) = (one.started().await, two.started().await);
+    let mut c = consumer("C");
+    a.cast(Order::Emit(0..3));
+    c.subscribe(&a, SubscribeOptions::default().max_demand(1).cancel(CancelMode::Temporary))
+        .unwrap();
+    supervisor.stop_group("One");
+    assert_eq!(end_of(other.stage()).await, Some(Exit::Normal));
+    assert_eq!(end_of(a.stage()).await, Some(Exit::Normal));
+    assert_eq!(c.record().await.concat()[..3], [0, 1, 2]);
+    assert_eq!(end_of(b.stage()).await, None, "the other group goes on");
+    let running = supervisor.groups().iter().map(|group| group.is_running).collect::<Vec<_>>();
+    assert_eq!(running, [false, true]);
+
+    supervisor.stop_group("nobody");
+    supervisor.stop_group("Two");
+    assert!(end_of_all(&mut supervisor).await.unwrap().is_ok());
+    assert!(one.record().await.is_empty() && two.record().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_fails_while_it_stops_is_not_restarted() {
+    let log = Log::capture();
+    let mut supervisor = Supervisor::default();
+    let mut one = start_group(&mut supervisor, "One");
+    let [a, _] = one.started().await;
+    a.cast(Order::Panic);
+    supervisor.stop_group("One");
+    assert!(end_of_all(&mut supervisor).await.unwrap().is_ok());
+    assert!(one.record().await.is_empty());
+    let lines = log.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("One was stopping, and is not restarted: A crashed")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_after_a_normal_end_restarts_the_whole_group() {
     let mut supervisor = Supervisor::default();
     let mut group = start_group(&mut supervisor, "One");

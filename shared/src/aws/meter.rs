@@ -14,17 +14,37 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::controller::Measured;
-use crate::aws::InFlight;
+/// What has happened for a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// How long the moment was.
+    pub(crate) elapsed: Duration,
+    /// How long S3 took to answer each request.
+    pub(crate) latencies: Vec<Duration>,
+    /// How many bytes of the files that were requested will be in memory, all together.
+    pub(crate) held: u64,
+    /// Whether S3 asked for fewer requests.
+    pub(crate) throttled: bool,
+    /// Whether the queue had fewer messages than were asked for.
+    pub(crate) dry: bool,
+}
 
 /// Sees each attempt of a request: a retry that the SDK makes by itself counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(Arc<Inner>);
+pub(crate) struct Meter(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     measured: Mutex<Measured>,
+    since: Mutex<Instant>,
     answered: Notify,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        let (measured, answered) = Default::default();
+        Self { measured, since: Instant::now().into(), answered }
+    }
 }
 
 #[derive(Debug)]
@@ -36,21 +56,22 @@ impl Storable for Sent {
 
 /// A file has at most this much in memory: the part that is downloaded ahead.
 const AHEAD: u64 = 1024 * 1024;
+/// How many answers are remembered until somebody asks.
+const MOST: usize = 10_000;
 /// How long a measurement lasts.
 const MOMENT: Duration = Duration::from_millis(50);
 
 impl Meter {
-    /// Waits until S3 has answered, and for a moment more. Returns what was measured `since` then. To drop the future
-    /// before then loses nothing.
-    pub(super) async fn next(&self, since: &mut Instant, in_flight: &InFlight) -> Measured {
+    /// Waits until S3 has answered, and for a moment more. Returns what was measured since the last call. To drop the
+    /// future before then loses nothing.
+    pub(crate) async fn next(&self) -> Measured {
         while *self.0.measured.lock() == Measured::default() {
             self.0.answered.notified().await;
         }
         sleep(MOMENT).await;
         let measured = std::mem::take(&mut *self.0.measured.lock());
-        let elapsed = since.elapsed();
-        *since = Instant::now();
-        Measured { elapsed, dry: in_flight.was_dry(), ..measured }
+        let elapsed = std::mem::replace(&mut *self.0.since.lock(), Instant::now()).elapsed();
+        Measured { elapsed, ..measured }
     }
 }
 
@@ -83,6 +104,7 @@ impl Intercept for Meter {
         match response.status().as_u16() {
             // SlowDown, and what other S3s answer.
             429 | 503 => measured.throttled = true,
+            _ if measured.latencies.len() >= MOST => {} // Nobody asks.
             _ => measured.latencies.push(sent.elapsed()),
         }
         let length = response.headers().get("content-length");

@@ -1,0 +1,59 @@
+//! The step finds out by itself how many pipelines help.
+
+use std::time::Duration;
+
+use testing::fault_proxy::Fault::{Latency, Status};
+
+use super::scene::{Ask, Scene};
+
+const UNTIL_IDLE: [&str; 3] = ["--until-idle", "--wait", "1"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn far_from_s3_there_are_more_pipelines_but_no_more_than_are_allowed() {
+    let scene = Scene::with_files(400).await;
+    scene.proxy.fault("GetObject", Latency(Duration::from_millis(100)));
+    let mut running = scene.start(&[&UNTIL_IDLE[..], &["--max-pipelines", "16"]].concat());
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+    assert!(scene.proxy.most_at_once("GetObject") > 6);
+    // A pipeline that is replaced may still have one under way.
+    assert!(scene.proxy.most_at_once("GetObject") <= 2 * 16);
+    assert_eq!(scene.proxy.count("GetObject"), 400, "none is done twice");
+    let requests = scene.sqs_requests();
+    assert!(requests < 400 / 2, "{requests} requests to SQS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_done_though_s3_asks_for_fewer_requests() {
+    let scene = Scene::with_files(200).await;
+    scene.proxy.fault("GetObject", Latency(Duration::from_millis(50)));
+    scene.proxy.fault_times("GetObject", 60, Status(503, "SlowDown"));
+    let mut running = scene.start(&UNTIL_IDLE);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fixed_number_is_kept() {
+    let scene = Scene::with_files(100).await;
+    scene.proxy.fault("GetObject", Latency(Duration::from_millis(50)));
+    let arguments = ["--pipelines", "4", "--max-demand", "5"];
+    let mut running = scene.start(&[&UNTIL_IDLE[..], &arguments].concat());
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+    assert_eq!(scene.proxy.most_at_once("GetObject"), 4);
+}
+
+/// It is told to stop while pipelines are started and stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_in_order_while_it_grows() {
+    let scene = Scene::with_files(400).await;
+    scene.proxy.fault("GetObject", Latency(Duration::from_millis(100)));
+    let mut running = scene.start(&["--visibility-timeout", "1000"]);
+    super::scene::until("it has grown", async || scene.proxy.most_at_once("GetObject") > 8).await;
+    running.signal("TERM");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    let (visible, hidden) = scene.world.messages().await;
+    assert_eq!(hidden, 0, "all is given back");
+    assert_eq!(visible + scene.world.results().len(), 400);
+}

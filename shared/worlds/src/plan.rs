@@ -123,7 +123,7 @@ impl Plan {
             stop_limit: *luck.one_of(&[0, 3, 30]),
             auto: luck.happens(0.2),
         };
-        plan.files *= if plan.auto { 5 } else { 1 };
+        plan.files *= if plan.auto { 3 } else { 1 };
         plan
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -159,6 +160,7 @@ impl JobArgs {
             buckets.log();
         }
         let queue = queue.with(hidden_for, retry_wait, buckets);
+        queue.in_flight.delete_behind(Arc::new(results.clone()));
         let in_flight = queue.in_flight.clone();
         let not_ready = move || in_flight.receive_error();
         self.metrics.serve(queue.in_flight.stopping().clone(), not_ready).await?;

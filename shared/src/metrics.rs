@@ -45,6 +45,7 @@ pub(crate) const FILES: &str = "palleto_files_processed_total";
 pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
 pub(crate) const LINES: &str = "palleto_lines_total";
 pub(crate) const BYTES: &str = "palleto_bytes_total";
+pub(crate) const ANSWER: &str = "palleto_s3_answer_seconds";
 pub(crate) const DOWNLOAD: &str = "palleto_download_seconds";
 // Work that is done again.
 pub(crate) const RETRIES: &str = "palleto_retries_total";
@@ -172,6 +173,7 @@ fn describe() {
     describe_gauge!(PIPELINES, "Pipelines that should run");
     describe_gauge!(MAX_DEMAND, "Events that each of their stages asks for at a time");
     for (name, what) in [
+        (ANSWER, "From a request to S3 to the head of its answer"),
         (QUEUE_WAIT, "From when a message was sent to when it was received"),
         (PROCESSING, "From when a message was received to when its work was done"),
         (

@@ -1,5 +1,7 @@
 //! Writes the result of each file to a file of its own, in one folder.
 
+mod waiting;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,18 +10,20 @@ use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
+use futures_util::future::BoxFuture;
 use metrics::counter;
 use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::{Span, info};
 
-use crate::aws::{Backoff, Failure, S3Object};
-use crate::clock;
+use crate::aws::{Backoff, Barrier, Failure, S3Object};
 use crate::contents::{Contents, Count};
-use crate::disk::{Disk, Folder, UNFINISHED};
+use crate::disk::{Disk, Folder};
 use crate::metrics::{BYTES, FILES, LINES};
 use crate::surroundings::Surroundings;
+
+use waiting::Waiting;
 
 /// Where results go, and when the program ends. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
@@ -44,8 +48,7 @@ pub struct Results(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
-    /// Backs off when results cannot be written. All files share it, because they share the disk.
-    writing: Backoff,
+    waiting: Waiting,
     until_idle: bool,
     started: Instant,
     /// When the last file was done.
@@ -99,8 +102,11 @@ impl Results {
         };
         Ok(Self(Arc::new(Inner {
             folder: folder.clone(),
+            waiting: Waiting::new(
+                disk.clone(),
+                Backoff::new(format!("Writing to {}", folder.display())),
+            ),
             disk,
-            writing: Backoff::new(format!("Writing to {}", folder.display())),
             until_idle: *until_idle,
             started: Instant::now(),
             last: Instant::now().into(),
@@ -114,9 +120,10 @@ impl Results {
     /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` must serialize to
     /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
     ///
-    /// The file is written whole or not at all. It replaces an earlier result of the same version. When this
-    /// returns, the result survives a power failure. If the disk is full or fails, that is this machine's fault and
-    /// not the file's: this waits, and tries again until it is dropped.
+    /// The file is written a little later, together with others, and before the message about the object is deleted. It
+    /// is written whole or not at all, and replaces an earlier result of the same version. Until then it waits in
+    /// memory. If many wait, this writes those first. If the disk is full or fails, that is this machine's
+    /// fault and not the file's: this waits, and tries again until it is dropped.
     ///
     /// # Errors
     ///
@@ -154,15 +161,8 @@ impl Results {
         let mut json = serde_json::to_vec_pretty(&document)?;
         json.push(b'\n');
         let version = object.version_id.as_deref().or(etag).unwrap_or_default();
-        let (json, name): (Arc<[u8]>, Arc<str>) = (json.into(), file_name(object, version).into());
-        let Inner { files, lines, bytes, writing, .. } = &*self.0;
-        loop {
-            let (disk, json, name) = (self.0.disk.clone(), json.clone(), name.clone());
-            match clock::blocking(move || write_whole(&*disk, &name, &json)).await? {
-                Ok(()) => break writing.succeeded(),
-                Err(error) => writing.failed_so_wait(error).await,
-            }
-        }
+        let Inner { files, lines, bytes, waiting, .. } = &*self.0;
+        waiting.add(file_name(object, version), json).await;
         let span = Span::current();
         span.record("lines", count.lines());
         span.record("seconds", count.elapsed().as_secs_f64());
@@ -174,6 +174,12 @@ impl Results {
         counter!(BYTES).increment(count.bytes());
         self.note_time();
         Ok(())
+    }
+
+    /// Waits until all results so far are written, and would survive a power failure. If the disk is full or fails,
+    /// this waits, and tries again until it is dropped.
+    pub async fn make_durable(&self) {
+        self.0.waiting.write().await;
     }
 
     /// Makes sure that this version of the object has no result yet. In a bucket without versions, it compares
@@ -246,6 +252,12 @@ impl Results {
     }
 }
 
+impl Barrier for Results {
+    fn pass(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.make_durable())
+    }
+}
+
 /// A name that starts readable, and ends unlike any other version's. The key itself will not do, because keys
 /// can have any character, even `..`, and be longer than file names can. In a bucket without versions, the ETag tells
 /// contents apart: if an object is replaced while its old content is still being read, neither result may take the
@@ -269,23 +281,6 @@ fn file_name(object: &S3Object, version: &str) -> String {
         hash.update(part);
     }
     format!("{start}{readable}-{}.json", hex::encode(&hash.finalize()[..16]))
-}
-
-fn write_whole(disk: &dyn Disk, name: &str, json: &[u8]) -> io::Result<()> {
-    // Another process may be writing the same result.
-    let unfinished = format!("{UNFINISHED}{:08x}-{name}", rand::random::<u32>());
-    let written = disk
-        .create(&unfinished, json)
-        // The message will be deleted, so the result must be on disk by then.
-        .and_then(|()| disk.force(&unfinished))
-        // Renaming is atomic, so half a result is never visible.
-        .and_then(|()| disk.rename(&unfinished, name));
-    if written.is_err() {
-        let _ = disk.remove(&unfinished); // It may not even exist.
-        return written;
-    }
-    // The name must be on disk too. If that fails, the result stays: another process may have forced it by now.
-    disk.force_names()
 }
 
 fn now() -> String {
@@ -351,6 +346,7 @@ mod tests {
             write(Some("v1"), 1).await;
             write(Some("v1"), 2).await;
         }
+        results.make_durable().await;
         let files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
         assert_eq!(files.len(), 2 * keys.len());
@@ -439,6 +435,7 @@ mod tests {
             let contents =
                 Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
             results.write(&object("k", None), &contents, &json!({})).await.unwrap();
+            results.make_durable().await;
         })
         .await;
         assert_eq!((disk.created.load(Relaxed), disk.names.lock().len()), (4, 1));

@@ -267,9 +267,8 @@ impl Message {
         let fate = self.fate.into_inner();
         let visible_in = if fate == Fate::Released as u8 {
             histogram!(PROCESSING).record(self.received.elapsed());
-            // The lease ends before the message is deleted, because a deleted message must not be renewed.
-            lease.end();
-            let done = Done { message_id: id, handle: self.handle, tries: 0, _in_flight: token };
+            let (message_id, handle) = (id, self.handle);
+            let done = Done { message_id, handle, tries: 0, lease, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
             // Another receiver may have the message, so its fate is no longer ours to decide.

@@ -1,11 +1,13 @@
 //! The messages in flight: received, but neither deleted nor given back yet.
 
-use std::sync::Arc;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
+use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -15,7 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
 use super::dead_letters::DeadLetters;
-use super::lease::Leases;
+use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
 use super::{Backoff, Buckets};
 
@@ -41,6 +43,7 @@ struct Inner {
     /// From a message's last event to the loop that deletes.
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
+    barrier: OnceLock<Arc<dyn Barrier>>,
     deleting: Backoff,
     receiving: Backoff,
     dead_letters: DeadLetters,
@@ -64,8 +67,16 @@ pub(super) struct Done {
     pub(super) handle: String,
     /// How many requests have tried to delete it.
     pub(super) tries: u32,
+    /// Keeps it hidden until it can be deleted.
+    pub(super) lease: Lease,
     /// Keeps the message in flight until it is deleted.
     pub(super) _in_flight: TaskTrackerToken,
+}
+
+/// What must be done before messages can be deleted.
+pub(crate) trait Barrier: Debug + Send + Sync {
+    /// Waits until all work that has ended so far would survive a power failure.
+    fn pass(&self) -> BoxFuture<'_, ()>;
 }
 
 /// The longest wait before SQS delivers a failed message again.
@@ -97,6 +108,7 @@ impl InFlight {
             messages: TaskTracker::new(),
             done,
             released: Arc::new(Mutex::new(released)),
+            barrier: OnceLock::new(),
             deleting: Backoff::new("Deleting messages"),
             receiving: receiving.clone(),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
@@ -130,6 +142,18 @@ impl InFlight {
     /// The channel into which [`done`](Self::done) sends messages.
     pub(super) fn released_messages(&self) -> Arc<Mutex<UnboundedReceiver<Done>>> {
         self.0.released.clone()
+    }
+
+    /// From now on, no message is deleted before this barrier is passed.
+    pub(crate) fn delete_behind(&self, barrier: Arc<dyn Barrier>) {
+        let _ = self.0.barrier.set(barrier); // There is one for each program.
+    }
+
+    /// Waits until messages whose work has ended may be deleted.
+    pub(super) async fn may_delete(&self) {
+        if let Some(barrier) = self.0.barrier.get() {
+            barrier.pass().await;
+        }
     }
 
     /// Backs off when deletions fail. All loops that delete share it.

@@ -10,9 +10,12 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use metrics::histogram;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+
+use crate::metrics::ANSWER;
 
 /// What has happened for a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +103,7 @@ impl Intercept for Meter {
         let (Some(response), Some(Sent(sent))) = (context.response(), bag.load::<Sent>()) else {
             return Ok(());
         };
+        histogram!(ANSWER).record(sent.elapsed());
         let mut measured = self.0.measured.lock();
         match response.status().as_u16() {
             // SlowDown, and what other S3s answer.

@@ -55,6 +55,7 @@ pub use delivery::Delivery;
 pub use download::Download;
 pub(crate) use download::{Replaced, other_region};
 pub use failure::Failure;
+pub(crate) use in_flight::Barrier;
 pub use in_flight::{ATTRIBUTES, InFlight};
 pub(crate) use meter::{Measured, Meter};
 pub use notification::S3Object;

@@ -47,8 +47,8 @@ impl InFlight {
 }
 
 impl Released {
-    /// Waits for released messages, and then a fifth of a second for more of them. Returns `None` when
-    /// the program is stopping and nothing is in flight.
+    /// Waits for released messages, then a fifth of a second for more of them, and then until their results would survive
+    /// a power failure. Returns `None` when the program is stopping and nothing is in flight.
     pub async fn next(&mut self) -> Option<Batch> {
         let mut released = self.messages.lock().await;
         let mut messages = Vec::with_capacity(BATCH);
@@ -62,6 +62,12 @@ impl Released {
             if timeout_at(deadline, released.recv_many(&mut messages, room)).await.is_err() {
                 break;
             }
+        }
+        drop(released); // Another task can take the next batch meanwhile.
+        self.in_flight.may_delete().await;
+        // A lease ends before its message is deleted, because a deleted message must not be renewed.
+        for message in &messages {
+            message.lease.end();
         }
         let (in_flight, backoff) = (self.in_flight.clone(), self.backoff.clone());
         Some(Batch { messages, in_flight, backoff })

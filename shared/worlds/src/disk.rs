@@ -124,13 +124,9 @@ impl Disk for ProgramDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.step("rename")?;
-        let content = {
-            let mut state = self.state();
-            let file = state.names.remove(from).ok_or_else(missing)?;
-            state.names.insert(to.to_owned(), file);
-            state.files[file].content.clone()
-        };
-        self.world.ledger.writes(&self.program, &content);
+        let mut state = self.state();
+        let file = state.names.remove(from).ok_or_else(missing)?;
+        state.names.insert(to.to_owned(), file);
         Ok(())
     }
 

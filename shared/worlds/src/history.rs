@@ -1,8 +1,9 @@
-//! What the programs of a world log, in one history with what happens to them.
+//! What the programs of a world log, in one history with what happens to them. It also hears of files that are processed.
 //!
 //! Worlds without a history have it too, and only print nothing: whether something is logged decides how often the time is
 //! asked for, and so how a world goes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::span::Current;
 
 /// Prints the messages of the log, each with the program that logs it.
 #[derive(Debug)]
@@ -19,8 +21,14 @@ pub struct History {
     prints: bool,
     /// The spans that are entered. Each has the number of its program's life for an identifier.
     entered: Mutex<Vec<u64>>,
+    /// A span of each life. The SDK and the stages ask for the current one.
+    spans: Mutex<BTreeMap<u64, &'static Metadata<'static>>>,
 }
 
+/// What is told of a file that a program has processed: the program's life, and the key.
+type Processed = Box<dyn Fn(u64, &str) + Send + Sync>;
+
+static PROCESSED: OnceLock<Processed> = OnceLock::new();
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 /// The identifier of spans outside all programs.
 const NOBODY: u64 = u64::MAX;
@@ -28,6 +36,11 @@ const NOBODY: u64 = u64::MAX;
 /// The world begins now.
 pub fn begin() {
     let _ = BEGAN.set(Instant::now()); // It can begin only once.
+}
+
+/// From now on, `processed` is told of each file that a program has processed.
+pub fn hear(processed: impl Fn(u64, &str) + Send + Sync + 'static) {
+    let _ = PROCESSED.set(Box::new(processed)); // There is one world.
 }
 
 /// Prints one line of a history.
@@ -43,7 +56,7 @@ pub fn name(life: u64) -> String {
 
 impl History {
     pub fn new(prints: bool) -> Self {
-        Self { prints, entered: Mutex::default() }
+        Self { prints, entered: Mutex::default(), spans: Mutex::default() }
     }
 }
 
@@ -58,7 +71,14 @@ impl Subscriber for History {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut life = Life(self.entered.lock().last().copied().unwrap_or(NOBODY));
         span.record(&mut life);
+        self.spans.lock().entry(life.0).or_insert(span.metadata());
         Id::from_u64(life.0)
+    }
+
+    fn current_span(&self) -> Current {
+        let Some(life) = self.entered.lock().last().copied() else { return Current::none() };
+        let metadata = self.spans.lock().get(&life).copied();
+        metadata.map_or_else(Current::none, |metadata| Current::new(Id::from_u64(life), metadata))
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -66,14 +86,18 @@ impl Subscriber for History {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        if !self.prints {
-            return;
+        let mut said = Line::default();
+        event.record(&mut said);
+        let life = self.entered.lock().last().copied().filter(|life| *life != NOBODY);
+        if let (Some(life), Some(key), Some(processed)) = (life, &said.key, PROCESSED.get())
+            && said.message.ends_with(&format!(" processed {key}"))
+        {
+            processed(life, key);
         }
-        let mut message = Message::default();
-        event.record(&mut message);
-        let program = self.entered.lock().last().copied().filter(|life| *life != NOBODY);
-        let program = program.map_or_else(|| "A program".to_owned(), name);
-        tell(format_args!("    {program}: {}", message.0));
+        if self.prints {
+            let program = life.map_or_else(|| "A program".to_owned(), name);
+            tell(format_args!("    {program}: {}", said.message));
+        }
     }
 
     fn enter(&self, span: &Id) {
@@ -102,12 +126,21 @@ impl Visit for Life {
 }
 
 #[derive(Default)]
-struct Message(String);
+struct Line {
+    message: String,
+    key: Option<String>,
+}
 
-impl Visit for Message {
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "key" {
+            self.key = Some(value.to_owned());
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.0 = format!("{value:?}");
+            self.message = format!("{value:?}");
         }
     }
 }

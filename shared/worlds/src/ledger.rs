@@ -44,6 +44,8 @@ struct Receipt {
     deletion_failed: bool,
     /// Whether a fault has kept it from the program.
     excused: bool,
+    /// The keys that the program has processed. Their results may still wait to be written.
+    processed: BTreeSet<String>,
     state: State,
 }
 
@@ -118,7 +120,10 @@ impl Ledger {
             let held: Vec<_> = held
                 .filter(|it| it.program == program.life && it.state == State::Held && !it.excused)
                 .filter(|it| !pages.put_aside.contains(&it.body))
-                .flat_map(|it| it.objects.clone())
+                .flat_map(|it| {
+                    it.objects.iter().filter(|object| !it.processed.contains(&object.key))
+                })
+                .cloned()
                 .collect();
             let done = |object: &Announced| world.is_done(object) || !world.is_good(object);
             let at_work = held.iter().filter(|object| !done(object)).count() as u64;
@@ -185,6 +190,7 @@ impl Ledger {
                 handed_out: Instant::now(),
                 deletion_failed: false,
                 excused: excused || program.is_dead(),
+                processed: BTreeSet::new(),
                 state: State::Held,
             };
             world.tell(format_args!(
@@ -295,22 +301,24 @@ impl Ledger {
         }
     }
 
-    /// A program makes a result visible: it must still hold a message about that object. When it has been told that it
-    /// does not, it must stop at once.
-    pub fn writes(&self, program: &Program, content: &[u8]) {
-        let Ok(result) = serde_json::from_slice::<Value>(content) else { return };
-        let key = result["key"].as_str().unwrap_or_default();
-        let pages = self.0.lock();
-        let mine = pages.receipts.values().filter(|it| it.program == program.life);
-        let mut about = mine.filter(|it| it.objects.iter().any(|object| object.key == key));
-        let holds = about.any(|receipt| match receipt.state {
-            State::Held => true,
-            State::Lost(since) => since.elapsed() < Duration::from_secs(1),
-            State::Returned | State::Deleted => false,
-        });
+    /// A program has processed a file: it must still hold a message about that object. When it has been told that it does
+    /// not, it must stop at once.
+    pub fn processed(&self, life: u64, key: &str) {
+        let mut pages = self.0.lock();
+        let mine = pages.receipts.values_mut().filter(|it| it.program == life);
+        let about = mine.filter(|it| it.objects.iter().any(|object| object.key == key));
+        let mut holds = false;
+        for receipt in about {
+            holds |= match receipt.state {
+                State::Held => true,
+                State::Lost(since) => since.elapsed() < Duration::from_secs(1),
+                State::Returned | State::Deleted => false,
+            };
+            receipt.processed.insert(key.to_owned());
+        }
         drop(pages);
         if !holds {
-            self.object_to(format!("{} wrote the result of {key} without a lease", program.name()));
+            self.object_to(format!("{} processed {key} without a lease", history::name(life)));
         }
     }
 

@@ -41,6 +41,8 @@ pub struct World {
     lives: AtomicU64,
     /// By key, in the order in which they were put.
     versions: Mutex<BTreeMap<String, Vec<Version>>>,
+    /// One after the other, so that the versions are in S3's order.
+    putting: tokio::sync::Mutex<()>,
     disks: Vec<Arc<Platter>>,
     /// The program that runs on each machine.
     programs: Mutex<Vec<Option<Arc<Program>>>>,
@@ -141,12 +143,15 @@ pub async fn run(plan: Plan, tells: bool) -> anyhow::Result<(Vec<String>, Durati
         faults: AtomicU64::new(0),
         lives: AtomicU64::new(0),
         versions: Mutex::default(),
+        putting: tokio::sync::Mutex::default(),
         disks: (0..disks).map(|_| Arc::default()).collect(),
         programs: Mutex::new((0..plan.machines).map(|_| None).collect()),
         aws: local.aws().clone(),
         tells,
         plan,
     });
+    let hears = world.clone();
+    history::hear(move |life, key| hears.ledger.processed(life, key));
     let dead_letters = world.set_up().await?;
     let machines: Vec<_> = (0..world.plan.machines)
         .map(|machine| {
@@ -292,6 +297,7 @@ impl World {
 
     async fn put_into(&self, bucket: &str, key: String) -> anyhow::Result<Announced> {
         let content = files::content(&self.luck, self.can_be_bad());
+        let _putting = self.putting.lock().await;
         let put = self.aws.s3.put_object().bucket(bucket).key(&key);
         let answer = put.body(content.bytes.clone().into()).send().await?;
         let etag = answer.e_tag.unwrap_or_default().trim_matches('"').to_owned();
@@ -309,6 +315,7 @@ impl World {
     }
 
     async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        let _putting = self.putting.lock().await;
         let version = {
             let mut versions = self.versions.lock();
             let Some(latest) = versions.get_mut(key).and_then(|all| all.last_mut()) else {

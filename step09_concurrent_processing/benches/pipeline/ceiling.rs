@@ -147,6 +147,7 @@ impl Ceiling {
             });
             let entries: Vec<_> = entries.collect();
             if !entries.is_empty() {
+                self.results.make_durable().await;
                 let delete = self.sqs.delete_message_batch().queue_url(&self.queue_url);
                 delete.set_entries(Some(entries)).send().await?;
             }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, name_or_pattern};
 use crate::contents::Limits;
@@ -139,6 +141,9 @@ impl Setting {
     }
 }
 
+/// How long the last results may take to be written.
+const WRITE_LIMIT: Duration = Duration::from_secs(8);
+
 impl JobArgs {
     /// Sets up logging, connects to the queue and S3, and opens the results folder.
     ///
@@ -160,6 +165,7 @@ impl JobArgs {
             buckets.log();
         }
         let queue = queue.with(hidden_for, retry_wait, buckets);
+        tokio::spawn(results.clone().keep_writing());
         queue.in_flight.delete_behind(Arc::new(results.clone()));
         let in_flight = queue.in_flight.clone();
         let not_ready = move || in_flight.receive_error();
@@ -211,6 +217,9 @@ impl Job {
     /// cannot be read, kept hidden or deleted; or if no message could be received.
     pub async fn summary(&self) -> Result<(), Error> {
         self.queue.in_flight.settled().await;
+        if timeout(WRITE_LIMIT, self.results.make_durable()).await.is_err() {
+            warn!("Some results could not be written: their messages will come back");
+        }
         progress::clear();
         watch::end();
         let count = self.queue.in_flight.failed();

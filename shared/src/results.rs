@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
@@ -58,6 +58,9 @@ struct Inner {
     lines: AtomicU64,
     bytes: AtomicU64,
 }
+
+/// How long a result waits for others, if no message is deleted meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -121,8 +124,8 @@ impl Results {
     /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
     ///
     /// The file is written a little later, together with others, and before the message about the object is deleted. It
-    /// is written whole or not at all, and replaces an earlier result of the same version. Until then it waits in
-    /// memory. If many wait, this writes those first. If the disk is full or fails, that is this machine's
+    /// is written whole or not at all, and replaces an earlier result of the same version. Until then, half a second at
+    /// most, it waits in memory. If many wait, this writes those first. If the disk is full or fails, that is this machine's
     /// fault and not the file's: this waits, and tries again until it is dropped.
     ///
     /// # Errors
@@ -180,6 +183,11 @@ impl Results {
     /// this waits, and tries again until it is dropped.
     pub async fn make_durable(&self) {
         self.0.waiting.write().await;
+    }
+
+    /// Writes results as long as the program runs, each at most a moment after it was added.
+    pub(crate) async fn keep_writing(self) {
+        self.0.waiting.keep_writing(LONGEST_WAIT).await;
     }
 
     /// Makes sure that this version of the object has no result yet. In a bucket without versions, it compares

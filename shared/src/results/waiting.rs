@@ -5,9 +5,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 
 use crate::aws::Backoff;
 use crate::clock;
@@ -22,6 +24,8 @@ pub(super) struct Waiting {
     turn: tokio::sync::Mutex<()>,
     /// One permit for each KiB that may wait.
     room: Arc<Semaphore>,
+    /// Tells [`keep_writing`](Self::keep_writing) that a result waits.
+    added: Notify,
     /// Backs off when results cannot be written. All files share it, because they share the disk.
     writing: Backoff,
 }
@@ -44,6 +48,7 @@ impl Waiting {
             results: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
+            added: Notify::new(),
             writing,
         }
     }
@@ -58,6 +63,16 @@ impl Waiting {
             }
         };
         self.results.lock().push(Arc::new(Named { name, json, _room: room }));
+        self.added.notify_one();
+    }
+
+    /// Writes what waits for longer than `limit`: the message of a result may stay in the queue because of another object.
+    pub(super) async fn keep_writing(&self, limit: Duration) {
+        loop {
+            self.added.notified().await;
+            sleep(limit).await;
+            self.write().await;
+        }
     }
 
     /// Waits until all results that were added so far would survive a power failure. If the disk is full or fails, it

@@ -1,5 +1,7 @@
 //! The step as a process: its memory, its end, its exit codes.
 
+use std::time::{Duration, Instant};
+
 use super::support::{Running, World, gzip, numbered_lines, results, step, text};
 
 /// Counting 200 MB takes constant memory: the process's peak is a fraction of that.
@@ -9,10 +11,17 @@ async fn memory_does_not_grow_with_a_file() {
     let world = World::new().await;
     world.put("large.gz", gzip(numbered_lines(2_000_000, 100))).await;
     let mut step = world.step(&[]);
+    let output = world.output.path().to_owned();
+    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
     // This thread serves the SQS and S3 that the process uses.
     let peak = tokio::task::spawn_blocking(move || {
         let running = Running::start(&mut step);
         running.until("Consumer processed large.gz");
+        let minute = Instant::now() + Duration::from_mins(1);
+        while std::fs::read_dir(&output).unwrap().all(|file| hidden(&file.unwrap().file_name())) {
+            assert!(Instant::now() < minute, "there is no result");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -4,6 +4,7 @@
 
 mod book;
 mod built_once;
+mod capacity;
 mod carry;
 mod code;
 mod diff;
@@ -85,6 +86,8 @@ enum Command {
     Pictures,
     /// Makes a book of the READMEs
     Book(book::Args),
+    /// Tells how many processes a number of files a day needs, what it costs, and what runs out first
+    Capacity(capacity::CapacityArgs),
     /// Runs step 9 in simulated worlds, in which everything goes wrong that can: cargo x worlds -- --help
     Worlds {
         /// Arguments of the program `worlds`
@@ -107,6 +110,10 @@ fn main() -> ExitCode {
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Book(args) => book::run(&args),
+        Command::Capacity(args) => {
+            capacity::print(&args);
+            Ok(())
+        }
         Command::Worlds { arguments } => worlds::run(&arguments),
     };
     match done {

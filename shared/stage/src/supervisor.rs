@@ -97,7 +97,8 @@ impl Supervisor {
         Self { groups: JoinSet::new(), shared: shared.into() }
     }
 
-    /// Returns the state of each group, in the order in which they were first started.
+    /// Returns the state of each group, in the order in which they were first started. A group that was
+    /// [stopped](Self::stop_group) gives its place to the next one that starts.
     pub fn groups(&self) -> Vec<GroupStatus> {
         self.shared.groups().clone()
     }
@@ -260,8 +261,15 @@ impl Shared {
     fn add(&self, name: &str) -> usize {
         let mut groups = self.groups();
         let (name, is_running, restarts, last_failure) = (name.to_owned(), true, 0, None);
-        groups.push(GroupStatus { name, is_running, restarts, last_failure });
+        let status = GroupStatus { name, is_running, restarts, last_failure };
         let mut stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        // Otherwise a program that starts and stops groups for months would fill its memory with their states.
+        let is_free = |index: &usize| !groups[*index].is_running && stopping[*index].is_cancelled();
+        if let Some(index) = (0..groups.len()).find(is_free) {
+            (groups[index], stopping[index]) = (status, CancellationToken::new());
+            return index;
+        }
+        groups.push(status);
         stopping.push(CancellationToken::new());
         groups.len() - 1
     }

@@ -93,8 +93,14 @@ async fn a_group_that_is_stopped_delivers_what_it_has_and_is_not_restarted() {
     let running = supervisor.groups().iter().map(|group| group.is_running).collect::<Vec<_>>();
     assert_eq!(running, [false, true]);
 
+    let mut three = start_group(&mut supervisor, "Three");
+    three.started().await;
+    let names = supervisor.groups().into_iter().map(|group| group.name).collect::<Vec<_>>();
+    assert_eq!(names, ["Three", "Two"], "nothing is kept of what was stopped");
+
     supervisor.stop_group("nobody");
     supervisor.stop_group("Two");
+    supervisor.stop_group("Three");
     assert!(end_of_all(&mut supervisor).await.unwrap().is_ok());
     assert!(one.record().await.is_empty() && two.record().await.is_empty());
 }

@@ -92,8 +92,13 @@ pub enum Exit {
     /// ended, and nothing of its events: if it had no consumer left, it has
     /// [lost](super::StageRef::lost) some.
     Normal,
-    /// The stage panicked with this message, or the stage before it did.
-    Crashed(Arc<str>),
+    /// The stage panicked, or the stage before it did.
+    Crashed {
+        /// The name of the stage that panicked.
+        stage: Arc<str>,
+        /// What it panicked with.
+        message: Arc<str>,
+    },
     /// The stage was [killed](super::Handle::kill), or the stage before it was, or the runtime was shut
     /// down.
     Killed,
@@ -118,18 +123,26 @@ impl Exit {
     pub fn ok(self) -> Result<(), StageFailed> {
         if self.is_normal() { Ok(()) } else { Err(StageFailed(self)) }
     }
+
+    /// A sentence on how this stage ended. A crash is told of the stage that crashed, because that is where to look.
+    pub(super) fn as_end_of(&self, stage: &str) -> String {
+        match self {
+            Self::Crashed { .. } => self.to_string(),
+            _ => format!("{stage} {self}"),
+        }
+    }
 }
 
 /// A stage did not end normally.
 #[derive(Debug, thiserror::Error)]
-#[error("a stage {0}")]
+#[error("{}", .0.as_end_of("a stage"))]
 pub struct StageFailed(Exit);
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Normal => f.write_str("stopped"),
-            Self::Crashed(message) => write!(f, "crashed: {message}"),
+            Self::Crashed { stage, message } => write!(f, "{stage} crashed: {message}"),
             Self::Killed => f.write_str("was killed"),
             Self::NoStage => f.write_str("does not run"),
         }

@@ -175,7 +175,7 @@ async fn supervise(
                     None | Some((_, Exit::NoStage)) => {
                         return shared.change(index, GroupStatus::end);
                     }
-                    Some((stage, exit)) => format!("{stage} {exit}"),
+                    Some((stage, exit)) => exit.as_end_of(stage),
                 }
             }
         };

@@ -83,7 +83,7 @@ async fn rule_13_more_than_3_restarts_in_5_seconds_end_the_supervisor_and_all_it
     assert_eq!(end_of(s.stage()).await, None);
     gate.add_permits(1);
     settle().await;
-    assert_eq!(end_of(s.stage()).await, Some(crashed("its tasks were restarted too often")));
+    assert_eq!(end_of(s.stage()).await, Some(crashed("S", "its tasks were restarted too often")));
     assert_eq!(gate.available_permits(), 0);
     open(&gate);
     assert!(s.record().await.is_empty(), "the other task was ended");

@@ -7,7 +7,7 @@ use super::*;
 async fn rule_11_a_producer_that_ends_takes_its_consumer_with_it_or_not() {
     let end: [fn(&ProducerProbe); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
     let [normal, crash, kill] =
-        [Some(Exit::Normal), Some(crashed("out of order")), Some(Exit::Killed)];
+        [Some(Exit::Normal), Some(crashed("A", "out of order")), Some(Exit::Killed)];
     for (mode, ends) in [
         (Permanent, [normal, crash.clone(), kill.clone()]),
         (Transient, [None, crash, kill]),
@@ -93,7 +93,7 @@ async fn rule_11_a_subscription_that_the_producer_did_not_come_to_hear_of_ends_t
     a.cast(Order::Panic);
     // This arrives while A is still about to panic.
     c.subscribe(&a, demand(0, 10)).unwrap();
-    assert_eq!(end_of(c.stage()).await, Some(crashed("out of order")));
+    assert_eq!(end_of(c.stage()).await, Some(crashed("A", "out of order")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,10 +235,28 @@ async fn a_crash_is_logged_and_told_to_whoever_awaits_the_end() {
     let a = producer(0..0);
     a.cast(Order::Panic);
     let exit = end_of(a.stage()).await.unwrap();
-    assert_eq!(exit, crashed("out of order"));
+    assert_eq!(exit, crashed("A", "out of order"));
     assert_eq!(log.lines(), ["ERROR A crashed: out of order stage=A"]);
     let error = exit.ok().unwrap_err();
-    assert_eq!(error.to_string(), "a stage crashed: out of order");
+    assert_eq!(error.to_string(), "A crashed: out of order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_ends_with_another_names_the_one_that_crashed() {
+    let (a, c) = (producer(0..0), consumer("C"));
+    c.subscribe(&a, demand(0, 10)).unwrap();
+    settle().await;
+    let log = Log::capture();
+    a.cast(Order::Panic);
+    let exit = end_of(c.stage()).await.unwrap();
+    assert_eq!(exit.ok().unwrap_err().to_string(), "A crashed: out of order");
+    assert_eq!(
+        log.lines(),
+        [
+            "ERROR A crashed: out of order stage=A",
+            "ERROR C ends too, because A crashed: out of order stage=C",
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,7 +265,7 @@ async fn a_consumer_that_crashes_leaves_its_producer_to_others() {
     c1.subscribe(&a, demand(0, 3)).unwrap();
     settle().await;
     gate.close();
-    assert_eq!(end_of(c1.stage()).await, Some(crashed("choked on [0, 1, 2]")));
+    assert_eq!(end_of(c1.stage()).await, Some(crashed("C1", "choked on [0, 1, 2]")));
     assert_eq!(end_of(a.stage()).await, None);
 
     c2.subscribe(&a, demand(0, 3)).unwrap();

@@ -196,6 +196,6 @@ fn lengths(batches: &[Vec<u32>]) -> Vec<usize> {
     batches.iter().map(Vec::len).collect()
 }
 
-fn crashed(message: &str) -> Exit {
-    Exit::Crashed(message.into())
+fn crashed(stage: &str, message: &str) -> Exit {
+    Exit::Crashed { stage: stage.into(), message: message.into() }
 }

@@ -20,8 +20,12 @@ impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
         let Self { name, end: End { exit, lost }, .. } = self;
         trace!(stage = &**name, %exit, "stop");
-        if let Exit::Crashed(_) = exit {
-            error!(stage = %name, "{name} {exit}");
+        if let Exit::Crashed { stage, .. } = exit {
+            if stage == name {
+                error!(stage = %name, "{exit}");
+            } else {
+                error!(stage = %name, "{name} ends too, because {exit}");
+            }
         }
         self.subscriptions.iter_mut().for_each(Subscription::cancel);
         let waiting: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();

@@ -114,7 +114,10 @@ impl<S: Stage> Worker<S> {
             exit
         };
         let end = AssertUnwindSafe(end).catch_unwind().await;
-        self.end.exit = end.unwrap_or_else(|panic| Exit::Crashed(panic_message(&*panic)));
+        self.end.exit = end.unwrap_or_else(|panic| Exit::Crashed {
+            stage: self.name.clone(),
+            message: panic_message(&*panic),
+        });
     }
 
     async fn handle_messages(&mut self) -> Exit {

@@ -194,6 +194,10 @@ async fn soon<T>(event: impl Future<Output = T>) -> T {
     timeout(LONG, event).await.expect("it happens")
 }
 
+fn crashed(stage: &str, message: &str) -> Exit {
+    Exit::Crashed { stage: stage.into(), message: message.into() }
+}
+
 fn lengths(batches: &[Vec<u32>]) -> Vec<usize> {
     batches.iter().map(Vec::len).collect()
 }

@@ -8,7 +8,7 @@ use crate::*;
 #[tokio::test(start_paused = true)]
 async fn a_producer_that_ends_takes_a_producer_consumer_with_it_or_not() {
     let end: [fn(&SourceProbe); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
-    let crashed = Some(Exit::Crashed("out of order".into()));
+    let crashed = Some(crashed("A", "out of order"));
     for (mode, ends) in [
         (Permanent, [Some(Exit::Normal), crashed.clone(), Some(Exit::Killed)]),
         (Transient, [None, crashed, Some(Exit::Killed)]),

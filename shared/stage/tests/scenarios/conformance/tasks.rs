@@ -31,7 +31,7 @@ async fn a_task_that_panics_before_it_begins_has_failed_too() {
     let (a, (mut s, _gate)) = (source(12..14), tasks());
     s.subscribe(&a, demand(0, 2)).unwrap();
     assert_eq!(s.record().await, [12]);
-    let reason = Exit::Crashed("its tasks were restarted too often".into());
+    let reason = crashed("S", "its tasks were restarted too often");
     assert_eq!(end_of(s.stage()).await, Some(reason));
 }
 

@@ -38,7 +38,7 @@ async fn a_consumer_that_crashes_has_lost_what_it_had_not_begun() {
     a.emit(0..6).await;
     a.emit(6..8).await;
     gate.close();
-    assert_eq!(end_of(c.stage()).await, Some(Exit::Crashed("choked on [0, 1]".into())));
+    assert_eq!(end_of(c.stage()).await, Some(crashed("C", "choked on [0, 1]")));
     assert_eq!(c.stage().lost(), 6);
 }
 

@@ -53,7 +53,7 @@ async fn a_consumer_supervisor_that_gives_up_while_it_drains_waits_for_no_task()
     s.stop();
     assert_eq!(end_of(s.stage()).await, None);
     gate.add_permits(5);
-    let reason = Exit::Crashed("its tasks were restarted too often".into());
+    let reason = crashed("S", "its tasks were restarted too often");
     assert_eq!(end_of(s.stage()).await, Some(reason));
 }
 

@@ -1,7 +1,11 @@
-//! The pictures of the lessons: of the stages, drawn from a plan, and of time, drawn from a run.
+//! The pictures of the lessons: of the stages, drawn from a plan, and of time, drawn from a run. Two have curves: of a run, and
+//! of a table.
 //!
 //! A run is on tokio's paused clock: no wait takes any time, and every run is the same.
 
+mod chart;
+mod distance;
+mod growth;
 mod legend;
 mod plans;
 mod recording;
@@ -40,6 +44,8 @@ pub fn write() -> Result<()> {
     for plan in PLANS {
         save(&path(plan.picture, "stages"), &stages::draw(plan)?)?;
     }
+    save(&file(growth::NAME), &growth::draw(&programs)?)?;
+    save(&file(distance::NAME), &distance::draw()?)?;
     Ok(())
 }
 
@@ -64,5 +70,9 @@ fn in_time(scene: &Scene, programs: &Programs) -> Result<String> {
 }
 
 fn path(picture: &str, kind: &str) -> PathBuf {
-    steps::root().join(format!("shared/pictures/{picture}-{kind}.svg"))
+    file(&format!("{picture}-{kind}"))
+}
+
+fn file(name: &str) -> PathBuf {
+    steps::root().join(format!("shared/pictures/{name}.svg"))
 }

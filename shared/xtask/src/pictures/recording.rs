@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Log lines from level `info` up, everything that the stages trace, and the requests that SQS gets.
 const LOG: &str =
@@ -40,7 +41,8 @@ pub struct Line {
     pub terminating: Option<String>,
     pub run: Option<u32>,
     pub missing: Option<u32>,
-    files: Option<String>,
+    /// Those that a stage handles, or how many there were.
+    files: Option<Value>,
     key: Option<String>,
     pub operation: String,
 }
@@ -66,7 +68,8 @@ impl Line {
     /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
     pub fn handled(&self) -> Option<(Who, String)> {
         let span = self.spans.iter().find(|span| span.name == "handle_events")?;
-        let paths = self.files.as_ref().or(self.key.as_ref())?;
+        let files = self.files.as_ref().and_then(Value::as_str);
+        let paths = files.or(self.key.as_deref())?;
         let names = paths.split(['[', '"', ']']).filter_map(|path| path.rsplit_once('/'));
         let names: Vec<_> = names.map(|(_, name)| name).collect();
         Some((span.who(), names.join(", ")))

@@ -19,7 +19,9 @@ fn pictures() -> Vec<(String, String)> {
         let kept = fs::read_to_string(path(picture, kind)).unwrap();
         (format!("{picture}-{kind}"), kept)
     });
-    pictures.collect()
+    let curves = [super::growth::NAME, super::distance::NAME]
+        .map(|name| (name.to_owned(), fs::read_to_string(super::file(name)).unwrap()));
+    pictures.chain(curves).collect()
 }
 
 fn number(of: &Node, attribute: &str) -> i32 {

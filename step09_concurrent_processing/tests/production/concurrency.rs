@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use testing::fault_proxy::Fault::{Latency, Status};
+use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
-use super::scene::{Ask, Scene};
+use super::scene::{Ask, Scene, noise};
 
 const UNTIL_IDLE: [&str; 3] = ["--until-idle", "--wait", "1"];
 
@@ -56,4 +56,32 @@ async fn it_stops_in_order_while_it_grows() {
     let (visible, hidden) = scene.world.messages().await;
     assert_eq!(hidden, 0, "all is given back");
     assert_eq!(visible + scene.world.results().len(), 400);
+}
+
+/// They wait at the same queue when the files come, and each finds its own number of pipelines.
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_share_twelve_large_files() {
+    let mut scene = Scene::new().await;
+    scene.proxy.fault("GetObject", Slow(2 * 1024 * 1024));
+    let mut processes: Vec<_> = (0..3).map(|_| scene.start(&["--wait", "2"])).collect();
+    scene.until_requests("ReceiveMessage", 3).await;
+    let large = noise(250_000);
+    for number in 0..12 {
+        scene.put(&format!("{number}.gz"), &large).await;
+    }
+    super::scene::until("all are done", async || scene.world.messages().await == (0, 0)).await;
+    let shares: Vec<usize> = processes
+        .iter_mut()
+        .map(|process| {
+            process.signal("TERM");
+            assert_eq!(process.wait_for_end().code(), Some(0));
+            process.log().matches(" Consumer processed ").count()
+        })
+        .collect();
+    scene.assert_all_done().await;
+    assert_eq!(shares.iter().sum::<usize>(), 12, "none is done twice: {shares:?}");
+    assert!(
+        shares.iter().max() <= shares.iter().min().map(|least| 2 * least).as_ref(),
+        "{shares:?}"
+    );
 }

@@ -92,7 +92,7 @@ def test_that_code_is_highlighted(pages):
 
 def test_that_all_pictures_of_the_readmes_are_shown(pages):
     assert not wrong(pages, lambda page: [image for image in page["images"] if not image["shown"]])
-    readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("shared/examples/*/README.md"), *ROOT.glob("deploy/*.md")]
+    readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("shared/stage/*.md"), *ROOT.glob("shared/examples/*/README.md"), *ROOT.glob("deploy/*.md")]
     named = sorted(name for readme in readmes for name in re.findall(r"!\[[^]]*\]\([^)]*?([\w-]+)\.svg\)", readme.read_text()))
     assert named, "no README has a picture"
     assert sorted(picture for page in pages.values() for picture in page["pictures"]) == named
@@ -154,17 +154,6 @@ def test_that_search_finds_a_word_and_leads_to_it(open_page, base):
     mark.wait_for()
     assert mark.inner_text().lower() == "visibility"
     assert not page.wrong
-
-
-def test_that_the_talk_leaves_time_for_questions():
-    notes = (ROOT / "shared/book/src/talk-notes.md").read_text()
-    parts = re.findall(r"^\| \[(.+)\]\(#.+\) \| (\d+) \| 0:(\d\d) \|$", notes, re.MULTILINE)
-    sections = re.findall(r"^## (.+)\n\n(\d+) minutes?\.", notes, re.MULTILINE)
-    assert [(name, minutes) for name, minutes, _ in parts] == sections
-    starts = [sum(int(minutes) for _, minutes, _ in parts[:part]) for part in range(len(parts) + 1)]
-    assert [int(start) for _, _, start in parts] == starts[:-1]
-    # Of 40 minutes: 5 are for questions, and 2 to set up.
-    assert starts[-1] == 33
 
 
 def test_that_one_command_serves_it():

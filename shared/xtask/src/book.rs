@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 use crate::steps::root;
+pub use links::join;
 
 /// The version that the tests have seen.
 const MDBOOK: &str = "0.5.4";

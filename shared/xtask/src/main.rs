@@ -7,6 +7,7 @@ mod built_once;
 mod capacity;
 mod carry;
 mod code;
+mod deck;
 mod diff;
 mod difference;
 mod each;
@@ -86,6 +87,8 @@ enum Command {
     Pictures,
     /// Makes a book of the READMEs
     Book(book::Args),
+    /// Makes slides for the talk from its notes and from the steps
+    Deck(deck::Args),
     /// Tells how many processes a number of files a day needs, what it costs, and what runs out first
     Capacity(capacity::CapacityArgs),
     /// Runs step 9 in simulated worlds, in which everything goes wrong that can: cargo x worlds -- --help
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Book(args) => book::run(&args),
+        Command::Deck(args) => deck::run(&args),
         Command::Capacity(args) => {
             capacity::print(&args);
             Ok(())

@@ -5,6 +5,22 @@ use super::stages::{Plan, asks, at, does, sends};
 /// In the order of the steps.
 pub const PLANS: &[Plan] = &[
     Plan {
+        picture: "step00",
+        title: "Step 0: demand",
+        lesson: "Each stage asks the one before it for as many events as it has room for, and gets no more than that.",
+        boxes: &[
+            at(0, 0, "A").note("a producer"),
+            at(1, 0, "B").note("a producer-consumer"),
+            at(2, 0, "C").note("a consumer"),
+        ],
+        edges: &[
+            asks("B", "A", "asks 3"),
+            sends("A", "B", "events 0 1 2"),
+            asks("C", "B", "asks 3"),
+            sends("B", "C", "events 0 2 4"),
+        ],
+    },
+    Plan {
         picture: "step01",
         title: "Step 1: a basic pipeline",
         lesson: "Who wants events asks for them. They go the other way.",

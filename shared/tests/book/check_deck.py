@@ -113,7 +113,7 @@ def test_that_the_speaker_sees_notes_and_time_and_can_turn_the_slides(window, sl
     notes = opened.value
     notes.set_viewport_size({"width": 1180, "height": 760})
     shown = notes.locator("#notes article:not([hidden])")
-    notes.wait_for_function("state.start !== undefined && document.querySelector('#next .slide')")
+    notes.wait_for_selector("#next .slide")
     notes.keyboard.press("ArrowRight")
     window.wait_for_function("state.slide === 1")
     for part, (title, _, start, _) in enumerate(PARTS):
@@ -121,10 +121,8 @@ def test_that_the_speaker_sees_notes_and_time_and_can_turn_the_slides(window, sl
         window.evaluate("slide => show(slide)", first)
         notes.wait_for_function("slide => state.slide === slide", arg=first)
         assert shown.locator("h2").inner_text() == title
-    assert shown.locator("li.is-now").count() == 0
-    window.evaluate("slide => show(slide)", first + 1)
-    notes.wait_for_function("slide => state.slide === slide", arg=first + 1)
-    assert shown.locator("li.is-now").count() == 1
+        # A part's first slide shows a picture, or is made from a line of the notes.
+        assert shown.locator("li.is-now").count() == (0 if "opening" in slides[first]["kind"] or part == 0 else 1)
     # The last part begins now, by the plan, and then it has a minute.
     notes.keyboard.press("t")
     notes.wait_for_function(f"state.start !== null && Date.now() - state.start >= {60_000 * int(start)}")

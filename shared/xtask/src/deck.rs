@@ -16,6 +16,7 @@ use std::net::{TcpListener, TcpStream};
 use anyhow::{Context, Result};
 
 use crate::steps::root;
+pub use notes::{Kind, Part};
 
 const NOTES: &str = "shared/book/src/talk-notes.md";
 
@@ -48,13 +49,22 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The whole file.
 fn make() -> Result<String> {
-    let parts = notes::read(&read(NOTES)?)?;
+    let parts = notes()?;
     let part = |name| read(&format!("shared/book/{name}"));
     Ok(part("deck/deck.html")?
         .replace("{{css}}", &(part("theme/cast.css")? + &part("deck/deck.css")?))
         .replace("{{js}}", &(part("theme/cast.js")? + &part("deck/deck.js")?))
         .replace("{{slides}}", &slides::all(&parts)?)
         .replace("{{notes}}", &notes::aside(&parts)))
+}
+
+/// The parts of the talk.
+///
+/// # Errors
+///
+/// If the notes cannot be read.
+pub fn notes() -> Result<Vec<Part>> {
+    notes::read(&read(NOTES)?)
 }
 
 /// A file of the repository.

@@ -9,11 +9,16 @@ use ignore::WalkBuilder;
 
 use crate::each::each;
 use crate::steps::root;
-use crate::{excerpts, pictures, readme_diffs, transcripts};
+use crate::{casts, excerpts, pictures, readme_diffs, transcripts};
 
 /// The generators. A new kind is one more line.
-const MAKERS: &[fn() -> Result<()>] =
-    &[readme_diffs::write, excerpts::write, || transcripts::write(&[]), pictures::write];
+const MAKERS: &[fn() -> Result<()>] = &[
+    readme_diffs::write,
+    excerpts::write,
+    || transcripts::write(&[]),
+    pictures::write,
+    casts::write,
+];
 
 /// Runs all generators.
 ///

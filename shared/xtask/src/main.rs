@@ -6,6 +6,7 @@ mod book;
 mod built_once;
 mod capacity;
 mod carry;
+mod casts;
 mod code;
 mod deck;
 mod diff;
@@ -85,6 +86,8 @@ enum Command {
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
     Pictures,
+    /// Makes the recordings of the steps in the terminal: shared/casts
+    Casts,
     /// Makes a book of the READMEs
     Book(book::Args),
     /// Makes slides for the talk from its notes and from the steps
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
         Command::Carry { step, base } => carry::carry(step, &base),
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
+        Command::Casts => casts::write(),
         Command::Book(args) => book::run(&args),
         Command::Deck(args) => deck::run(&args),
         Command::Capacity(args) => {

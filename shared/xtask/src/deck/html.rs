@@ -52,11 +52,6 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// JSON as the content of a `<script>`.
-pub fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    Ok(serde_json::to_string(value)?.replace("</", "<\\/"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::code::{self, Row};
 use super::notes::{Item, Kind, Part};
 use super::{html, picture, read};
 use crate::book::join;
+use crate::casts;
 
 /// The room for a picture, in pixels: below a heading, and below a sentence.
 const STAGES: (f64, f64) = (1200.0, 500.0);
@@ -105,12 +106,17 @@ fn idea(readme: &str, step: u8) -> Result<String> {
     Ok(html::of_markdown(cell.trim()).replace("<p>", "").replace("</p>", ""))
 }
 
-fn typed(lines: &[String], _next: Option<&Item>) -> Result<String> {
-    let mut commands = String::new();
+/// Commands, and the recording of the last of them that runs a step.
+fn typed(lines: &[String], next: Option<&Item>) -> Result<String> {
+    let points = next.filter(|next| next.kind == Kind::PointAt).map(|next| &next.code[..]);
+    let (mut commands, mut recording) = (String::new(), String::new());
     for line in lines {
         let _ = writeln!(commands, "<b>$</b> {}", html::escaped(line));
+        if let Some(cast) = casts::of_command(line, points.unwrap_or_default())? {
+            recording = casts::figure(&cast.to_text());
+        }
     }
-    Ok(format!("<pre class=\"commands\">{commands}</pre>"))
+    Ok(format!("<pre class=\"commands\">{commands}</pre>{recording}"))
 }
 
 /// Slides with code: one for all that the notes name, or, if that is too much, one for each function.

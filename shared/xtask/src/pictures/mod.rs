@@ -25,6 +25,7 @@ use anyhow::{Context, Result, ensure};
 use crate::programs::Programs;
 use crate::steps;
 use plans::PLANS;
+pub use recording::{Killed, milliseconds, without_settings};
 use scenes::{FILES, SCENES};
 use time::Scene;
 

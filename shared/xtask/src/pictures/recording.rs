@@ -90,12 +90,7 @@ impl Span {
 /// If it cannot be run, or its log cannot be read.
 pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> Result<Vec<Line>> {
     let mut command = Command::new(program);
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if ["SQS_", "AWS_", "PALLETO_"].iter().any(|prefix| name.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
+    without_settings(&mut command);
     let mut child = Killed(
         command
             .args(arguments)
@@ -130,8 +125,19 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
     Ok(lines)
 }
 
+/// Keeps the settings of this environment from a program.
+pub fn without_settings(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let prefixes = ["SQS_", "AWS_", "PALLETO_", "LOG_FORMAT", "RUST_LOG"];
+        if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Kills the process when it is dropped.
-struct Killed(Child);
+pub struct Killed(pub Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -147,7 +153,7 @@ pub(super) fn parse(line: &str) -> Result<Line> {
 }
 
 /// `"12.345678"` is 12345 milliseconds.
-fn milliseconds(time: &str) -> Result<u32> {
+pub fn milliseconds(time: &str) -> Result<u32> {
     let (seconds, fraction) = time.split_once('.').unwrap_or((time, "000"));
     let (Ok(seconds), Some(thousandths)) = (seconds.parse::<u32>(), fraction.get(..3)) else {
         bail!("{time} is not a time on the paused clock");

@@ -200,7 +200,7 @@ class Terminal {
 for (const figure of document.querySelectorAll(".content figure.cast")) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = "▶ Play the recording";
+    button.textContent = "▶ Play a recording of this";
     button.addEventListener("click", () => {
         const cast = figure.cast ??= new Cast(figure);
         cast.onchange ??= () => {

@@ -1,5 +1,6 @@
 """Looks at every page of the book as a reader does, in a browser."""
 
+import json
 import os
 import re
 import signal
@@ -135,6 +136,29 @@ def test_that_a_theme_changes_the_colours_of_page_and_pictures(pages, open_page,
         assert seen[theme]["paper"] == seen[theme]["page"], theme
     assert len({seen[theme]["page"] for theme in THEMES}) == len(THEMES)
     assert seen["light"]["ink"] != seen["navy"]["ink"]
+    assert not page.wrong
+
+
+def test_that_each_step_plays_its_recording(open_page, base):
+    page = open_page(DESKTOP)
+    # What the recording waits for takes no time here.
+    page.clock.install()
+    for path in sorted(f"{step.name}/index.html" for step in ROOT.glob("step0?_*")):
+        page.goto(base + path)
+        button = page.locator("figure.cast button")
+        button.click()
+        stops = 0
+        while "Again" not in button.inner_text():
+            page.clock.run_for(20_000)
+            if "Go on" in button.inner_text():
+                assert page.locator("figure.cast .mark").count() == 1, path
+                stops += 1
+                button.click()
+        recorded = (ROOT / f"shared/casts/{path[:6]}.cast").read_text().splitlines()
+        assert stops == len([line for line in recorded if '"m"' in line]), path
+        last = json.loads([line for line in recorded if '"o"' in line][-1])[2].strip()
+        assert last[-40:] in page.locator("figure.cast .screen").inner_text(), path
+        assert not page.evaluate(SEE)["tooWide"], path
     assert not page.wrong
 
 

@@ -6,7 +6,7 @@
     const width = document.documentElement.clientWidth;
 
     // Such a box scrolls by itself, so its content may be wider.
-    const boxes = "pre > code, .table-wrapper, figure.picture";
+    const boxes = "pre > code, .table-wrapper, figure.picture, figure.cast .screen";
     const tooWide = all("main *:not(pre *, .table-wrapper *, figure *)").filter(element =>
         element.getBoundingClientRect().right > width + 1);
     const boxTooWide = all(boxes).filter(box => box.getBoundingClientRect().right > width + 1);

@@ -78,10 +78,14 @@ pub fn write() -> Result<()> {
 fn points(parts: &[Part], plan: &Plan) -> Vec<String> {
     let runs_it = |line: &String| matches!(Shown::of(line), Ok(Some(it)) if it.name == plan.name);
     let items = parts.iter().flat_map(|part| &part.items);
-    let mut after =
-        items.skip_while(|item| !matches!(&item.kind, Kind::Type(lines) if lines.iter().any(runs_it)));
+    let mut after = items
+        .skip_while(|item| !matches!(&item.kind, Kind::Type(lines) if lines.iter().any(runs_it)));
     after.next();
-    after.next().filter(|item| item.kind == Kind::PointAt).map(|it| it.code.clone()).unwrap_or_default()
+    after
+        .next()
+        .filter(|item| item.kind == Kind::PointAt)
+        .map(|it| it.code.clone())
+        .unwrap_or_default()
 }
 
 /// Lines, and when they were printed, in milliseconds. Marks stand before the lines that they point at.
@@ -166,7 +170,8 @@ fn record(plan: &Plan, program: &Path) -> Result<Cast> {
     let mut first = None;
     for line in BufReader::new(output).lines() {
         let line = line?;
-        let logged: Logged = serde_json::from_str(&line).with_context(|| format!("cannot read {line}"))?;
+        let logged: Logged =
+            serde_json::from_str(&line).with_context(|| format!("cannot read {line}"))?;
         if logged.closes.is_some() || logged.message == "new" {
             continue;
         }
@@ -194,7 +199,10 @@ struct Shown {
 
 enum Filter {
     /// Lines with one of these texts.
-    Grep { texts: Vec<String>, ignores_case: bool },
+    Grep {
+        texts: Vec<String>,
+        ignores_case: bool,
+    },
     Head(usize),
 }
 
@@ -216,7 +224,8 @@ impl Shown {
         }
         let is_it = |plan: &&Plan| plan.program == program && plan.arguments == arguments;
         let plan = PLANS.iter().find(is_it);
-        let plan = plan.with_context(|| format!("there is no recording of {line}: add it to casts.rs"))?;
+        let plan =
+            plan.with_context(|| format!("there is no recording of {line}: add it to casts.rs"))?;
         let filters: Result<_> = parts.map(Filter::of).collect();
         Ok(Some(Self { name: plan.name, filters: filters? }))
     }
@@ -227,7 +236,8 @@ impl Filter {
         if let Some(count) = pipe.strip_prefix("head -") {
             return Ok(Self::Head(count.parse()?));
         }
-        let (command, texts) = pipe.split_once(" \"").with_context(|| format!("{pipe} is not known"))?;
+        let (command, texts) =
+            pipe.split_once(" \"").with_context(|| format!("{pipe} is not known"))?;
         ensure!(["grep", "grep -E", "grep -iE"].contains(&command), "{command} is not known");
         let texts = texts.trim_end_matches('"').split('|').map(str::to_owned).collect();
         Ok(Self::Grep { texts, ignores_case: command.contains('i') })
@@ -289,7 +299,9 @@ mod tests {
                 r#"[1.5,"m","b"]"#
             ]
         );
-        assert!(text.starts_with(r#"{"height":20,"idle_time_limit":1,"title":"a","version":2,"width":98}"#));
+        assert!(text.starts_with(
+            r#"{"height":20,"idle_time_limit":1,"title":"a","version":2,"width":98}"#
+        ));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Maps the files of the repository to the pages of the book, and makes all pages.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use anyhow::{Context, Result, bail};
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 
 use super::code::Code;
 use super::links;
+use crate::casts;
 use crate::steps::root;
 
 /// The folder of SUMMARY.md, from which mdBook's paths of the pages start.
@@ -73,8 +75,9 @@ impl Pages {
         let file = file_of(chapter)?;
         let page = self.prose.get(&file).context("a page has no place")?.path.clone();
         let mut link = |to: &str| self.link(&file, &page, to);
-        chapter.content = links::put_right(&chapter.content, &file, &mut link)
+        let content = links::put_right(&chapter.content, &file, &mut link)
             .with_context(|| format!("in {file}"))?;
+        chapter.content = with_recording(content, &file)?;
         Ok(())
     }
 
@@ -99,6 +102,21 @@ impl Pages {
             if path.is_empty() { "README.md".to_owned() } else { format!("{path}/README.md") };
         self.prose.get(path).or_else(|| self.prose.get(&readme))
     }
+}
+
+/// The page of a step with the recording of the step, after the first transcript.
+fn with_recording(content: String, file: &str) -> Result<String> {
+    let Some((name, _)) = file.split_once('_').filter(|(name, _)| name.starts_with("step")) else {
+        return Ok(content);
+    };
+    let transcript = content.find("\n```console").map(|at| at + 4);
+    let end = transcript.and_then(|at| Some(at + content[at..].find("\n```\n")? + 5));
+    let (before, after) =
+        content.split_at(end.with_context(|| format!("{file} has no transcript"))?);
+    let path = root().join(format!("shared/casts/{name}.cast"));
+    let cast =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(format!("{before}\n{}\n{after}", casts::figure(&cast)))
 }
 
 /// The link from `page` to `target`, both of which are paths in the book.
@@ -139,6 +157,24 @@ mod tests {
         assert_eq!(link("stage/src"), "../code/shared/stage/src/index.html");
         assert_eq!(link("../Dockerfile"), "../code/Dockerfile.html");
         assert_eq!(link(".."), "../index.html");
+    }
+
+    #[test]
+    fn a_step_has_its_recording_after_its_transcript() {
+        let text = "# Step 5\n\n```console\n$ a\n```\n\nMore\n".to_owned();
+        let page = with_recording(text.clone(), "step05_multiple_consumers/README.md").unwrap();
+        let (before, after) = page.split_once("<figure class=\"cast\">").unwrap();
+        assert!(
+            before.ends_with("$ a\n```\n\n") && after.ends_with("</figure>\n\nMore\n"),
+            "{page}"
+        );
+        assert!(
+            !after.trim_end_matches("\n\nMore\n").contains("\n\n"),
+            "Markdown would go on there"
+        );
+        assert_eq!(with_recording(text.clone(), "shared/README.md").unwrap(), text);
+        with_recording("no transcript".to_owned(), "step05_multiple_consumers/README.md")
+            .unwrap_err();
     }
 
     #[test]

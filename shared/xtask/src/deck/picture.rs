@@ -30,7 +30,11 @@ pub fn stages(name: &str, width: f64, height: f64) -> Result<String> {
     // The legend is in the last 54 units.
     let view = View { x: 0.0, y: top, width: picture.width, height: picture.height - 46.0 - top };
     let scale = (width / view.width).min(height / view.height);
-    Ok(format!("<figure class=\"stages\" id=\"{}\">{}</figure>", picture.id, picture.shown(&view, scale)))
+    Ok(format!(
+        "<figure class=\"stages\" id=\"{}\">{}</figure>",
+        picture.id,
+        picture.shown(&view, scale)
+    ))
 }
 
 /// The picture of time: the heads of its columns, and below them as much of the rest as fits. The deck moves it up by and by.

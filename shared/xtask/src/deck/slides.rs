@@ -168,10 +168,7 @@ fn with_code(blocks: &[(String, Vec<Row>)]) -> String {
     for (index, (file, rows)) in blocks.iter().enumerate() {
         let is_same = index > 0 && blocks[index - 1].0 == *file;
         let name = if is_same { String::new() } else { html::escaped(file) };
-        let _ = write!(
-            slide,
-            "<h3>{name}</h3><pre class=\"code\" style=\"font-size:{font}px\">"
-        );
+        let _ = write!(slide, "<h3>{name}</h3><pre class=\"code\" style=\"font-size:{font}px\">");
         for Row { sign, text } in rows {
             let class = match sign {
                 '+' => "new",

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -109,7 +110,8 @@ impl Cast {
         for event in events.lines() {
             let (seconds, kind, text): (f64, String, String) = serde_json::from_str(event)?;
             if kind == "o" {
-                cast.lines.push(((seconds * 1000.0).round() as u32, text.trim_end().to_owned()));
+                let at = Duration::try_from_secs_f64(seconds)?.as_millis();
+                cast.lines.push((u32::try_from(at)?, text.trim_end().to_owned()));
             }
         }
         Ok(cast)
@@ -134,15 +136,13 @@ impl Cast {
         let head = json!({
             "version": 2, "width": COLUMNS, "height": ROWS, "title": self.title, "idle_time_limit": 1,
         });
-        let mut text = format!("{head}\n");
+        let mut events = vec![head];
         for (number, (at, line)) in self.lines.iter().enumerate() {
             let seconds = f64::from(*at) / 1000.0;
-            text += &format!("{}\n", json!([seconds, "o", format!("{line}\r\n")]));
-            if let Some(mark) = self.marks.get(&number) {
-                text += &format!("{}\n", json!([seconds, "m", mark]));
-            }
+            events.push(json!([seconds, "o", format!("{line}\r\n")]));
+            events.extend(self.marks.get(&number).map(|mark| json!([seconds, "m", mark])));
         }
-        text
+        events.iter().map(|event| event.to_string() + "\n").collect()
     }
 }
 

@@ -116,7 +116,7 @@ mod tests {
     fn the_deck_can_be_made_and_needs_no_other_file() {
         let deck = make().unwrap();
         assert!(!deck.contains("{{"), "a part is missing");
-        for elsewhere in ["src=\"", "href=\"http", "url(", "@import"] {
+        for elsewhere in ["src=\"", "href=\"http", "@font-face", "@import"] {
             assert!(!deck.contains(elsewhere), "it has {elsewhere}");
         }
     }

@@ -135,7 +135,8 @@ mod tests {
         let (old, new) = (code(old), code(new));
         let differences = difference::between(&old, &new);
         let rows = shortened(&excerpt(&with_signs(&differences[0]), name).unwrap(), 4);
-        rows.iter().map(|row| format!("{}{}\n", row.sign, row.text)).collect()
+        let lines: Vec<_> = rows.iter().map(|row| format!("{}{}\n", row.sign, row.text)).collect();
+        lines.concat()
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub fn of_events<'a>(events: impl IntoIterator<Item = Event<'a>>) -> String {
             Event::Start(tag) => html += start_of(&tag),
             Event::End(end) => html += end_of(end),
             Event::Text(text) => html += &escaped(&text),
-            Event::Code(text) => html += &format!("<code>{}</code>", escaped(&text)),
+            Event::Code(text) => html.extend(["<code>", &escaped(&text), "</code>"]),
             Event::SoftBreak | Event::HardBreak => html.push('\n'),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! Reads the talk notes: the parts with their minutes, and in each part what becomes a slide.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -94,15 +95,16 @@ pub fn aside(parts: &[Part]) -> String {
     for (number, part) in parts.iter().enumerate() {
         let Part { title, minutes, minutes_if_short, late, .. } = part;
         let title = html::escaped(title);
-        all += &format!(
+        let _ = write!(
+            all,
             "<article data-part=\"{number}\" data-minutes=\"{minutes}\" data-minutes-if-short=\"{minutes_if_short}\">\n\
              <h2>{title}</h2>\n<ul>\n"
         );
         for (index, item) in part.items.iter().enumerate() {
-            all += &format!("<li data-item=\"{index}\">{}</li>\n", item.html);
+            let _ = writeln!(all, "<li data-item=\"{index}\">{}</li>", item.html);
         }
         if !late.is_empty() {
-            all += &format!("<li class=\"late\">{late}</li>\n");
+            let _ = writeln!(all, "<li class=\"late\">{late}</li>");
         }
         all += "</ul>\n</article>\n";
     }

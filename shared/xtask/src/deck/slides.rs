@@ -126,7 +126,7 @@ fn shown(places: &[(String, Vec<String>)], part: &Part) -> Result<Vec<String>> {
         let path = join(super::NOTES, file)?;
         let (_, file) = path.rsplit_once('/').unwrap_or_default();
         let (file, items) = match part.step() {
-            _ if path.ends_with(".md") => ("", code::of_markdown(&read(&path)?, names)?),
+            _ if file == "README.md" => ("", code::of_markdown(&read(&path)?, names)?),
             Some(step) => (file, code::of_step(step, file, names)?),
             None => bail!("{path} is code, and this part is about no step"),
         };
@@ -156,10 +156,11 @@ fn fitted(block: &[(String, Vec<Row>)]) -> Vec<(String, Vec<Row>)> {
 fn font(blocks: &[(String, Vec<Row>)]) -> f64 {
     let rows = || blocks.iter().flat_map(|(_, rows)| rows);
     // The name of a file takes as much as one and a half lines.
-    let lines = rows().count() as f64 + 1.6 * blocks.len() as f64;
+    let number = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
+    let lines = number(rows().count()) + 1.6 * number(blocks.len());
     let columns = rows().map(|row| row.text.chars().count() + 2).max().unwrap_or_default();
     let (width, height) = CODE;
-    (height / lines / LINE).min(width / columns as f64 / LETTER).min(FONTS.1).floor()
+    (height / lines / LINE).min(width / number(columns) / LETTER).min(FONTS.1).floor()
 }
 
 fn with_code(blocks: &[(String, Vec<Row>)]) -> String {

@@ -91,11 +91,12 @@ where
     /// # Panics
     ///
     /// If its tasks failed too often, because a panic is how the stage crashes itself.
-    async fn finish(&mut self) {
+    async fn finish(&mut self) -> Vec<Infallible> {
         self.common.check();
         while self.tasks.join_next().await.is_some() {
             self.common.check(); // At once, since another task may never end.
         }
+        Vec::new()
     }
 
     fn handled(&mut self) {

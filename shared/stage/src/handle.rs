@@ -71,8 +71,7 @@ where
     ///   [`Exit::NoStage`], which is an abnormal one.
     /// - If this stage has stopped or is about to stop, nothing happens.
     ///
-    /// Both are logged as warnings. To know that the stage has come to this, await
-    /// [`buffered`](Handle::buffered) after it.
+    /// Both are logged as warnings. [`subscribed`](Handle::subscribed) waits, and tells whether it worked.
     ///
     /// # Errors
     ///
@@ -97,6 +96,24 @@ where
             subscription.warn_that_it_cannot_be(&self.stage.name, &self.stage.name);
         }
         Ok(id)
+    }
+
+    /// Waits until this stage has come to a [`subscribe`](Handle::subscribe), and returns whether it has
+    /// this subscription then. It has not if one of the two stages had stopped, or if the subscription
+    /// has ended since.
+    ///
+    /// The stage replies in its turn, so this waits while a method of the stage runs.
+    pub async fn subscribed(&self, subscription: SubscriptionId) -> bool {
+        let (reply, is_subscribed) = oneshot::channel();
+        self.send(Message::IsSubscribed(subscription, reply));
+        is_subscribed.await.unwrap_or(false)
+    }
+
+    /// Asks for `count` more events on one of this stage's subscriptions, in the stage's turn. A
+    /// [manual](SubscribeOptions::manual) subscription needs this; another asks by itself, and then has
+    /// that many more on their way. A stage that stops asks for nothing more.
+    pub fn ask(&self, subscription: SubscriptionId, count: usize) {
+        self.send(Message::Ask(subscription, count));
     }
 
     /// Cancels one of this stage's subscriptions. From now on the stage asks for nothing more on it.
@@ -164,8 +181,7 @@ where
     /// - its consumers, which take what it has emitted. If no consumer is left, the rest is
     ///   [lost](StageRef::lost), with a warning.
     ///
-    /// So with a time limit, await the *last* stage by [`stopped_within`](Handle::stopped_within), and
-    /// then [`kill`](Handle::kill) the others.
+    /// [`stop_in_order`](super::stop_in_order) stops a whole pipeline within a time limit.
     ///
     /// `GenStage.stop/1` ends a stage at once instead, so that its undelivered events are lost.
     ///

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use futures_util::FutureExt;
 
-use super::message::SubscriptionId;
+use super::message::{Exit, SubscriptionId};
 use super::{Consumer, Producer, ProducerConsumer};
 
 /// Any kind of stage. A producer never receives events and a consumer never emits any, so the type
@@ -45,9 +45,14 @@ pub(super) trait Stage: Send + 'static {
         async { Vec::new() }
     }
 
-    /// Waits for work that is still under way, at a normal end.
-    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+    /// A subscription has ended.
+    fn cancelled(&mut self, _id: SubscriptionId, _exit: &Exit) -> impl Future<Output = ()> + Send {
         async {}
+    }
+
+    /// Everything is handled at an orderly end. Waits for work that is still under way, and returns the last events.
+    fn finish(&mut self) -> impl Future<Output = Vec<Self::Out>> + Send {
+        async { Vec::new() }
     }
 }
 
@@ -87,6 +92,14 @@ impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
     ) -> impl Future<Output = Vec<B::Event>> + Send {
         self.0.handle_events(events)
     }
+
+    fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {
+        self.0.handle_cancel(id, exit)
+    }
+
+    fn finish(&mut self) -> impl Future<Output = Vec<B::Event>> + Send {
+        self.0.finish()
+    }
 }
 
 pub(super) struct AConsumer<C>(pub C);
@@ -102,5 +115,13 @@ impl<C: Consumer> Stage for AConsumer<C> {
         events: Vec<C::Event>,
     ) -> impl Future<Output = Vec<Infallible>> + Send {
         self.0.handle_events(events).map(|()| Vec::new())
+    }
+
+    fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {
+        self.0.handle_cancel(id, exit)
+    }
+
+    fn finish(&mut self) -> impl Future<Output = Vec<Infallible>> + Send {
+        self.0.finish().map(|()| Vec::new())
     }
 }

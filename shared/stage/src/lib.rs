@@ -21,6 +21,7 @@
 // buffer               the events that a producer has emitted and that no consumer has asked for yet
 // worker               the task: takes a message from the mailbox, calls the stage, sends the events it returns
 // kind                 one trait for all kinds of stage, so that one type of worker can run them
+// casts                consumers and producer-consumers that messages can be cast to
 // options              starts a stage
 // handle               what the rest of the program has of a stage
 // stage_ref            awaits a stage's end, or ends it
@@ -31,6 +32,7 @@
 use std::future::Future;
 
 mod buffer;
+mod casts;
 mod consumer_supervisor;
 mod dispatcher;
 mod handle;
@@ -45,11 +47,12 @@ mod supervisor;
 mod worker;
 
 pub use buffer::Keep;
+pub use casts::{CastConsumer, CastProducerConsumer};
 pub use consumer_supervisor::Restart;
 pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use options::{Options, named};
-pub use stage_ref::{STOP_LIMIT, StageRef};
+pub use stage_ref::{STOP_LIMIT, StageRef, stop_in_order};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 
@@ -192,11 +195,30 @@ pub trait ProducerConsumer: Send + 'static {
     /// Turns events into the events to emit. It may return as many, fewer, or more.
     ///
     /// What is said of [`Consumer::handle_events`] holds here too. An event that this keeps for later
-    /// is lost if no later call emits it: nothing is called at the end.
+    /// is emitted by a later call, or by [`finish`](ProducerConsumer::finish).
     fn handle_events(
         &mut self,
         events: Vec<Self::Input>,
     ) -> impl Future<Output = Vec<Self::Event>> + Send;
+
+    /// A subscription of this stage has ended: see [`Consumer::handle_cancel`].
+    fn handle_cancel(
+        &mut self,
+        subscription: SubscriptionId,
+        exit: &Exit,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (subscription, exit);
+        async {}
+    }
+
+    /// The stage ends in an orderly way, and has handled everything that it received. Returns the last
+    /// events, such as those that it has collected. They are delivered, or counted as
+    /// [lost](StageRef::lost) if no consumer is left.
+    ///
+    /// A stage that is [killed](Handle::kill) or panics does not come to this.
+    fn finish(&mut self) -> impl Future<Output = Vec<Self::Event>> + Send {
+        async { Vec::new() }
+    }
 }
 
 /// A stage at the end: events in.
@@ -231,6 +253,26 @@ pub trait Consumer: Send + 'static {
     /// A panic ends the stage, and the log has its message: see [`Exit::Crashed`]. If the stage is
     /// [killed](Handle::kill), this is dropped at its next `.await`.
     fn handle_events(&mut self, events: Vec<Self::Event>) -> impl Future<Output = ()> + Send;
+
+    /// A subscription of this stage has ended: it was cancelled, or its producer has ended in this way.
+    /// No event of it follows. After that, the stage goes on or stops, as the
+    /// [`CancelMode`] says.
+    fn handle_cancel(
+        &mut self,
+        subscription: SubscriptionId,
+        exit: &Exit,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (subscription, exit);
+        async {}
+    }
+
+    /// The stage ends in an orderly way, and has handled everything that it received. It flushes or
+    /// closes what it has written to. [`stopped`](Handle::stopped) waits for it.
+    ///
+    /// A stage that is [killed](Handle::kill) or panics does not come to this.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 #[cfg(test)]

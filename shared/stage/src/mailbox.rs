@@ -13,10 +13,13 @@ pub(super) enum Message<In, Out, Cast> {
     Cast(Cast),
     /// Subscribe to a producer. Boxed, to keep the frequent messages small.
     Subscribe(Box<Subscription<In>>),
+    /// Ask for more events on this subscription.
+    Ask(SubscriptionId, usize),
     /// Cancel this subscription.
     Cancel(SubscriptionId),
     /// An event of this subscription has been handled, by a task and not by the stage itself.
     Handled(SubscriptionId),
+    IsSubscribed(SubscriptionId, oneshot::Sender<bool>),
     CountBuffered(oneshot::Sender<usize>),
     Stop,
     /// A stopping stage sends this to itself. When it arrives, the stage has handled everything

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::buffer::{Buffer, Keep};
+use super::casts::{ACastConsumer, ACastProducerConsumer, CastConsumer, CastProducerConsumer};
 use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::Dispatcher;
 use super::handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle};
@@ -117,6 +118,34 @@ impl Options {
     /// Outside a tokio runtime.
     pub fn start_consumer<C: Consumer>(self, stage: C) -> ConsumerHandle<C> {
         self.start(0, |_, _| AConsumer(stage))
+    }
+
+    /// Starts a consumer that can be cast to, or that needs its own handle: to ask, to cancel a
+    /// subscription, or to stop itself. `init` makes it, and receives that handle. [`CastConsumer`] has an
+    /// example.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_cast_consumer<C: CastConsumer>(
+        self,
+        init: impl FnOnce(&Handle<C::Event, Infallible, C::Cast>) -> C,
+    ) -> Handle<C::Event, Infallible, C::Cast> {
+        self.start(0, |me, _| ACastConsumer(AConsumer(init(me))))
+    }
+
+    /// Starts a producer-consumer that can be cast to, or that needs its own handle. `init` makes it, and
+    /// receives that handle.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_cast_producer_consumer<B: CastProducerConsumer>(
+        self,
+        init: impl FnOnce(&Handle<B::Input, B::Event, B::Cast>) -> B,
+    ) -> Handle<B::Input, B::Event, B::Cast> {
+        let buffer_size = self.buffer_size.unwrap_or(usize::MAX);
+        self.start(buffer_size, |me, _| ACastProducerConsumer(AProducerConsumer(init(me))))
     }
 
     /// Starts a consumer that starts a task for each event, by calling `start` with it. There are

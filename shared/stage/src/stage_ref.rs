@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::message::{End, Exit};
+use super::message::{End, Exit, StageFailed};
 
 /// The usual time limit of an orderly stop: 30 seconds, as in Elixir's Broadway.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ impl StageRef {
     /// Waits until the stage has ended, and kills it if that takes longer than `limit`. For an orderly
     /// [stop](super::Handle::stop), [`STOP_LIMIT`] is a usual limit.
     ///
-    /// It kills this stage only. Stages before it may wait for it for ever, so kill them too. The wait
+    /// It kills this stage only, and [`stop_in_order`] also those before it. The wait
     /// is longer than `limit` if the stage blocks its thread, because then a [kill](StageRef::kill)
     /// takes longer. To drop the future kills nothing.
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
@@ -82,4 +82,46 @@ impl StageRef {
         self.kill();
         self.stopped().await
     }
+}
+
+/// Stops these stages, one after the other: the next is told to stop when the one before it has delivered
+/// its events and has ended. Kills those that still run after `limit`, and waits for their ends.
+///
+/// ```
+/// # use stage::{Consumer, StageRef, stop_in_order};
+/// # struct Printer;
+/// # impl Consumer for Printer {
+/// #     type Event = String;
+/// #     async fn handle_events(&mut self, _lines: Vec<String>) {}
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage::StageFailed> {
+/// # let producer = stage::named("P").start_consumer(Printer);
+/// # let consumer = stage::named("C").start_consumer(Printer);
+/// stop_in_order(&[producer.stage(), consumer.stage()], stage::STOP_LIMIT).await
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// If a stage did not end normally. The error is that of the first such stage.
+pub async fn stop_in_order(stages: &[StageRef], limit: Duration) -> Result<(), StageFailed> {
+    let in_order = async {
+        for stage in stages {
+            stage.stop();
+            stage.stopped().await;
+        }
+    };
+    if timeout(limit, in_order).await.is_err() {
+        let seconds = limit.as_secs();
+        for stage in stages.iter().filter(|stage| !stage.task.is_finished()) {
+            warn!(stage = %stage.name, "{} has not stopped within {seconds} s, and is killed", stage.name);
+            stage.kill();
+        }
+    }
+    let mut result = Ok(());
+    for stage in stages {
+        result = result.and(stage.stopped().await.ok());
+    }
+    result
 }

@@ -20,6 +20,7 @@ use super::message::{Address, Exit, FromConsumer, SubscriptionId};
 pub struct SubscribeOptions {
     min_demand: Option<usize>,
     max_demand: usize,
+    manual: bool,
     cancel: CancelMode,
 }
 
@@ -105,7 +106,7 @@ pub enum InvalidDemand {
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { min_demand: None, max_demand: 1000, cancel: CancelMode::default() }
+        Self { min_demand: None, max_demand: 1000, manual: false, cancel: CancelMode::default() }
     }
 }
 
@@ -124,6 +125,13 @@ impl SubscribeOptions {
         Self { min_demand: Some(events), ..self }
     }
 
+    /// The stage asks for nothing by itself: [`Handle::ask`](super::Handle::ask) does, GenStage's `ask/3`.
+    /// It is handed all events of a message at once.
+    #[must_use]
+    pub fn manual(self) -> Self {
+        Self { min_demand: Some(0), max_demand: usize::MAX, manual: true, ..self }
+    }
+
     /// Sets whether the consumer goes on when the subscription ends. By default, it stops.
     #[must_use]
     pub fn cancel(self, mode: CancelMode) -> Self {
@@ -139,6 +147,8 @@ pub(super) struct Subscription<T> {
     pub(super) producer: Address<FromConsumer<T>>,
     min: usize,
     max: usize,
+    /// Whether somebody else decides when to ask.
+    manual: bool,
     /// The number of events asked for and not handled yet.
     outstanding: usize,
     /// Whether the consumer has cancelled it. The producer has yet to confirm that.
@@ -152,7 +162,7 @@ impl<T> Subscription<T> {
         producer: Address<FromConsumer<T>>,
         options: SubscribeOptions,
     ) -> Result<Self, InvalidDemand> {
-        let SubscribeOptions { min_demand, max_demand: max, cancel } = options;
+        let SubscribeOptions { min_demand, max_demand: max, manual, cancel } = options;
         let min = min_demand.unwrap_or(max / 2);
         if max == 0 {
             return Err(InvalidDemand::NoMaximum);
@@ -161,7 +171,7 @@ impl<T> Subscription<T> {
             return Err(InvalidDemand::MinimumNotBelowMaximum { min, max });
         }
         let (id, outstanding, cancelled) = (SubscriptionId::new(), 0, false);
-        Ok(Self { id, name, producer, min, max, outstanding, cancelled, cancel })
+        Ok(Self { id, name, producer, min, max, manual, outstanding, cancelled, cancel })
     }
 
     /// The most events that the consumer is handed at once: with (max 1000, min 500), that is 500.
@@ -186,11 +196,18 @@ impl<T> Subscription<T> {
     /// the consumer's name.
     #[inline]
     pub(super) fn ask(&mut self, stage: &str) {
-        if self.outstanding <= self.min && !self.cancelled {
-            let count = self.max - self.outstanding;
+        if self.outstanding <= self.min && !self.manual {
+            self.ask_for(self.max - self.outstanding, stage);
+        }
+    }
+
+    /// Asks for `count` more events, unless it is cancelled.
+    #[inline]
+    pub(super) fn ask_for(&mut self, count: usize, stage: &str) {
+        if count > 0 && !self.cancelled {
             let subscription = self.id.number();
             trace!(stage, producer = &*self.name, subscription, count, "ask");
-            self.outstanding = self.max;
+            self.outstanding = self.outstanding.saturating_add(count);
             // If the producer is gone, it has said so, or subscribing finds that out.
             self.producer.post(FromConsumer::Ask { id: self.id, count });
         }

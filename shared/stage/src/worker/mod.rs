@@ -60,6 +60,8 @@ pub(crate) struct Worker<S: Stage> {
     stopping: Option<Exit>,
     /// Whether the stage has handled everything that was in the mailbox when it was told to stop.
     drained: bool,
+    /// Whether the stage has come to its last call.
+    finished: bool,
     /// How the stage ended. It is `Killed` until `run` sets another reason, because a killed task
     /// cannot set one.
     end: End,
@@ -99,6 +101,7 @@ impl<S: Stage> Worker<S> {
             unheard,
             stopping: None,
             drained: false,
+            finished: false,
             end: End::default(),
             told,
         }
@@ -108,12 +111,7 @@ impl<S: Stage> Worker<S> {
     pub(crate) async fn run(mut self) {
         // It is safe to catch a panic here: only the stage's own state can be half changed, and
         // that state ends here.
-        let end = async {
-            let exit = self.handle_messages().await;
-            self.stage.finish().await;
-            exit
-        };
-        let end = AssertUnwindSafe(end).catch_unwind().await;
+        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind().await;
         self.end.exit = end.unwrap_or_else(|panic| Exit::Crashed {
             stage: self.name.clone(),
             message: panic_message(&*panic),
@@ -126,6 +124,11 @@ impl<S: Stage> Worker<S> {
             // itself.
             if let Some(message) = self.mailbox.recv().await {
                 self.handle_message(message).await;
+            }
+            if self.has_handled_all() && !self.finished {
+                self.finished = true;
+                let last = self.stage.finish().await;
+                self.emit(last);
             }
             if let Some(exit) = self.ended() {
                 return exit;
@@ -161,10 +164,20 @@ impl<S: Stage> Worker<S> {
                 subscription.warn_that_it_cannot_be(&self.name, &self.name);
             }
             Message::Subscribe(subscription) => self.subscribe(*subscription).await,
+            Message::Ask(id, count) => {
+                let may_ask = self.may_ask();
+                let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
+                if let Some(subscription) = subscription.filter(|_| may_ask) {
+                    subscription.ask_for(count, &self.name);
+                }
+            }
             Message::Cancel(id) => self.cancel(id),
             Message::Handled(id) => {
                 self.stage.handled();
                 self.handled(id, 1);
+            }
+            Message::IsSubscribed(id, reply) => {
+                let _ = reply.send(self.subscription(id).is_some());
             }
             Message::CountBuffered(reply) => drop(reply.send(self.dispatcher.buffered())),
             Message::Stop => self.stop(Exit::Normal).await,
@@ -300,6 +313,7 @@ impl<S: Stage> Worker<S> {
     async fn subscription_ended(&mut self, id: SubscriptionId, exit: Exit) {
         if let Some(index) = self.subscriptions.iter().position(|s| s.id == id) {
             let subscription = self.subscriptions.remove(index);
+            self.stage.cancelled(id, &exit).await;
             if subscription.ends_consumer(&exit) {
                 self.stop(exit).await;
             }
@@ -318,14 +332,23 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Returns the reason to end, once the stage has delivered everything that it received, or has
-    /// no consumer left to take it.
+    /// Whether the stage stops, and has handled everything that it received, or has no consumer left
+    /// to take what it would make of it.
+    #[inline]
+    fn has_handled_all(&self) -> bool {
+        self.stopping.is_some()
+            && self.drained
+            && self.subscriptions.is_empty()
+            && (self.waiting.is_empty() || !self.dispatcher.has_consumers())
+    }
+
+    /// Returns the reason to end, once the stage has delivered everything that it has made, or has no
+    /// consumer left to take it.
     #[inline]
     fn ended(&self) -> Option<Exit> {
-        let exit = self.stopping.as_ref()?;
-        let received = self.drained && self.subscriptions.is_empty();
-        let delivered = self.waiting.is_empty() && self.dispatcher.buffered() == 0;
+        let exit = self.stopping.as_ref().filter(|_| self.finished)?;
+        let delivered = self.dispatcher.buffered() == 0;
         let deliverable = self.dispatcher.has_consumers();
-        (received && (delivered || !deliverable)).then(|| exit.clone())
+        (delivered || !deliverable).then(|| exit.clone())
     }
 }

@@ -26,15 +26,21 @@
 // handle               what the rest of the program has of a stage
 // stage_ref            awaits a stage's end, or ends it
 // consumer_supervisor  a consumer that starts a task for each event
+// bridges              from a stream, to a stream, into a sink
+// feed                 events of callers that are no stages, with back-pressure for them
+// batcher              batches of events, by number or by time
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
 
 use std::future::Future;
 
+mod batcher;
+mod bridges;
 mod buffer;
 mod casts;
 mod consumer_supervisor;
 mod dispatcher;
+mod feed;
 mod handle;
 mod intensity;
 mod kind;
@@ -46,9 +52,12 @@ mod subscription;
 mod supervisor;
 mod worker;
 
+pub use batcher::TimeIsUp;
+pub use bridges::{EventStream, Read, SinkConsumer, StreamProducer};
 pub use buffer::Keep;
 pub use casts::{CastConsumer, CastProducerConsumer};
 pub use consumer_supervisor::Restart;
+pub use feed::{Call, Feed, NotTaken};
 pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use options::{Options, named};

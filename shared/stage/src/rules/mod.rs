@@ -18,10 +18,13 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use log::Log;
 
+mod batcher;
+mod bridges;
 mod buffer;
 mod consumer_supervisor;
 mod demand;
 mod dispatch;
+mod feed;
 mod last_call;
 mod lifetimes;
 mod log;

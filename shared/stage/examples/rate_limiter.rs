@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::ops::RangeFrom;
 use std::time::Duration;
 
 use stage::{CastConsumer, Consumer, Handle, Producer, SubscribeOptions, SubscriptionId};
@@ -42,23 +43,20 @@ impl CastConsumer for RateLimiter {
 }
 
 /// Counts.
-struct Numbers(u32);
+struct Numbers(RangeFrom<u32>);
 
 impl Producer for Numbers {
     type Event = u32;
     type Cast = Infallible;
 
     async fn handle_demand(&mut self, demand: usize) -> Vec<u32> {
-        let numbers = self.0..;
-        let numbers: Vec<u32> = numbers.take(demand).collect();
-        self.0 += numbers.len() as u32;
-        numbers
+        self.0.by_ref().take(demand).collect()
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let numbers = stage::named("Numbers").start_producer(|_| Numbers(0));
+    let numbers = stage::named("Numbers").start_producer(|_| Numbers(0..));
     let limiter = stage::named("RateLimiter").start_cast_consumer(|me| RateLimiter {
         asked_for: 0,
         me: me.clone(),

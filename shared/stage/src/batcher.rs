@@ -7,10 +7,11 @@ use tokio::time::sleep;
 
 use super::ProducerConsumer;
 use super::casts::CastProducerConsumer;
+use super::dispatcher::Dispatcher;
 use super::handle::Handle;
 use super::options::Options;
 
-impl Options {
+impl<D> Options<D> {
     /// Starts a producer-consumer that makes batches of `size` events, or of fewer when the first of them has
     /// waited for `longest`. At its end it emits the rest.
     ///
@@ -40,7 +41,10 @@ impl Options {
         self,
         size: usize,
         longest: Duration,
-    ) -> Handle<T, Vec<T>, TimeIsUp> {
+    ) -> Handle<T, Vec<T>, TimeIsUp>
+    where
+        D: Dispatcher<Vec<T>>,
+    {
         assert!(size > 0, "a batch of 0 events is never full");
         self.start_cast_producer_consumer(|me| Batcher {
             size,

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::dispatcher::Dispatcher;
 use super::handle::{ConsumerHandle, Handle, ProducerHandle};
 use super::options::{Options, named};
 use super::stage_ref::StageRef;
@@ -24,7 +25,7 @@ use super::{Consumer, Producer};
 /// The most items that are read from a stream for one message, so that other tasks get their turn.
 const MOST_AT_ONCE: usize = 1000;
 
-impl Options {
+impl<D> Options<D> {
     /// Starts a producer whose events are the items of this stream. It reads as many items as it is asked
     /// for and no more, and those that are ready together stay together. When the stream ends, so does the
     /// stage, after it has delivered the last item.
@@ -51,6 +52,7 @@ impl Options {
     where
         S: Stream + Send + 'static,
         S::Item: Send + 'static,
+        D: Dispatcher<S::Item>,
     {
         self.start_producer(|me| {
             let (demand, demands) = mpsc::unbounded_channel();
@@ -59,7 +61,9 @@ impl Options {
             StreamProducer { demand, stopping, reader: Some(reader), of: PhantomData }
         })
     }
+}
 
+impl Options {
     /// Starts a consumer that writes its events to this sink. It asks for more when the sink has taken
     /// them, and flushes it after each message. At its end it closes the sink.
     ///

@@ -14,7 +14,7 @@ pub enum Keep {
 }
 
 /// Events in the order in which they were emitted.
-pub(super) struct Buffer<T> {
+pub struct Buffer<T> {
     events: VecDeque<T>,
     size: usize,
     keep: Keep,
@@ -39,6 +39,16 @@ impl<T> Buffer<T> {
             Keep::Last => drop(self.events.drain(..discarded)),
         }
         discarded
+    }
+
+    /// Adds the newest events, which will be taken at once, so the size does not matter.
+    pub(super) fn store_unlimited(&mut self, events: impl IntoIterator<Item = T>) {
+        self.events.extend(events);
+    }
+
+    /// An empty buffer of the same kind.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.size, self.keep)
     }
 
     /// Takes at most `count` events, the oldest first.

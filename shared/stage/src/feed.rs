@@ -6,10 +6,11 @@ use std::convert::Infallible;
 use tokio::sync::oneshot;
 
 use super::Producer;
+use super::dispatcher::Dispatcher;
 use super::handle::{Handle, ProducerHandle};
 use super::options::Options;
 
-impl Options {
+impl<D> Options<D> {
     /// Starts a producer that has no events of its own: others [call](Handle::call) it with theirs, and
     /// wait until a consumer has asked for them. So nothing piles up in its mailbox but the calls
     /// of those who wait.
@@ -31,7 +32,10 @@ impl Options {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn start_feed<T: Send + 'static>(self) -> ProducerHandle<Feed<T>> {
+    pub fn start_feed<T: Send + 'static>(self) -> ProducerHandle<Feed<T>>
+    where
+        D: Dispatcher<T>,
+    {
         self.start_producer(|_| Feed { waiting: VecDeque::new(), asked_for: 0 })
     }
 }

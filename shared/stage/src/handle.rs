@@ -90,12 +90,39 @@ where
             Arc::new(producer.mailbox.clone()),
             options,
         )?;
+        Ok(self.send_subscription(subscription))
+    }
+
+    /// Subscribes this stage to those events of `producer` for which `selector` returns true. This is for a
+    /// producer that [broadcasts](super::Options::broadcast): another one would give the events to nobody, so it
+    /// ignores the selector.
+    ///
+    /// # Errors
+    ///
+    /// As for [`subscribe`](Handle::subscribe).
+    pub fn subscribe_selected<ItsIn, ItsCast>(
+        &self,
+        producer: &Handle<ItsIn, In, ItsCast>,
+        options: SubscribeOptions,
+        selector: impl Fn(&In) -> bool + Send + Sync + 'static,
+    ) -> Result<SubscriptionId, InvalidDemand>
+    where
+        ItsIn: Send + 'static,
+        ItsCast: Send + 'static,
+    {
+        let address = Arc::new(producer.mailbox.clone());
+        let mut subscription = Subscription::new(producer.stage.name.clone(), address, options)?;
+        subscription.selector = Some(Arc::new(selector));
+        Ok(self.send_subscription(subscription))
+    }
+
+    fn send_subscription(&self, subscription: Subscription<In>) -> SubscriptionId {
         let id = subscription.id;
         let sent = self.mailbox.send(Message::Subscribe(Box::new(subscription)));
         if let Err(SendError(Message::Subscribe(subscription))) = sent {
             subscription.warn_that_it_cannot_be(&self.stage.name, &self.stage.name);
         }
-        Ok(id)
+        id
     }
 
     /// Waits until this stage has come to a [`subscribe`](Handle::subscribe), and returns whether it has
@@ -114,6 +141,12 @@ where
     /// that many more on their way. A stage that stops asks for nothing more.
     pub fn ask(&self, subscription: SubscriptionId, count: usize) {
         self.send(Message::Ask(subscription, count));
+    }
+
+    /// Lets a stage go on that [accumulates](super::Options::accumulate_demand) its demand: GenStage's
+    /// `demand(stage, :forward)`.
+    pub fn forward_demand(&self) {
+        self.send(Message::ForwardDemand);
     }
 
     /// Cancels one of this stage's subscriptions. From now on the stage asks for nothing more on it.

@@ -17,7 +17,7 @@
 // message              the messages that stages send each other
 // mailbox              a stage's mailbox, and every message that can be in it
 // subscription         a consumer's side of a subscription: how much to ask for, and when
-// dispatcher           a producer's side: how much each consumer has asked for, and which one is served next
+// dispatcher           a producer's side: how much each consumer has asked for, and which one gets an event
 // buffer               the events that a producer has emitted and that no consumer has asked for yet
 // worker               the task: takes a message from the mailbox, calls the stage, sends the events it returns
 // kind                 one trait for all kinds of stage, so that one type of worker can run them
@@ -57,6 +57,7 @@ pub use bridges::{EventStream, Read, SinkConsumer, StreamProducer};
 pub use buffer::Keep;
 pub use casts::{CastConsumer, CastProducerConsumer};
 pub use consumer_supervisor::Restart;
+pub use dispatcher::{Broadcast, Demand, Dispatcher, Partition};
 pub use feed::{Call, Feed, NotTaken};
 pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};

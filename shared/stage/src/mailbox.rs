@@ -20,6 +20,8 @@ pub(super) enum Message<In, Out, Cast> {
     /// An event of this subscription has been handled, by a task and not by the stage itself.
     Handled(SubscriptionId),
     IsSubscribed(SubscriptionId, oneshot::Sender<bool>),
+    /// Answer the asks that have waited.
+    ForwardDemand,
     CountBuffered(oneshot::Sender<usize>),
     Stop,
     /// A stopping stage sends this to itself. When it arrives, the stage has handled everything

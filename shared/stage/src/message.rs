@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A message from a producer to a consumer that has subscribed to it.
-pub(super) enum FromProducer<T> {
+pub enum FromProducer<T> {
     Events {
         id: SubscriptionId,
         events: Vec<T>,
@@ -31,18 +31,23 @@ pub(super) enum FromConsumer<T> {
 }
 
 /// A consumer that subscribes.
-pub(super) struct NewConsumer<T> {
+pub struct NewConsumer<T> {
     pub(super) id: SubscriptionId,
     pub(super) name: Arc<str>,
     pub(super) address: Address<FromProducer<T>>,
+    pub(super) selector: Option<Selector<T>>,
+    pub(super) partition: usize,
 }
+
+/// Whether a consumer wants this event.
+pub type Selector<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
 /// An address for letters of one type. It hides all else that the stage behind it understands: a
 /// consumer need not know the type of its producer's casts, nor a producer the type of the events
 /// that its consumers emit.
-pub(super) type Address<Letter> = Arc<dyn Post<Letter>>;
+pub type Address<Letter> = Arc<dyn Post<Letter>>;
 
-pub(super) trait Post<Letter>: Send + Sync {
+pub trait Post<Letter>: Send + Sync {
     /// Puts the letter into the stage's mailbox. Returns false if the stage is gone.
     fn post(&self, letter: Letter) -> bool;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{trace, warn};
 
-use super::message::{Address, Exit, FromConsumer, SubscriptionId};
+use super::message::{Address, Exit, FromConsumer, Selector, SubscriptionId};
 
 /// How a consumer subscribes to a producer.
 ///
@@ -22,6 +22,7 @@ pub struct SubscribeOptions {
     max_demand: usize,
     manual: bool,
     cancel: CancelMode,
+    partition: usize,
 }
 
 /// Decides whether a consumer goes on when its subscription ends.
@@ -106,7 +107,13 @@ pub enum InvalidDemand {
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { min_demand: None, max_demand: 1000, manual: false, cancel: CancelMode::default() }
+        Self {
+            min_demand: None,
+            max_demand: 1000,
+            manual: false,
+            cancel: CancelMode::default(),
+            partition: 0,
+        }
     }
 }
 
@@ -132,6 +139,14 @@ impl SubscribeOptions {
         Self { min_demand: Some(0), max_demand: usize::MAX, manual: true, ..self }
     }
 
+    /// Sets the partition whose events the consumer wants, if the producer has
+    /// [partitions](super::Options::partition). The default is 0. To subscribe to one that there is not ends the
+    /// subscription at once, with a warning.
+    #[must_use]
+    pub fn partition(self, partition: usize) -> Self {
+        Self { partition, ..self }
+    }
+
     /// Sets whether the consumer goes on when the subscription ends. By default, it stops.
     #[must_use]
     pub fn cancel(self, mode: CancelMode) -> Self {
@@ -154,6 +169,9 @@ pub(super) struct Subscription<T> {
     /// Whether the consumer has cancelled it. The producer has yet to confirm that.
     cancelled: bool,
     cancel: CancelMode,
+    pub(super) partition: usize,
+    /// Until the producer has it.
+    pub(super) selector: Option<Selector<T>>,
 }
 
 impl<T> Subscription<T> {
@@ -162,7 +180,7 @@ impl<T> Subscription<T> {
         producer: Address<FromConsumer<T>>,
         options: SubscribeOptions,
     ) -> Result<Self, InvalidDemand> {
-        let SubscribeOptions { min_demand, max_demand: max, manual, cancel } = options;
+        let SubscribeOptions { min_demand, max_demand: max, manual, cancel, partition } = options;
         let min = min_demand.unwrap_or(max / 2);
         if max == 0 {
             return Err(InvalidDemand::NoMaximum);
@@ -171,7 +189,19 @@ impl<T> Subscription<T> {
             return Err(InvalidDemand::MinimumNotBelowMaximum { min, max });
         }
         let (id, outstanding, cancelled) = (SubscriptionId::new(), 0, false);
-        Ok(Self { id, name, producer, min, max, manual, outstanding, cancelled, cancel })
+        Ok(Self {
+            id,
+            name,
+            producer,
+            min,
+            max,
+            manual,
+            outstanding,
+            cancelled,
+            cancel,
+            partition,
+            selector: None,
+        })
     }
 
     /// The most events that the consumer is handed at once: with (max 1000, min 500), that is 500.

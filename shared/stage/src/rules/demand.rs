@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::buffer::Buffer;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::Sealed;
 use crate::kind::AConsumer;
 use crate::mailbox::Message;
 use crate::message::{End, FromConsumer, FromProducer};
@@ -116,7 +116,7 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let log = Log::capture();
     let (recorder, record, _gate) = recorder(1000);
     let (to_c, mailbox) = unbounded_channel();
-    let dispatcher = Dispatcher::new("C".into(), Buffer::new(0, Keep::Last));
+    let dispatcher = (Demand.make("C".into(), Buffer::new(0, Keep::Last)), false);
     let (told, _) = watch::channel(End::default());
     let mailbox = (to_c.clone(), mailbox);
     let c = AConsumer(recorder);

@@ -24,6 +24,7 @@ mod buffer;
 mod consumer_supervisor;
 mod demand;
 mod dispatch;
+mod dispatchers;
 mod feed;
 mod last_call;
 mod lifetimes;
@@ -149,7 +150,7 @@ fn producer(supply: Range<u32>) -> ProducerProbe {
     producer_with(named("A"), supply)
 }
 
-fn producer_with(options: Options, supply: Range<u32>) -> ProducerProbe {
+fn producer_with<D: Dispatcher<u32>>(options: Options<D>, supply: Range<u32>) -> ProducerProbe {
     let (demands, record) = unbounded_channel();
     Probe { handle: options.start_producer(|_| Source { demands, supply }), record }
 }

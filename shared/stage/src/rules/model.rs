@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::buffer::Buffer;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::Sealed;
 use crate::mailbox::Message;
 use crate::message::{FromProducer, NewConsumer};
 
@@ -107,7 +107,7 @@ proptest! {
         // All consumers share one mailbox, so that it also shows which one is served first.
         let (to_all, mut mailbox) = unbounded_channel::<Message<u32, Infallible, Infallible>>();
         let to_all = Arc::new(to_all);
-        let mut dispatcher = Dispatcher::new("A".into(), Buffer::new(size, keep));
+        let mut dispatcher = Demand.make("A".into(), Buffer::new(size, keep));
         let mut model = Model { consumers: vec![], buffer: vec![], size, keep, owes: 0 };
         let mut seats = [(); 4].map(|()| SubscriptionId::new());
         let mut numbers = 0_u32..;
@@ -123,7 +123,7 @@ proptest! {
                         seats[seat] = SubscriptionId::new();
                         model.queue(seats[seat], 0);
                         let (id, address) = (seats[seat], to_all.clone());
-                        dispatcher.subscribe(NewConsumer { id, name: "C".into(), address });
+                        dispatcher.subscribe(NewConsumer { id, name: "C".into(), address, selector: None, partition: 0 });
                         (0, (0, vec![]))
                     }
                 }
@@ -145,7 +145,7 @@ proptest! {
             prop_assert_eq!(really_sent, sent);
             prop_assert_eq!(dispatcher.buffered(), model.buffer.len());
             prop_assert_eq!(dispatcher.is_wanted(), model.wanted() > 0);
-            prop_assert_eq!(dispatcher.has_consumers(), !model.consumers.is_empty());
+            prop_assert_eq!(dispatcher.can_deliver(), !model.consumers.is_empty());
         }
     }
 }

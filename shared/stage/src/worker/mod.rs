@@ -18,7 +18,7 @@ use tokio::task::consume_budget;
 use tracing::{Instrument, error, trace, trace_span, warn};
 
 use crate::buffer::take_next;
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::Dispatch;
 use crate::kind::Stage;
 use crate::mailbox::Message;
 use crate::message::{End, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
@@ -52,7 +52,9 @@ pub(crate) struct Worker<S: Stage> {
     waiting: VecDeque<Batch<S::In>>,
     /// The events of the current message that the stage has not been handed yet.
     rest: vec::IntoIter<S::In>,
-    dispatcher: Dispatcher<S::Out>,
+    dispatcher: Dispatch<S::Out>,
+    /// The asks that wait until the demand is forwarded; `None` if none has to.
+    accumulated: Option<Vec<(SubscriptionId, usize)>>,
     /// How many calls of `stop` and `cancel` this stage has not come to yet. While there are any, it
     /// asks for nothing: the messages that tell of them may wait behind a lot of work.
     unheard: Arc<AtomicUsize>,
@@ -85,7 +87,7 @@ impl<S: Stage> Worker<S> {
         name: Arc<str>,
         stage: S,
         (me, mailbox): (UnboundedSender<MessageTo<S>>, UnboundedReceiver<MessageTo<S>>),
-        dispatcher: Dispatcher<S::Out>,
+        (dispatcher, accumulates): (Dispatch<S::Out>, bool),
         unheard: Arc<AtomicUsize>,
         told: watch::Sender<End>,
     ) -> Self {
@@ -98,6 +100,7 @@ impl<S: Stage> Worker<S> {
             waiting: VecDeque::new(),
             rest: vec::IntoIter::default(),
             dispatcher,
+            accumulated: accumulates.then(Vec::new),
             unheard,
             stopping: None,
             drained: false,
@@ -156,7 +159,10 @@ impl<S: Stage> Worker<S> {
             Message::FromConsumer(FromConsumer::Subscribe(consumer)) => {
                 self.dispatcher.subscribe(*consumer);
             }
-            Message::FromConsumer(FromConsumer::Cancel { id }) => self.dispatcher.cancel(id),
+            Message::FromConsumer(FromConsumer::Cancel { id }) => {
+                self.dispatcher.cancel(id);
+                self.ask_again();
+            }
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
                 self.subscription_ended(id, exit).await;
             }
@@ -179,6 +185,11 @@ impl<S: Stage> Worker<S> {
             Message::IsSubscribed(id, reply) => {
                 let _ = reply.send(self.subscription(id).is_some());
             }
+            Message::ForwardDemand => {
+                for (id, count) in self.accumulated.take().into_iter().flatten() {
+                    self.ask(id, count).await;
+                }
+            }
             Message::CountBuffered(reply) => drop(reply.send(self.dispatcher.buffered())),
             Message::Stop => self.stop(Exit::Normal).await,
             Message::Drained => self.drained = true,
@@ -187,7 +198,11 @@ impl<S: Stage> Worker<S> {
 
     /// One of this stage's consumers asks for `count` more events.
     async fn ask(&mut self, id: SubscriptionId, count: usize) {
+        if let Some(accumulated) = &mut self.accumulated {
+            return accumulated.push((id, count));
+        }
         let missing = self.dispatcher.ask(id, count);
+        self.ask_again();
         if S::WAITS_FOR_DEMAND {
             self.handle_waiting().await;
         } else if missing > 0 && self.stopping.is_none() {
@@ -282,11 +297,25 @@ impl<S: Stage> Worker<S> {
                 "GenStage producer {} has discarded {discarded} events from buffer", self.name
             );
         }
+        self.ask_again();
     }
 
-    async fn subscribe(&mut self, subscription: Subscription<S::In>) {
+    #[inline]
+    fn ask_again(&mut self) {
+        for (id, count) in self.dispatcher.asks_again() {
+            let _ = self.me.send(Message::FromConsumer(FromConsumer::Ask { id, count }));
+        }
+    }
+
+    async fn subscribe(&mut self, mut subscription: Subscription<S::In>) {
         let id = subscription.id;
-        let me = NewConsumer { id, name: self.name.clone(), address: Arc::new(self.me.clone()) };
+        let me = NewConsumer {
+            id,
+            name: self.name.clone(),
+            address: Arc::new(self.me.clone()),
+            selector: subscription.selector.take(),
+            partition: subscription.partition,
+        };
         let is_there = subscription.producer.post(FromConsumer::Subscribe(Box::new(me)));
         if !is_there {
             subscription.warn_that_it_cannot_be(&self.name, &subscription.name);
@@ -323,6 +352,10 @@ impl<S: Stage> Worker<S> {
     async fn stop(&mut self, exit: Exit) {
         if self.stopping.is_none() {
             self.stopping = Some(exit);
+            // Nobody may be left who would forward it, and what is emitted has to be delivered.
+            for (id, count) in self.accumulated.take().into_iter().flatten() {
+                self.ask(id, count).await;
+            }
             // Each producer confirms this, after the events that it sends before it hears of it.
             self.subscriptions.iter_mut().for_each(Subscription::cancel);
             let last = self.stage.draining().await;
@@ -339,7 +372,7 @@ impl<S: Stage> Worker<S> {
         self.stopping.is_some()
             && self.drained
             && self.subscriptions.is_empty()
-            && (self.waiting.is_empty() || !self.dispatcher.has_consumers())
+            && (self.waiting.is_empty() || !self.dispatcher.may_want_more())
     }
 
     /// Returns the reason to end, once the stage has delivered everything that it has made, or has no
@@ -348,7 +381,7 @@ impl<S: Stage> Worker<S> {
     fn ended(&self) -> Option<Exit> {
         let exit = self.stopping.as_ref().filter(|_| self.finished)?;
         let delivered = self.dispatcher.buffered() == 0;
-        let deliverable = self.dispatcher.has_consumers();
+        let deliverable = self.dispatcher.can_deliver();
         (delivered || !deliverable).then(|| exit.clone())
     }
 }

@@ -1,13 +1,12 @@
-//! A producer's side of its subscriptions: how much each consumer has asked for, and which one is
-//! served next.
+//! Each event goes to one consumer: the one with the largest pending demand.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use tracing::trace;
 
-use super::buffer::Buffer;
-use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
+use crate::buffer::Buffer;
+use crate::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
 /// Sends each event to one consumer: the one with the largest pending demand.
 ///
@@ -15,7 +14,7 @@ use super::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 /// largest pending demand gets everything it asked for before the next one gets anything. Among
 /// equals, the one that has waited the longest is served first, so that consumers that want the same
 /// take turns.
-pub(super) struct Dispatcher<T> {
+pub struct ByDemand<T> {
     name: Arc<str>,
     consumers: Vec<Subscriber<T>>,
     /// How many times a consumer has subscribed, asked, or been served. This is the dispatcher's clock.
@@ -40,7 +39,7 @@ struct Subscriber<T> {
     address: Address<FromProducer<T>>,
 }
 
-impl<T> Dispatcher<T> {
+impl<T> ByDemand<T> {
     /// Creates the dispatcher of the stage with this name.
     pub(super) fn new(name: Arc<str>, buffer: Buffer<T>) -> Self {
         Self { name, consumers: Vec::new(), changes: 0, buffer, owed_to_gone: 0 }
@@ -60,7 +59,17 @@ impl<T> Dispatcher<T> {
         !self.consumers.is_empty()
     }
 
-    pub(super) fn subscribe(&mut self, NewConsumer { id, name, address }: NewConsumer<T>) {
+    /// How many events its consumers have asked for and not been sent.
+    pub(super) fn pending(&self) -> usize {
+        let pending = self.consumers.iter().map(|consumer| consumer.pending);
+        pending.fold(0, usize::saturating_add)
+    }
+
+    pub(super) fn has(&self, id: SubscriptionId) -> bool {
+        self.consumers.iter().any(|consumer| consumer.id == id)
+    }
+
+    pub(super) fn subscribe(&mut self, NewConsumer { id, name, address, .. }: NewConsumer<T>) {
         self.changes += 1;
         self.consumers.push(Subscriber { id, name, pending: 0, since: self.changes, address });
     }

@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -167,6 +167,8 @@ fn describe() {
         (RETRIES, "Requests to SQS and S3 that had to be made again"),
     ] {
         describe_counter!(name, what);
+        // Prometheus sees an increase only from a number that is there: without the 0, the first failure is none.
+        counter!(name).increment(0);
     }
     describe_gauge!(IN_FLIGHT, "Messages that were received and are not done");
     describe_gauge!(DEMAND, "Events that are asked for and not found yet");

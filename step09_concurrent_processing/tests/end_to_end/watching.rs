@@ -60,6 +60,8 @@ async fn prometheus_is_told_what_was_done() {
     for (name, wanted) in [
         ("palleto_messages_received_total", 3.0),
         ("palleto_messages_failed_total", 1.0),
+        // Nothing was lost. Without this 0, Prometheus would not see the first loss as an increase.
+        ("palleto_messages_lost_total", 0.0),
         ("palleto_messages_in_flight", 0.0),
         ("palleto_files_processed_total", 1.0),
         ("palleto_files_failed_total", 1.0),

@@ -167,7 +167,7 @@ fn describe() {
         (RETRIES, "Requests to SQS and S3 that had to be made again"),
     ] {
         describe_counter!(name, what);
-        // Prometheus sees an increase only from a number that is there: without the 0, the first failure is none.
+        // Prometheus sees the first failure as an increase only if there was a 0 before.
         counter!(name).increment(0);
     }
     describe_gauge!(IN_FLIGHT, "Messages that were received and are not done");

@@ -12,23 +12,28 @@
 //!
 //! [GenStage]: https://hexdocs.pm/gen_stage
 
-// Each stage is one task with one mailbox. The events take this way through the files:
+// Each stage is one task with one mailbox. To understand it, read the first five: the events take this way through them.
 //
 // message              the messages that stages send each other
-// mailbox              a stage's mailbox, and every message that can be in it
 // subscription         a consumer's side of a subscription: how much to ask for, and when
-// dispatcher           a producer's side: how much each consumer has asked for, and which one gets an event
-// buffer               the events that a producer has emitted and that no consumer has asked for yet
+// dispatcher/demand    a producer's side: how much each consumer has asked for, and which one gets an event
 // worker               the task: takes a message from the mailbox, calls the stage, sends the events it returns
 // kind                 one trait for all kinds of stage, so that one type of worker can run them
-// casts                consumers and producer-consumers that messages can be cast to
+//
+// mailbox              a stage's mailbox, and every message that can be in it
+// buffer               the events that a producer has emitted and that no consumer has asked for yet
 // options              starts a stage
 // handle               what the rest of the program has of a stage
 // stage_ref            awaits a stage's end, or ends it
-// consumer_supervisor  a consumer that starts a task for each event
+//
+// Each of these is a feature that nothing else depends on:
+//
+// casts                consumers and producer-consumers that messages can be cast to
+// dispatcher           also: an event goes to all consumers, or to one of its partition
 // bridges              from a stream, to a stream, into a sink
 // feed                 events of callers that are no stages, with back-pressure for them
 // batcher              batches of events, by number or by time
+// consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
 

@@ -92,6 +92,7 @@ impl Default for End {
 
 /// Why a stage stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Exit {
     /// The stage was told to stop, or the stage before it ended normally. This says how the stage
     /// ended, and nothing of its events: if it had no consumer left, it has

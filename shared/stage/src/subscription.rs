@@ -79,6 +79,7 @@ pub struct SubscribeOptions {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CancelMode {
     /// The consumer stops too, for the same reason.
     #[default]
@@ -91,6 +92,7 @@ pub enum CancelMode {
 
 /// A subscription's `min_demand` and `max_demand` make no sense.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InvalidDemand {
     /// A consumer that may hold no event would never be sent one.
     #[error("max_demand is 0: ask for at least 1 event")]

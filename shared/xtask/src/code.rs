@@ -26,8 +26,16 @@ pub type Code = BTreeMap<String, Vec<Line>>;
 ///
 /// If a file cannot be read, or there is none.
 pub fn of(step: &Step) -> Result<Code> {
-    let folder = step.folder().join("src");
-    let code = read(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    in_folder(&step.folder().join("src"))
+}
+
+/// Reads the code in a folder.
+///
+/// # Errors
+///
+/// If a file cannot be read, or there is none.
+pub fn in_folder(folder: &Path) -> Result<Code> {
+    let code = read(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     ensure!(!code.is_empty(), "there is no Rust in {}", folder.display());
     Ok(code)
 }

@@ -107,7 +107,7 @@ fn show_hunk(shown: &mut Vec<String>, difference: &Difference, hunk: &[DiffOp], 
 }
 
 /// Finds the function, type or module that contains the line.
-fn enclosing_item(lines: &[Line], number: usize) -> Option<&str> {
+pub fn enclosing_item(lines: &[Line], number: usize) -> Option<&str> {
     let indentation = |line: &Line| line.text.len() - line.text.trim_start().len();
     let mut within = indentation(lines.get(number)?);
     for line in lines[..number].iter().rev() {

@@ -13,6 +13,7 @@ mod diff;
 mod difference;
 mod each;
 mod excerpts;
+mod exercise;
 mod fresh;
 mod imports;
 mod names;
@@ -82,6 +83,8 @@ enum Command {
         #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
         base: String,
     },
+    /// Exercises: to write the next step yourself, and smaller ones on the stages. Without a name, lists them
+    Exercise(exercise::Args),
     /// Makes everything again that this tool makes, and fails if that changes anything
     Fresh,
     /// Makes the pictures of the steps: shared/pictures
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Command::Excerpts => excerpts::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Carry { step, base } => carry::carry(step, &base),
+        Command::Exercise(args) => exercise::run(&args),
         Command::Fresh => fresh::make_all(),
         Command::Pictures => pictures::write(),
         Command::Casts => casts::write(),

@@ -15,6 +15,17 @@ pub fn cargo() -> Command {
     cargo
 }
 
+/// The folder into which cargo builds programs: `target/debug`, or its counterpart elsewhere.
+///
+/// # Errors
+///
+/// If `cargo x` itself is not there.
+pub fn folder() -> Result<PathBuf> {
+    let x = env::current_exe()?;
+    let folder = x.ancestors().find(|folder| folder.ends_with("debug"));
+    Ok(folder.context("cargo x is not where cargo builds programs")?.to_owned())
+}
+
 /// Where cargo has put the programs that it has built.
 pub struct Programs {
     folder: PathBuf,
@@ -41,11 +52,7 @@ impl Programs {
         ]);
         let status = cargo.status().context("cannot run cargo")?;
         ensure!(status.success(), "the steps cannot be built: {status}");
-        // `cargo x` itself is in `target/debug`, or in its counterpart elsewhere.
-        let x = env::current_exe()?;
-        let folder = x.ancestors().find(|folder| folder.ends_with("debug"));
-        let folder = folder.context("cargo x is not where cargo builds programs")?.to_owned();
-        Ok(Self { folder })
+        Ok(Self { folder: folder()? })
     }
 
     /// The step or example of this name.

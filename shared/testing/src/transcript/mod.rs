@@ -12,6 +12,7 @@
 //! | `console varying-ids` | the same lines, except for the numbers of tasks and ports, seconds, and random ids |
 //! | `console any-order` | the same lines in any order, because work that is done at the same time ends in any order |
 
+mod difference;
 mod lines;
 mod process;
 mod readme;
@@ -21,8 +22,10 @@ mod rule;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
+pub use difference::Difference;
 use process::Process;
 use readme::Shown;
+use rule::Rule;
 
 /// A line that stands for any lines.
 const GAP: &str = "...";
@@ -33,7 +36,8 @@ const GAP: &str = "...";
 ///
 /// If they do not match.
 pub fn check(program: &str, readme: &str) {
-    let checked = run_all(Path::new(program), readme, |shown, process| {
+    let program = Path::new(program);
+    let checked = run_all(program, &name(program), readme, |shown, process| {
         let judged = shown.rule.compare(&shown.output, &mut process.lines);
         // This shows in the output of a test that fails.
         eprintln!("$ {}\n{}", shown.command, process.lines.seen().join("\n"));
@@ -53,7 +57,7 @@ pub fn check(program: &str, readme: &str) {
 pub fn renew(program: &Path, readme: &str) -> Result<String> {
     let mut renewed = String::new();
     let mut copied = 0;
-    run_all(program, readme, |shown, process| {
+    run_all(program, &name(program), readme, |shown, process| {
         if shown.rule.compare(&shown.output, &mut process.lines).is_err() {
             let mask = |line: &str| shown.rule.mask(line);
             let lines = renew::renew(&shown.output, &mut process.lines, mask);
@@ -65,6 +69,40 @@ pub fn renew(program: &Path, readme: &str) -> Result<String> {
         Ok(())
     })?;
     Ok(renewed + &readme[copied..])
+}
+
+/// A command whose output differs from what a README shows.
+#[derive(Debug)]
+pub struct Deviation {
+    /// The command as the README has it.
+    pub command: String,
+    /// The lines that were printed before, as they should be. None if the order does not matter.
+    pub before: Vec<String>,
+    /// The first line that differs.
+    pub difference: Difference,
+}
+
+/// Runs the transcripts that a README has of the program `name`, with `program` in its place, and returns where it first
+/// differs. The numbers of tasks may differ in all of them.
+///
+/// # Errors
+///
+/// If a command cannot be run, or fails.
+pub fn deviation(program: &Path, name: &str, readme: &str) -> Result<Option<Deviation>> {
+    let mut found = None;
+    let ran = run_all(program, name, readme, |shown, process| {
+        let Err(difference) = shown.rule.leniently().compare(&shown.output, &mut process.lines)
+        else {
+            return Ok(());
+        };
+        let seen = process.lines.seen();
+        let before = seen.len() - usize::from(difference.happens.is_ok());
+        let before = if shown.rule == Rule::InAnyOrder { 0 } else { before };
+        let (command, before) = (shown.command.clone(), seen[..before].to_vec());
+        found = Some(Deviation { command, before, difference });
+        Err(anyhow!("it differs"))
+    });
+    if found.is_some() { Ok(found) } else { ran.map(|()| None) }
 }
 
 /// Whether a README shows a transcript of this program.
@@ -80,15 +118,15 @@ fn name(program: &Path) -> String {
 /// process. It reads the process's output as far as the README shows it.
 fn run_all(
     program: &Path,
+    name: &str,
     readme: &str,
     mut judge: impl FnMut(&Shown, &mut Process) -> Result<()>,
 ) -> Result<()> {
-    let name = name(program);
-    let commands = readme::commands(readme, &name);
+    let commands = readme::commands(readme, name);
     ensure!(!commands.is_empty(), "the README shows no `$ cargo run` of {name} in a console block");
     let folder = tempfile::tempdir()?;
     let mut run = |shown: &Shown| {
-        let script = match readme::arguments(&shown.command, &name) {
+        let script = match readme::arguments(&shown.command, name) {
             Some(arguments) => format!("exec '{}' {arguments}", program.display()),
             None => shown.command.clone(),
         };

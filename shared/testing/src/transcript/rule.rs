@@ -1,12 +1,13 @@
 //! Compares the output that a README shows with the real one.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
 use super::GAP;
+use super::difference::Difference;
 use super::lines::Lines;
 
 /// How exactly the two outputs have to match.
@@ -31,6 +32,11 @@ impl Rule {
         }
     }
 
+    /// Returns the rule for somebody else's program that does the same: it may start more tasks, or in another order.
+    pub fn leniently(self) -> Self {
+        if self == Self::ToTheLetter { Self::ButForIds } else { self }
+    }
+
     /// Returns the value of `PALLETO_CLOCK`.
     pub fn clock(self) -> &'static str {
         if self == Self::ToTheLetter { "paused" } else { "" }
@@ -51,48 +57,47 @@ impl Rule {
     }
 
     /// Compares the outputs, reading only as much as necessary. Returns the first difference.
-    pub fn compare(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
+    pub fn compare(self, shown: &[String], happens: &mut Lines) -> Result<(), Difference> {
         match self {
             Self::InAnyOrder => self.compare_sets(shown, happens),
             _ => self.compare_lines(shown, happens),
         }
     }
 
-    fn compare_lines(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
+    fn compare_lines(self, shown: &[String], happens: &mut Lines) -> Result<(), Difference> {
         let mut at = 0;
         let mut shown = shown.iter();
         while let Some(line) = shown.next() {
             if line == GAP {
                 let Some(next) = shown.next() else { return Ok(()) };
                 let found = happens.find(at, |happens| self.mask(happens) == self.mask(next));
-                let not_found = |why| format!("shown, but it does not happen ({why}):\n{next}");
-                at = found.map_err(not_found)? + 1;
+                at = found.map_err(|why| Difference::missing(next, why))? + 1;
             } else {
                 match happens.get(at) {
                     Ok(happens) if self.mask(happens) == self.mask(line) => at += 1,
-                    Ok(happens) => return Err(format!("shown:\n{line}\nhappens:\n{happens}")),
-                    Err(why) => return Err(format!("shown, but {why} before that:\n{line}")),
+                    Ok(happens) => return Err(Difference::another(line, happens)),
+                    Err(why) => return Err(Difference::missing(line, why)),
                 }
             }
         }
         match happens.get(at) {
-            Ok(more) => Err(format!("happens too, and is not shown:\n{more}")),
-            Err(_) => happens.all().map(drop).map_err(|why| format!("all is shown, but {why}")),
+            Ok(more) => Err(Difference::one_more(more)),
+            Err(_) => happens.all().map(drop).map_err(Difference::without_end),
         }
     }
 
-    fn compare_sets(self, shown: &[String], happens: &mut Lines) -> Result<(), String> {
-        let masked = |lines: &[String]| -> BTreeSet<String> {
-            lines.iter().map(|line| self.mask(line)).collect()
+    fn compare_sets(self, shown: &[String], happens: &mut Lines) -> Result<(), Difference> {
+        let masked = |lines: &[String]| -> BTreeMap<String, String> {
+            lines.iter().rev().map(|line| (self.mask(line), line.clone())).collect()
         };
         let mut shown = masked(shown);
-        let gap = shown.remove(GAP);
-        let happens = masked(happens.all()?);
-        if let Some(line) = shown.difference(&happens).next() {
-            return Err(format!("shown, but it does not happen:\n{line}"));
+        let gap = shown.remove(GAP).is_some();
+        let happens = masked(happens.all().map_err(Difference::without_end)?);
+        if let Some((_, line)) = shown.iter().find(|(masked, _)| !happens.contains_key(*masked)) {
+            return Err(Difference::missing(line, "no line is like it"));
         }
-        match happens.difference(&shown).next() {
-            Some(line) if !gap => Err(format!("happens too, and is not shown:\n{line}")),
+        match happens.iter().find(|(masked, _)| !shown.contains_key(*masked)) {
+            Some((_, line)) if !gap => Err(Difference::one_more(line)),
             _ => Ok(()),
         }
     }
@@ -111,7 +116,7 @@ static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
 mod tests {
     use super::*;
 
-    fn compare(rule: Rule, shown: &str, happens: &str) -> Result<(), String> {
+    fn compare(rule: Rule, shown: &str, happens: &str) -> Result<(), Difference> {
         let shown: Vec<_> = shown.lines().map(str::to_owned).collect();
         rule.compare(&shown, &mut happens.into())
     }
@@ -162,6 +167,8 @@ mod tests {
     #[test]
     fn the_first_difference_is_told() {
         let difference = compare(Rule::ToTheLetter, "a\nb", "a\nc\nb").unwrap_err();
-        assert_eq!(difference, "shown:\nb\nhappens:\nc");
+        assert_eq!(difference.to_string(), "shown:\nb\nhappens:\nc");
+        let difference = compare(Rule::InAnyOrder, "Run 1\nRun 2 ends", "Run 3").unwrap_err();
+        assert_eq!(difference.shown.as_deref(), Some("Run 2 ends"), "as the README has it");
     }
 }

@@ -1,0 +1,32 @@
+//! A baker, who asks for flour.
+
+use std::time::Duration;
+
+use stage::{Consumer, SubscribeOptions};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, sleep};
+
+/// How the baker asks for flour.
+pub fn demand() -> SubscribeOptions {
+    SubscribeOptions::default().max_demand(12).min_demand(0)
+}
+
+/// Makes a loaf of each portion of flour, and says when it is done.
+pub struct Baker(pub UnboundedSender<Instant>);
+
+impl Consumer for Baker {
+    type Event = Flour;
+
+    async fn handle_events(&mut self, flour: Vec<Flour>) {
+        for _ in flour {
+            sleep(Duration::from_secs(1)).await;
+            let _ = self.0.send(Instant::now());
+        }
+    }
+}
+
+/// A portion of flour.
+pub struct Flour;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::thread;
+
+use super::*;
+use crate::programs::{Programs, cargo, folder};
+
+fn arguments(exercise: &str) -> Args {
+    Args { exercise: Some(exercise.to_owned()), check: false, hint: false, again: false }
+}
+
+/// The names of those that are wrong, if each exercise is done with the step of the same number, or the one before.
+fn wrong(done_with_itself: bool) -> Vec<String> {
+    let programs = Programs::build().unwrap();
+    let all = all().unwrap();
+    // Most of the time, they wait for SQS.
+    let wrong = thread::scope(|scope| {
+        let checked: Vec<_> = all
+            .iter()
+            .filter_map(|exercise| {
+                let Exercise::Step { before, step } = exercise else { return None };
+                let done = if done_with_itself { step } else { before };
+                let program = programs.named(&done.name).unwrap();
+                Some((
+                    exercise,
+                    scope.spawn(move || check::of_step(step, &done.folder(), &program)),
+                ))
+            })
+            .collect();
+        let wrong = checked.into_iter().map(|(exercise, checked)| {
+            let wrong = checked.join().unwrap().unwrap();
+            println!("{}: {wrong:?}", exercise.argument());
+            wrong.map(|_| exercise.argument())
+        });
+        wrong.flatten().collect()
+    });
+    wrong
+}
+
+#[test]
+fn each_step_does_the_exercise_that_it_is_the_solution_of() {
+    assert_eq!(wrong(true), [""; 0]);
+}
+
+#[test]
+fn no_step_does_the_exercise_that_it_is_the_start_of() {
+    assert_eq!(wrong(false), ["2", "3", "4", "5", "6", "7", "8", "9"]);
+}
+
+#[test]
+fn every_small_exercise_starts_with_something_wrong() {
+    // That each solution is right is a test of `stage`, among the others.
+    let output = cargo()
+        .args(["test", "--quiet", "--package", "stage", "--test", "starts", "--no-fail-fast"])
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let failed = output.lines().filter_map(|line| line.strip_prefix("---- "));
+    let failed: BTreeSet<_> = failed.filter_map(|test| test.split("::").next()).collect();
+    let listed: Vec<_> = small::all().unwrap().into_iter().map(|small| small.name).collect();
+    assert_eq!(failed, listed.iter().map(String::as_str).collect(), "{output}");
+
+    let folders = fs::read_dir(small::folder()).unwrap().map(Result::unwrap);
+    let folders = folders.filter(|entry| entry.path().is_dir());
+    let folders: BTreeSet<_> = folders.map(|entry| entry.file_name()).collect();
+    assert_eq!(folders, listed.iter().map(Into::into).collect());
+}
+
+#[test]
+fn every_exercise_has_a_title_hints_and_files() {
+    for exercise in all().unwrap() {
+        let Exercise::Small(small) = exercise else { continue };
+        assert!(small.title().unwrap().len() > 10, "{}", small.name);
+        let hints = small.hints().unwrap();
+        assert!(hints.len() >= 3, "{} has {} hints", small.name, hints.len());
+        assert!(hints.iter().all(|hint| !hint.text.trim().is_empty()), "{}", small.name);
+        let files = small.files().unwrap();
+        assert!(!files["README.md"].contains("Hints"), "{}", small.name);
+    }
+}
+
+#[test]
+fn an_exercise_is_begun_checked_solved_and_begun_again() {
+    // Always the same folder, so that cargo does not keep another build each time.
+    let folder = folder().unwrap().join("exercises-of-the-test");
+    let _ = fs::remove_dir_all(&folder);
+    let place = Place::at(folder);
+    let all = all().unwrap();
+    let three = find(&all, "3").unwrap();
+    let Exercise::Step { step, .. } = three else { panic!("it is a step") };
+    let check = || check::run(&place, three).unwrap();
+
+    let error = check::run(&place, three).unwrap_err().to_string();
+    assert!(error.contains("`cargo x exercise 3` does"), "{error}");
+    run_in(&place, &arguments("3")).unwrap();
+    let wrong = check().unwrap();
+    let words = "expected: Casting events to producer\ngot:      Sending events to producer";
+    assert!(wrong.ends_with(words), "{wrong}");
+
+    // The word alone is not the lesson.
+    let server = place.folder("step03/src/server.rs");
+    let changed = fs::read_to_string(&server).unwrap().replace("Sending events", "Casting events");
+    fs::write(&server, &changed).unwrap();
+    let wrong = check().unwrap();
+    assert!(wrong.contains("still knows the messages of the producer"), "{wrong}");
+
+    // What somebody has written stays.
+    let error = run_in(&place, &arguments("3")).unwrap_err().to_string();
+    assert!(error.contains("--again"), "{error}");
+    assert_eq!(fs::read_to_string(&server).unwrap(), changed);
+
+    for file in ["producer.rs", "server.rs"] {
+        let solved = fs::read_to_string(step.folder().join("src").join(file)).unwrap();
+        fs::write(place.folder("step03/src").join(file), solved).unwrap();
+    }
+    assert_eq!(check(), None);
+    assert!(place.state("step03").passed);
+
+    run_in(&place, &Args { again: true, ..arguments("3") }).unwrap();
+    assert!(!place.state("step03").passed);
+    assert!(place.folder(".put-aside/step03-1/src/server.rs").exists());
+    assert!(fs::read_to_string(&server).unwrap().contains("Sending events"));
+}
+
+#[test]
+fn an_exercise_that_there_is_not_is_refused_with_those_that_there_are() {
+    let all = all().unwrap();
+    let error = |wanted| find(&all, wanted).err().unwrap().to_string();
+    assert_eq!(error("1"), "step 1 is where you start from: the exercises begin with 2");
+    assert!(error("10").contains("there are 2, 3, 4, 5, 6, 7, 8, 9, buffer, "), "{}", error("10"));
+    assert_eq!(find(&all, "step05").unwrap().argument(), "5");
+}

@@ -56,7 +56,7 @@ pub fn run(place: &Place, exercise: &Exercise) -> Result<Option<String>> {
             of_step(step, &place.folder(&name), &program)?
         }
         Exercise::Small(small) => {
-            compile(place, &["test", "--no-run", "--package", &small.name])?;
+            compile(place, &["build", "--tests", "--package", &small.name])?;
             let mut cargo = place.cargo()?;
             cargo.args(["test", "--quiet", "--lib", "--package", &small.name]);
             let output = cargo.env("RUST_BACKTRACE", "0").output()?;
@@ -71,7 +71,7 @@ pub fn run(place: &Place, exercise: &Exercise) -> Result<Option<String>> {
 
 fn compile(place: &Place, arguments: &[&str]) -> Result<()> {
     let mut cargo = place.cargo()?;
-    let status = cargo.args(arguments).arg("--quiet").status().context("cannot run cargo")?;
+    let status = cargo.args(arguments).status().context("cannot run cargo")?;
     ensure!(status.success(), "it does not compile; the compiler says why above");
     Ok(())
 }

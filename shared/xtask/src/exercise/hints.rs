@@ -10,7 +10,6 @@ use crate::difference::{Difference, between};
 use crate::steps::Step;
 
 /// A hint.
-#[derive(Clone)]
 pub struct Hint {
     pub title: String,
     pub text: String,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::programs::{self, cargo};
@@ -77,17 +77,22 @@ impl Place {
         write(&self.folder(name).join(STATE), &serde_json::to_string(state)?)
     }
 
-    /// Moves an exercise out of the way, and returns where it is now.
+    /// Moves the files of an exercise out of the way, and returns where they are now. The folder itself stays, because
+    /// the learner's terminal may be in it.
     ///
     /// # Errors
     ///
-    /// If it cannot be moved.
+    /// If they cannot be moved.
     pub fn put_aside(&self, name: &str) -> Result<String> {
         let aside = |number| format!("{PUT_ASIDE}/{name}-{number}");
         let number = (1..).find(|number| !self.has(&aside(*number))).unwrap_or(1);
         let (from, to) = (self.folder(name), self.folder(&aside(number)));
-        fs::create_dir_all(self.folder.join(PUT_ASIDE))?;
-        fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))?;
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&from)? {
+            let entry = entry?;
+            fs::rename(entry.path(), to.join(entry.file_name()))
+                .with_context(|| format!("cannot move {}", entry.path().display()))?;
+        }
         Ok(self.shown(&aside(number)))
     }
 
@@ -100,7 +105,9 @@ impl Place {
         for (path, content) in files {
             write(&self.folder(name).join(path), content)?;
         }
-        self.renew()
+        // The lock file has only the crates of the exercises so far. The new one may have others, in the repository's
+        // versions.
+        self.renew(true)
     }
 
     /// The cargo of the exercises' workspace, which builds into the repository's `target`.
@@ -109,7 +116,11 @@ impl Place {
     ///
     /// If the workspace cannot be written.
     pub fn cargo(&self) -> Result<Command> {
-        self.renew()?;
+        self.renew(false)?;
+        self.cargo_as_it_is()
+    }
+
+    fn cargo_as_it_is(&self) -> Result<Command> {
         let mut cargo = cargo();
         cargo.current_dir(&self.folder);
         // `target/debug` is in `target`.
@@ -119,17 +130,22 @@ impl Place {
     }
 
     /// Brings the workspace up to date: the repository may have other dependencies than before, or be elsewhere.
-    fn renew(&self) -> Result<()> {
-        let manifest = read(&root().join("Cargo.toml"))?;
-        write(&self.folder.join("Cargo.toml"), &workspace(&manifest, root(), &self.members()?))?;
+    fn renew(&self, has_new_members: bool) -> Result<()> {
+        let manifest = self.folder.join("Cargo.toml");
+        let renewed = workspace(&read(&root().join("Cargo.toml"))?, root(), &self.members()?);
         write(&self.folder.join(".cargo/config.toml"), &config(root()))?;
-        // Cargo adds the exercises to it.
         let (ours, its) = (root().join("Cargo.lock"), self.folder.join("Cargo.lock"));
         let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-        if changed(&its) < changed(&ours) {
+        if has_new_members || changed(&its) < changed(&ours) {
             write(&its, &read(&ours)?)?;
+            write(&manifest, &renewed)?;
+            // It adds the exercises to the lock file, and removes what they do not need.
+            let output =
+                self.cargo_as_it_is()?.args(["metadata", "--format-version=1"]).output()?;
+            let error = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "cargo cannot read {}: {error}", manifest.display());
         }
-        Ok(())
+        write(&manifest, &without_profiles(&renewed, &read(&its)?))
     }
 
     fn members(&self) -> Result<Vec<String>> {
@@ -156,6 +172,19 @@ fn workspace(manifest: &str, root: &Path, members: &[String]) -> String {
         &manifest[..begin],
         manifest[end..].replace("path = \"", &format!("path = \"{root}/"))
     )
+}
+
+/// Leaves out the profiles of crates that are not in the lock file. Cargo would warn of them.
+fn without_profiles(manifest: &str, lock: &str) -> String {
+    let is_needed = |section: &&str| {
+        let mut lines = section.lines();
+        let Some(name) = lines.find_map(|line| line.strip_prefix("[profile.dev.package.")) else {
+            return true;
+        };
+        let name = name.trim_end_matches(']');
+        name.contains('*') || lock.contains(&format!("\nname = \"{name}\"\n"))
+    };
+    manifest.split("\n\n").filter(is_needed).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Makes cargo's settings in the folder: with them, `cargo run` builds there into the repository's `target`, and `cargo x`
@@ -209,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn profiles_of_crates_that_no_exercise_needs_are_left_out() {
+        let manifest = "[a]\n\n[profile.dev.package.\"*\"]\nb\n\n# Why.\n[profile.dev.package.sha2]\nc\n\n\
+                        [profile.dev.package.memchr]\nd\n";
+        let lock = "[[package]]\nname = \"memchr\"\nversion = \"2\"\n";
+        assert_eq!(
+            without_profiles(manifest, lock),
+            "[a]\n\n[profile.dev.package.\"*\"]\nb\n\n[profile.dev.package.memchr]\nd\n"
+        );
+    }
+
+    #[test]
     fn an_alias_is_left_out_where_a_path_would_be_cut() {
         assert!(config(Path::new("/a")).contains("--manifest-path /a/Cargo.toml"));
         assert!(!config(Path::new("/a b")).contains("alias"));
@@ -221,7 +261,7 @@ mod tests {
         for _ in 0..2 {
             write(&place.folder("buffer").join("README.md"), "mine").unwrap();
             place.put_aside("buffer").unwrap();
-            assert!(!place.has("buffer"));
+            assert_eq!(fs::read_dir(place.folder("buffer")).unwrap().count(), 0);
         }
         assert_eq!(read(&place.folder(".put-aside/buffer-2").join("README.md")).unwrap(), "mine");
         assert_eq!(place.members().unwrap(), [""; 0]);

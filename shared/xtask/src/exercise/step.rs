@@ -96,19 +96,19 @@ fn task(before: &Step, step: &Step) -> Result<String> {
     if let Some(criterion) = criteria::of(step) {
         task += &format!("## And besides\n\n{}\n\n", criterion.task);
     }
+    let without_waits = match number {
+        ..6 => ", and `PALLETO_CLOCK=paused cargo run | head -100` without its waits",
+        _ => "",
+    };
     task += &format!(
         "## How to work\n\n\
-         `cargo run` runs it in this folder, and `PALLETO_CLOCK=paused cargo run | head -50` without its waits in steps 1 to 5. \
-         In this folder or at the top of the repository,\n\n```console\n\
-         $ cargo x exercise {number} --check\n$ cargo x exercise {number} --hint\n```\n\n\
+         In this folder, `cargo run` runs it{without_waits}. There, and at the top of the repository,\n\n\
+         ```console\n$ cargo x exercise {number} --check\n$ cargo x exercise {number} --hint\n```\n\n\
          run it and show the first line that is not as above, and show a hint. The hints are here, too:\n"
     );
-    let (_, open) =
-        hints::of_step(before, step)?.split_last().map_or((None, vec![]), |(last, rest)| {
-            // The last one is the difference.
-            (Some(last.clone()), rest.to_vec())
-        });
-    for hint in open {
+    let mut hints = hints::of_step(before, step)?;
+    hints.pop(); // The difference.
+    for hint in hints {
         task += &format!(
             "\n<details>\n<summary>{}</summary>\n\n{}\n\n</details>\n",
             hint.title,

@@ -74,8 +74,9 @@ async fn the_asks_of_two_customers_add_up() {
 async fn an_article_that_nobody_has_asked_for_stays_on_the_shelf() {
     let (sender, mut articles) = unbounded_channel();
     let shop = Shop::start();
-    shop.cast(vec![0]);
+    shop.cast((0..5).collect());
     assert_eq!(shop.buffered().await, 0, "so many were emitted, and nobody has asked");
     customer(&shop, &sender, 2).await;
-    assert_eq!(sold(&mut articles, Duration::from_mins(1)).await, [0]);
+    assert_eq!(shop.buffered().await, 0, "so many were emitted beyond the 2 asked for");
+    assert_eq!(sold(&mut articles, Duration::from_mins(1)).await, [0, 1]);
 }

@@ -1,50 +1,81 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::thread;
 
 use super::*;
 use crate::programs::{Programs, cargo, folder};
+use crate::steps::root;
 
 fn arguments(exercise: &str) -> Args {
     Args { exercise: Some(exercise.to_owned()), check: false, hint: false, again: false }
 }
 
-/// The names of those that are wrong, if each exercise is done with the step of the same number, or the one before.
-fn wrong(done_with_itself: bool) -> Vec<String> {
+/// What is wrong with each exercise, if it is done with the step of the same number, or with the one before it.
+fn wrong(done_with_itself: bool) -> Vec<(String, Option<String>)> {
     let programs = Programs::build().unwrap();
     let all = all().unwrap();
+    let steps = all.iter().filter_map(|exercise| match exercise {
+        Exercise::Step { before, step } => Some((exercise.argument(), before, step)),
+        Exercise::Small(_) => None,
+    });
     // Most of the time, they wait for SQS.
-    let wrong = thread::scope(|scope| {
-        let checked: Vec<_> = all
-            .iter()
-            .filter_map(|exercise| {
-                let Exercise::Step { before, step } = exercise else { return None };
+    thread::scope(|scope| {
+        let checked: Vec<_> = steps
+            .map(|(name, before, step)| {
                 let done = if done_with_itself { step } else { before };
                 let program = programs.named(&done.name).unwrap();
-                Some((
-                    exercise,
-                    scope.spawn(move || check::of_step(step, &done.folder(), &program)),
-                ))
+                (name, scope.spawn(move || check::of_step(step, &done.folder(), &program)))
             })
             .collect();
-        let wrong = checked.into_iter().map(|(exercise, checked)| {
-            let wrong = checked.join().unwrap().unwrap();
-            println!("{}: {wrong:?}", exercise.argument());
-            wrong.map(|_| exercise.argument())
-        });
-        wrong.flatten().collect()
-    });
-    wrong
+        checked
+            .into_iter()
+            .map(|(name, checked)| (name, checked.join().unwrap().unwrap()))
+            .collect()
+    })
 }
 
 #[test]
 fn each_step_does_the_exercise_that_it_is_the_solution_of() {
-    assert_eq!(wrong(true), [""; 0]);
+    let wrong = wrong(true);
+    assert_eq!(wrong.len(), 8);
+    assert!(wrong.iter().all(|(_, wrong)| wrong.is_none()), "{wrong:?}");
 }
 
 #[test]
 fn no_step_does_the_exercise_that_it_is_the_start_of() {
-    assert_eq!(wrong(false), ["2", "3", "4", "5", "6", "7", "8", "9"]);
+    let wrong = wrong(false);
+    assert_eq!(wrong.len(), 8);
+    assert!(wrong.iter().all(|(_, wrong)| wrong.is_some()), "{wrong:?}");
+
+    let page = fs::read_to_string(small::folder().join("README.md")).unwrap();
+    let five = wrong.into_iter().find(|(name, _)| name == "5").unwrap().1.unwrap();
+    assert!(page.contains(&five), "the page about the exercises shows it otherwise: {five}");
+}
+
+/// The crates of others that a package is made of, with their versions and features.
+fn crates_of_others(cargo: &mut Command, package: &str) -> BTreeSet<String> {
+    let tree = ["tree", "--edges=no-dev", "--prefix=none", "--no-dedupe", "--format={p} {f}"];
+    let output = cargo.args(tree).args(["--package", package]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let is_ours = |line: &str| line.contains(&format!("({}", root().display()));
+    tree.lines().filter(|line| !is_ours(line)).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_crate_of_others_is_built_again_for_an_exercise() {
+    let place = Place::at(folder().unwrap().join("exercises-of-the-test-of-crates"));
+    for exercise in all().unwrap() {
+        let Exercise::Step { before, step } = &exercise else { continue };
+        place.write(&exercise.name(), &step::files(before, step).unwrap()).unwrap();
+        let in_exercise = crates_of_others(&mut place.cargo().unwrap(), &exercise.name());
+        let in_step = crates_of_others(&mut cargo(), &step.name);
+        assert!(in_step.len() > 20, "{in_step:?}");
+        assert_eq!(in_exercise, in_step, "{}", step.name);
+    }
+    let manifest = fs::read_to_string(place.folder("Cargo.toml")).unwrap();
+    assert!(manifest.contains("[profile.dev.package.sha2]\nopt-level = 3\n"), "{manifest}");
 }
 
 #[test]
@@ -57,13 +88,18 @@ fn every_small_exercise_starts_with_something_wrong() {
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
     let failed = output.lines().filter_map(|line| line.strip_prefix("---- "));
     let failed: BTreeSet<_> = failed.filter_map(|test| test.split("::").next()).collect();
-    let listed: Vec<_> = small::all().unwrap().into_iter().map(|small| small.name).collect();
+    let listed: Vec<_> = small::all().into_iter().map(|small| small.name).collect();
     assert_eq!(failed, listed.iter().map(String::as_str).collect(), "{output}");
 
     let folders = fs::read_dir(small::folder()).unwrap().map(Result::unwrap);
     let folders = folders.filter(|entry| entry.path().is_dir());
     let folders: BTreeSet<_> = folders.map(|entry| entry.file_name()).collect();
     assert_eq!(folders, listed.iter().map(Into::into).collect());
+
+    let page = fs::read_to_string(small::folder().join("README.md")).unwrap();
+    for name in listed {
+        assert!(page.contains(&format!("\n| `{name}` | ")), "the page lacks {name}");
+    }
 }
 
 #[test]

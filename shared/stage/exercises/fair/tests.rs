@@ -93,7 +93,7 @@ async fn the_doctor_does_not_ask_for_more_than_can_be_seen() {
     open::<Doctor, Room>(&doctor, &rooms).unwrap();
     assert_eq!(next(&mut seen, 1).await.len(), 1);
     // Another doctor comes to help, and finds patients in the quiet room.
-    let (helper, mut helped) = self::doctor();
-    helper.subscribe(&rooms[1], SubscribeOptions::default().max_demand(1)).unwrap();
-    assert_eq!(next(&mut helped, 1).await, ["quiet"]);
+    let (second, mut others) = self::doctor();
+    second.subscribe(&rooms[1], SubscribeOptions::default().max_demand(1)).unwrap();
+    assert_eq!(next(&mut others, 1).await, ["quiet"]);
 }

@@ -67,10 +67,10 @@ fn line(
     sheets: &ProducerHandle<Sheets>,
     (sheet, piece): (Option<u32>, Option<&'static str>),
 ) -> UnboundedReceiver<String> {
-    let (sender, packed) = unbounded_channel();
+    let (sender, pieces) = unbounded_channel();
     let (cutter, packer) = (move || Cutter(sheet), move || Packer(sender.clone(), piece));
     start_line::<Sheets, _, _>(supervisor, name, sheets, cutter, packer);
-    packed
+    pieces
 }
 
 /// The numbers of all pieces that are packed, until nothing is for an hour.

@@ -31,9 +31,9 @@ struct Island {
 /// An island with a guide who asks for so many passengers at a time.
 fn island(at_a_time: usize) -> Island {
     let (departs, departures) = unbounded_channel();
-    let (guides, guided) = unbounded_channel();
+    let (sender, guided) = unbounded_channel();
     let ferry = Ferry::start(departs);
-    let guide = stage::named("Guide").start_consumer(Guide(guides));
+    let guide = stage::named("Guide").start_consumer(Guide(sender));
     let options = SubscribeOptions::default().max_demand(at_a_time).min_demand(0);
     guide.subscribe(&ferry, options).unwrap();
     Island { ferry, departures, guided }

@@ -1,5 +1,7 @@
 //! The list of the exercises, and how far the learner is.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 
 use super::place::Place;
@@ -32,8 +34,9 @@ fn list(place: &Place, all: &[Exercise]) -> Result<String> {
             }
             Exercise::Small(small) => small.title()?,
         };
-        list += &format!(
-            "  {:<12} {:<11}  {title}\n",
+        let _ = writeln!(
+            list,
+            "  {:<12} {:<11}  {title}",
             exercise.argument(),
             state(place, &exercise.name())
         );

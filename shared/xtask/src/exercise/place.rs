@@ -4,6 +4,7 @@
 //! once. Its manifest and its lock file are the repository's, with other members.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,7 +86,10 @@ impl Place {
     /// If they cannot be moved.
     pub fn put_aside(&self, name: &str) -> Result<String> {
         let aside = |number| format!("{PUT_ASIDE}/{name}-{number}");
-        let number = (1..).find(|number| !self.has(&aside(*number))).unwrap_or(1);
+        let mut number = 1;
+        while self.has(&aside(number)) {
+            number += 1;
+        }
         let (from, to) = (self.folder(name), self.folder(&aside(number)));
         fs::create_dir_all(&to)?;
         for entry in fs::read_dir(&from)? {
@@ -194,7 +198,8 @@ fn config(root: &Path) -> String {
     let mut config = format!("[build]\ntarget-dir = \"{root}/target\"\n");
     // An alias is cut into arguments where it has blanks.
     if !root.contains(char::is_whitespace) {
-        config += &format!(
+        let _ = write!(
+            config,
             "\n[alias]\nx = \"run --quiet --manifest-path {root}/Cargo.toml --package xtask --\"\n"
         );
     }

@@ -1,5 +1,6 @@
 //! An exercise made of two steps: the code of the first, and the second as its task.
 
+use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -94,13 +95,14 @@ fn task(before: &Step, step: &Step) -> Result<String> {
     );
     task += "The numbers of tasks may be others: they depend on how many you start.\n\n";
     if let Some(criterion) = criteria::of(step) {
-        task += &format!("## And besides\n\n{}\n\n", criterion.task);
+        let _ = write!(task, "## And besides\n\n{}\n\n", criterion.task);
     }
     let without_waits = match number {
         ..6 => ", and `PALLETO_CLOCK=paused cargo run | head -100` without its waits",
         _ => "",
     };
-    task += &format!(
+    let _ = write!(
+        task,
         "## How to work\n\n\
          In this folder, `cargo run` runs it{without_waits}. There, and at the top of the repository,\n\n\
          ```console\n$ cargo x exercise {number} --check\n$ cargo x exercise {number} --hint\n```\n\n\
@@ -109,7 +111,8 @@ fn task(before: &Step, step: &Step) -> Result<String> {
     let mut hints = hints::of_step(before, step)?;
     hints.pop(); // The difference.
     for hint in hints {
-        task += &format!(
+        let _ = write!(
+            task,
             "\n<details>\n<summary>{}</summary>\n\n{}\n\n</details>\n",
             hint.title,
             hint.text.trim()

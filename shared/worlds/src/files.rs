@@ -32,7 +32,7 @@ pub fn content(luck: &Luck, can_be_bad: bool) -> Content {
     let size = text.len() as u64;
     let mut is_good = true;
     let bytes = match luck.pick(0..10) {
-        0 | 1 => text,
+        0 | 1 | 5 => text,
         2 => {
             let half = text.len() / 2;
             [zip(&text[..half]), zip(b""), zip(&text[half..])].concat()

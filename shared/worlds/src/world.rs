@@ -617,7 +617,7 @@ impl World {
     /// Replaces the object that a request to S3 reads, while it is being read.
     pub async fn replace(&self, request: &Request) {
         let Some((BUCKET, key)) = request.path.split_once('/') else { return };
-        if self.plan.has(Kind::S3) && self.luck.happens(0.3) {
+        if self.plan.has(Kind::S3) && self.luck.happens(0.7) {
             // If it fails, the object stays as it is, which is no fault.
             let _ = self.put(key.to_owned()).await;
         }

@@ -4,10 +4,12 @@
 //! A run is on tokio's paused clock: no wait takes any time, and every run is the same.
 
 mod chart;
+mod counters;
 mod distance;
 mod growth;
 mod legend;
 mod plans;
+mod played;
 mod recording;
 mod scenes;
 mod stages;
@@ -29,7 +31,7 @@ pub use recording::{Killed, milliseconds, without_settings};
 use scenes::{FILES, SCENES};
 use time::Scene;
 
-/// Makes all pictures, and writes them.
+/// Makes all pictures, and writes them, with the JSON that the book's player needs beside each picture of time.
 ///
 /// # Errors
 ///
@@ -38,9 +40,11 @@ use time::Scene;
 pub fn write() -> Result<()> {
     let programs = Programs::build()?;
     for scene in SCENES {
-        let picture = in_time(scene, &programs)
+        let (picture, played) = in_time(scene, &programs)
             .with_context(|| format!("{} cannot be drawn", scene.program))?;
-        save(&path(scene.picture, "time"), &picture)?;
+        let path = path(scene.picture, "time");
+        save(&path, &picture)?;
+        save(&path.with_extension("json"), &played)?;
     }
     for plan in PLANS {
         save(&path(plan.picture, "stages"), &stages::draw(plan)?)?;
@@ -54,7 +58,7 @@ fn save(path: &Path, picture: &str) -> Result<()> {
     fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn in_time(scene: &Scene, programs: &Programs) -> Result<String> {
+fn in_time(scene: &Scene, programs: &Programs) -> Result<(String, String)> {
     let program = programs.named(scene.program)?;
     let record = || -> Result<_> {
         let folder = tempfile::tempdir()?;
@@ -67,7 +71,8 @@ fn in_time(scene: &Scene, programs: &Programs) -> Result<String> {
     };
     let story = record()?;
     ensure!(story == record()?, "two runs of it differ");
-    time::draw(scene, &story)
+    let (picture, heights) = time::draw(scene, &story)?;
+    Ok((picture, played::json(scene, &story, &heights)?))
 }
 
 fn path(picture: &str, kind: &str) -> PathBuf {

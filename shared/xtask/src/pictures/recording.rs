@@ -28,6 +28,7 @@ pub struct Line {
     #[serde(skip)]
     pub at: u32,
     timestamp: String,
+    level: String,
     pub message: String,
     /// The span that begins or ends.
     pub span: Span,
@@ -63,6 +64,15 @@ impl Line {
 
     pub fn consumer(&self) -> Who {
         Who { name: self.consumer.clone(), subscription: self.subscription }
+    }
+
+    /// What the transcript of a run shows of this line. The last line of steps 8 and 9 is left out: the seconds in it are those
+    /// of a clock that is not paused.
+    pub fn said(&self) -> Option<&str> {
+        let is_shown = ["INFO", "WARN", "ERROR"].contains(&&*self.level);
+        let is_real = self.span.name.is_empty() || !["new", "close"].contains(&&*self.message);
+        let is_summary = self.message.starts_with("Processed ");
+        (is_shown && is_real && !is_summary).then_some(&self.message)
     }
 
     /// The files that a stage names while it handles them: a path, or a list as `["folder/one", "folder/two"]`.
@@ -104,12 +114,14 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
             .with_context(|| format!("cannot run {}", program.display()))?,
     );
     let output = child.0.stdout.take().context("its output is piped")?;
-    let mut lines: Vec<Line> = Vec::new();
+    let (mut before, mut lines): (Vec<Line>, Vec<Line>) = Default::default();
     for line in BufReader::new(output).lines() {
         let text = line?;
         let line = parse(&text).with_context(|| format!("cannot read {text}"))?;
         if lines.is_empty() && line.message != "ask" {
-            continue; // The program is still being set up.
+            // The program is still being set up: what it says is the beginning of the transcript.
+            before.extend(line.said().is_some().then_some(line));
+            continue;
         }
         let first = lines.first().map_or(line.at, |first| first.at);
         if line.at - first > until * 100 + 50 {
@@ -119,10 +131,11 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
     }
     let first =
         lines.first().with_context(|| format!("{} asks for nothing", program.display()))?.at;
-    for line in &mut lines {
-        line.at = (line.at - first + 50) / 100;
+    before.append(&mut lines);
+    for line in &mut before {
+        line.at = (line.at.max(first) - first + 50) / 100;
     }
-    Ok(lines)
+    Ok(before)
 }
 
 /// Keeps the settings of this environment from a program.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 
+use super::counters::{Count, Counters};
 use super::recording::{Line, Who};
 use super::time::Scene;
 
@@ -40,6 +41,12 @@ pub struct Row {
     pub note: String,
     /// A message is deleted.
     pub deletes: bool,
+    /// The numbers of each stage after all of this.
+    pub counts: Vec<Count>,
+    /// How many events the first stage has pulled and not got after all of this.
+    pub sought: u32,
+    /// How many lines the program has logged after all of this.
+    pub said: usize,
 }
 
 /// A run of a loop: it looks for events.
@@ -84,6 +91,8 @@ pub struct Story {
     pub rows: Vec<Row>,
     pub loops: Vec<Loop>,
     pub bars: Vec<Bar>,
+    /// The lines that the program logs, and their tenths of a second.
+    pub said: Vec<(u32, String)>,
 }
 
 /// Tells the story of a run.
@@ -98,6 +107,7 @@ pub fn tell(lines: &[Line], scene: &Scene) -> Result<Story> {
         teller
             .hear(line)
             .with_context(|| format!("{:?} makes no sense at {} s", line.message, line.at / 10))?;
+        teller.count(line);
     }
     Ok(teller.story)
 }
@@ -116,6 +126,7 @@ struct Teller<'a> {
     pending: u32,
     /// How many of the events that the first stage has just emitted are not sent yet.
     emitted: u32,
+    counters: Counters,
     /// Bars that have ended, and when, since the last row.
     done: Vec<(u32, usize)>,
 }
@@ -131,6 +142,7 @@ impl<'a> Teller<'a> {
             asks: VecDeque::new(),
             pending: 0,
             emitted: 0,
+            counters: Counters::of(scene.stages.len()),
             done: Vec::new(),
         }
     }
@@ -141,17 +153,14 @@ impl<'a> Teller<'a> {
         match (line.message.as_str(), line.span.name.as_str()) {
             ("ask", _) => self.ask(&line.who(), &line.producer, line.count),
             ("emit", _) if is_first => self.emit(line.count),
-            ("buffer", _) if is_first => {
-                self.buffer(line.count);
-                Ok(())
-            }
+            ("buffer", _) => self.buffer(&line.stage, line.count),
             ("dispatch", _) => self.dispatch(&line.stage, &line.consumer(), line.count),
             ("new", "handle_demand") => {
                 self.demand(line.span.count);
                 Ok(())
             }
             ("new", "handle_events") => self.begin(&line.span.who()),
-            ("close", "handle_events") => self.end(&line.span.who()),
+            ("close", "handle_events") => self.end(&line.span.who(), line.span.count),
             _ => self.hear_step(line),
         }
     }
@@ -179,6 +188,7 @@ impl<'a> Teller<'a> {
             self.asks.push_back((by, count));
         } else {
             let of = self.named(of, 0)?;
+            self.counters.ask(by, of, count);
             self.row();
             self.arrow(Place::Stage(by), Place::Stage(of), true, format!("asks {count}"));
         }
@@ -193,6 +203,7 @@ impl<'a> Teller<'a> {
     fn hear_ask(&mut self) {
         self.row();
         if let Some((by, count)) = self.asks.pop_front() {
+            self.counters.ask(by, 0, count);
             self.arrow(Place::Stage(by), Place::Stage(0), true, format!("asks {count}"));
         }
     }
@@ -214,11 +225,14 @@ impl<'a> Teller<'a> {
         self.pending = all;
     }
 
-    fn buffer(&mut self, count: u32) {
-        if self.emitted > 0 {
+    fn buffer(&mut self, of: &str, count: u32) -> Result<()> {
+        let of = self.named(of, 0)?;
+        self.counters.0[of].buffer = count;
+        if of == 0 && self.emitted > 0 {
             self.emitted = 0;
             self.row().note = format!("buffer: {count}");
         }
+        Ok(())
     }
 
     /// The first stage emits the events that a loop has found or, if there are no loops, the server's answer.
@@ -256,6 +270,7 @@ impl<'a> Teller<'a> {
             self.hear_ask();
             self.row();
         }
+        self.counters.send(by, to, count);
         let leaves = |arrow: &Arrow| !arrow.is_ask && arrow.from == Place::Stage(by);
         if !self.is_now() || self.story.rows[self.last_row()?].arrows.iter().any(leaves) {
             self.row();
@@ -290,8 +305,9 @@ impl<'a> Teller<'a> {
         self.bar(stage, false, String::new())
     }
 
-    fn end(&mut self, who: &Who) -> Result<()> {
+    fn end(&mut self, who: &Who, count: u32) -> Result<()> {
         let bar = self.handling(who)?;
+        self.counters.handled(self.story.bars[bar].stage, count);
         if self.story.rows[self.story.bars[bar].from].at == self.now {
             self.story.bars[bar].to = Some(self.last_row()?); // It has taken no time.
         } else {
@@ -399,7 +415,33 @@ impl<'a> Teller<'a> {
         for (_, bar) in self.done.drain(..) {
             self.story.bars[bar].to = Some(self.story.rows.len());
         }
-        self.story.rows.push_mut(Row { at, ..Row::default() })
+        let (counts, said) = (self.counters.0.clone(), self.story.said.len());
+        self.story.rows.push_mut(Row { at, counts, sought: self.pending, said, ..Row::default() })
+    }
+
+    /// Takes down what the program says in this line, and the numbers after it. Both belong to the last row, or, if that is
+    /// of an earlier moment, to the next one.
+    fn count(&mut self, line: &Line) {
+        if let Some(said) = line.said() {
+            let said = if self.scene.has_network { self.renumbered(said) } else { said.to_owned() };
+            self.story.said.push((line.at, said));
+        }
+        if self.is_now()
+            && let Some(row) = self.story.rows.last_mut()
+        {
+            row.counts.clone_from(&self.counters.0);
+            (row.sought, row.said) = (self.pending, self.story.said.len());
+        }
+    }
+
+    /// A line with the numbers that [`id_of`](Self::id_of) gives the loops.
+    fn renumbered(&self, said: &str) -> String {
+        let Some((before, rest)) = said.split_once("#Task<") else { return said.to_owned() };
+        let (task, after) = rest.split_once('>').unwrap_or((rest, ""));
+        match self.tasks.iter().position(|known| known == task) {
+            Some(position) => format!("{before}#Task<{}>{after}", position + 1),
+            None => format!("{before}#Task<…>{after}"),
+        }
     }
 
     /// If bars ended at an earlier moment and nothing has happened since, that moment gets a row of its own.

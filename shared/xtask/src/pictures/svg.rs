@@ -39,6 +39,21 @@ impl Svg {
         self.body.push_str("/>\n");
     }
 
+    /// Draws what happens in a row. The player finds it by the row's number.
+    pub fn row(&mut self, row: usize, draw: impl FnOnce(&mut Self)) {
+        let _ = writeln!(self.body, "<g data-row=\"{row}\">");
+        draw(self);
+        self.body.push_str("</g>\n");
+    }
+
+    /// The same for what lasts from one row to another, or until the picture ends.
+    pub fn stretch(&mut self, from: usize, to: Option<usize>, draw: impl FnOnce(&mut Self)) {
+        let to = to.map(|to| format!(" data-to=\"{to}\"")).unwrap_or_default();
+        let _ = writeln!(self.body, "<g data-from=\"{from}\"{to}>");
+        draw(self);
+        self.body.push_str("</g>\n");
+    }
+
     pub fn line(&mut self, class: &str, (x1, y1): (i32, i32), (x2, y2): (i32, i32)) {
         self.element("line", class, &[("x1", &x1), ("y1", &y1), ("x2", &x2), ("y2", &y2)]);
     }

@@ -218,7 +218,7 @@ fn new_demand_takes_over() {
         line
     });
     let scene = Scene { stages: STAGES, ..SCENE };
-    let Story { rows, loops, bars } = tell(&lines, &scene).unwrap();
+    let Story { rows, loops, bars, .. } = tell(&lines, &scene).unwrap();
     assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [0, 0, 50, 60, 70]);
     let arrow = |from, to, is_ask, label: &str| Arrow { from, to, is_ask, label: label.to_owned() };
     assert_eq!(

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use anyhow::{Result, ensure};
 
 use super::legend::Legend;
-use super::story::{Arrow, Place, Stage, Story};
+use super::story::{Arrow, Bar, Loop, Place, Row, Stage, Story};
 use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, bold_width_of, lines_of, width_of};
 
 /// The stretch of a run that a picture shows, and its texts.
@@ -65,12 +65,19 @@ struct Layout {
     notes: Vec<i32>,
 }
 
+/// Where the rows of a picture are.
+pub struct Heights {
+    /// Those that are left out share the gap that they leave.
+    pub rows: Vec<i32>,
+    pub end: i32,
+}
+
 /// Draws the picture.
 ///
 /// # Errors
 ///
 /// If something begins in a row that is shown and ends in one that is left out.
-pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
+pub fn draw(scene: &Scene, story: &Story) -> Result<(String, Heights)> {
     let layout = Layout::of(scene, story);
     let legend = Legend::of(story, layout.width - 2 * MARGIN);
     let note = if scene.has_network { 24 } else { 0 };
@@ -89,7 +96,8 @@ pub fn draw(scene: &Scene, story: &Story) -> Result<String> {
         svg.text("muted", (MARGIN, y), Anchor::Start, NETWORK);
     }
     let description = format!("{} {}", scene.lesson, in_words(scene, story));
-    Ok(svg.finish(&format!("{}, in time", scene.title), &description))
+    let picture = svg.finish(&format!("{}, in time", scene.title), &description);
+    Ok((picture, Heights { rows: layout.heights(), end: layout.end }))
 }
 
 impl Layout {
@@ -160,6 +168,23 @@ impl Layout {
         self.end = y + 30;
     }
 
+    fn heights(&self) -> Vec<i32> {
+        let mut heights = Vec::new();
+        let mut above = self.header;
+        let mut left_out = 0;
+        for y in self.rows.iter().copied().chain([Some(self.end)]) {
+            let Some(y) = y else {
+                left_out += 1;
+                continue;
+            };
+            heights.extend((1..=left_out).map(|it| above + (y - above) * it / (left_out + 1)));
+            heights.push(y);
+            (above, left_out) = (y, 0);
+        }
+        heights.pop();
+        heights
+    }
+
     fn x(&self, place: Place, story: &Story) -> i32 {
         match place {
             Place::Server => self.server.unwrap_or(self.stages[0]),
@@ -171,7 +196,7 @@ impl Layout {
     fn axis(&self, svg: &mut Svg, story: &Story) {
         let is_exact = story.rows.iter().all(|row| row.at % 10 == 0);
         let mut before: Option<(u32, i32)> = None;
-        for (row, y) in story.rows.iter().zip(&self.rows) {
+        for (index, (row, y)) in story.rows.iter().zip(&self.rows).enumerate() {
             let Some(y) = *y else {
                 continue;
             };
@@ -179,8 +204,10 @@ impl Layout {
                 let (seconds, tenth) = (row.at / 10, row.at % 10);
                 let label =
                     if is_exact { format!("{seconds} s") } else { format!("{seconds}.{tenth} s") };
-                svg.text("muted", (AXIS - 8, y + 5), Anchor::End, &label);
-                svg.line("axis", (AXIS - 4, y), (AXIS + 4, y));
+                svg.row(index, |svg| {
+                    svg.text("muted", (AXIS - 8, y + 5), Anchor::End, &label);
+                    svg.line("axis", (AXIS - 4, y), (AXIS + 4, y));
+                });
             }
             if let Some((at, from)) = before {
                 let shortened = if row.at - at > 10 { "axis shortened" } else { "axis" };
@@ -261,59 +288,72 @@ impl Layout {
     fn loops(&self, svg: &mut Svg, story: &Story) -> Result<()> {
         for it in &story.loops {
             let Some((from, to)) = self.span(it.from, it.to)? else { continue };
-            let x = self.lanes[it.lane];
-            let tail = if it.is_terminated || it.to.is_none() { 0 } else { 12 };
-            svg.rect("loop", (x - HALF, from - 8), (2 * HALF, to - from + 8 + tail), 3);
-            svg.text("halo", (x - HALF - 5, from + 5), Anchor::End, &format!("#{}", it.id));
-            if it.to.is_none() {
-                svg.line("gone", (x, to), (x, to + 16));
-            }
-            if it.is_terminated {
-                let (left, right, top, bottom) = (x - 9, x + 9, to - 9, to + 9);
-                let cross = format!("M{left} {top}L{right} {bottom}M{right} {top}L{left} {bottom}");
-                svg.path("cross", &cross);
-                svg.text("muted halo", (x - 16, to + 5), Anchor::End, "terminated");
-            }
+            svg.stretch(it.from, it.to, |svg| self.draw_loop(svg, it, (from, to)));
         }
         Ok(())
+    }
+
+    fn draw_loop(&self, svg: &mut Svg, it: &Loop, (from, to): (i32, i32)) {
+        let x = self.lanes[it.lane];
+        let tail = if it.is_terminated || it.to.is_none() { 0 } else { 12 };
+        svg.rect("loop", (x - HALF, from - 8), (2 * HALF, to - from + 8 + tail), 3);
+        svg.text("halo", (x - HALF - 5, from + 5), Anchor::End, &format!("#{}", it.id));
+        if it.to.is_none() {
+            svg.line("gone", (x, to), (x, to + 16));
+        }
+        if it.is_terminated {
+            let (left, right, top, bottom) = (x - 9, x + 9, to - 9, to + 9);
+            let cross = format!("M{left} {top}L{right} {bottom}M{right} {top}L{left} {bottom}");
+            svg.path("cross", &cross);
+            svg.text("muted halo", (x - 16, to + 5), Anchor::End, "terminated");
+        }
     }
 
     fn bars(&self, svg: &mut Svg, story: &Story) -> Result<()> {
         for bar in &story.bars {
             let Some((from, to)) = self.span(bar.from, bar.to)? else { continue };
-            let (x, bottom) = (self.stages[bar.stage], to.max(from + 12));
-            let class = if bar.waits { "waits" } else { "bar" };
-            svg.rect(class, (x - HALF, from), (2 * HALF, bottom - from), 3);
-            if !bar.note.is_empty() {
-                let y = if to > from { from + 20 } else { from + 5 };
-                svg.text("muted halo", (x + HALF + 7, y), Anchor::Start, &bar.note);
-            }
-            if bar.to.is_none() {
-                svg.line("gone", (x, to), (x, to + 16));
-            }
+            svg.stretch(bar.from, bar.to, |svg| self.draw_bar(svg, bar, (from, to)));
         }
         Ok(())
     }
 
+    fn draw_bar(&self, svg: &mut Svg, bar: &Bar, (from, to): (i32, i32)) {
+        let (x, bottom) = (self.stages[bar.stage], to.max(from + 12));
+        let class = if bar.waits { "waits" } else { "bar" };
+        svg.rect(class, (x - HALF, from), (2 * HALF, bottom - from), 3);
+        if !bar.note.is_empty() {
+            let y = if to > from { from + 20 } else { from + 5 };
+            svg.text("muted halo", (x + HALF + 7, y), Anchor::Start, &bar.note);
+        }
+        if bar.to.is_none() {
+            svg.line("gone", (x, to), (x, to + 16));
+        }
+    }
+
     fn happenings(&self, svg: &mut Svg, story: &Story, scene: &Scene) {
-        for (index, (row, y)) in story.rows.iter().zip(&self.rows).enumerate() {
+        for (index, y) in self.rows.iter().enumerate() {
             let Some(y) = *y else { continue };
-            for arrow in &row.arrows {
-                self.arrow(svg, story, (index, y), arrow, scene);
-            }
-            if let (true, Some(x)) = (row.deletes, self.stages.last()) {
-                svg.text("strong halo", (x + HALF + 7, y + 5), Anchor::Start, DELETES);
-                svg.line("axis", (x - HALF, y), (x + HALF, y));
-            }
-            if !row.note.is_empty() {
-                let x = self.stages[0];
-                svg.text("muted halo", (x - 8, y + 5), Anchor::End, &row.note);
-            }
-            if let Some(run) = &row.run {
-                let x = self.lanes[story.loops[run.of].lane];
-                svg.circle(if run.finds { "some" } else { "none" }, (x, y), 5);
-                svg.text("halo", (x - HALF - 8, y + 5), Anchor::End, &run.label);
-            }
+            svg.row(index, |svg| self.happening(svg, story, scene, (index, y)));
+        }
+    }
+
+    fn happening(&self, svg: &mut Svg, story: &Story, scene: &Scene, (index, y): (usize, i32)) {
+        let row = &story.rows[index];
+        for arrow in &row.arrows {
+            self.arrow(svg, story, (index, y), arrow, scene);
+        }
+        if let (true, Some(x)) = (row.deletes, self.stages.last()) {
+            svg.text("strong halo", (x + HALF + 7, y + 5), Anchor::Start, DELETES);
+            svg.line("axis", (x - HALF, y), (x + HALF, y));
+        }
+        if !row.note.is_empty() {
+            let x = self.stages[0];
+            svg.text("muted halo", (x - 8, y + 5), Anchor::End, &row.note);
+        }
+        if let Some(run) = &row.run {
+            let x = self.lanes[story.loops[run.of].lane];
+            svg.circle(if run.finds { "some" } else { "none" }, (x, y), 5);
+            svg.text("halo", (x - HALF - 8, y + 5), Anchor::End, &run.label);
         }
     }
 
@@ -423,7 +463,7 @@ fn frame_before(stage: Stage) -> i32 {
     bold_width_of(stage.1) / 2 + 20
 }
 
-fn group_of(stage: Stage) -> Option<&'static str> {
+pub fn group_of(stage: Stage) -> Option<&'static str> {
     stage.0.split_once(' ').map(|(group, _)| group)
 }
 
@@ -443,6 +483,25 @@ impl Arrow {
 
 /// Describes the picture for screen readers.
 fn in_words(scene: &Scene, story: &Story) -> String {
+    let mut words = String::new();
+    let mut at = None;
+    for row in &story.rows {
+        let said = row_in_words(scene, story, row);
+        if said.is_empty() {
+            continue;
+        }
+        if at != Some(row.at) {
+            at = Some(row.at);
+            let _ = write!(words, "At {}.{} s: ", row.at / 10, row.at % 10);
+        }
+        words += &said;
+        words += ". ";
+    }
+    words.trim_end().to_owned()
+}
+
+/// Describes one row.
+pub fn row_in_words(scene: &Scene, story: &Story, row: &Row) -> String {
     let name = |place: Place| match place {
         Place::Server => "the server".to_owned(),
         Place::Loop(it) => format!("#{}", story.loops[it].id),
@@ -451,34 +510,21 @@ fn in_words(scene: &Scene, story: &Story) -> String {
         }
         Place::Stage(stage) => scene.stages[stage].1.to_owned(),
     };
-    let mut words = String::new();
-    let mut at = None;
-    for row in &story.rows {
-        let mut said: Vec<String> = Vec::new();
-        for arrow in &row.arrows {
-            let verb = if arrow.is_ask { "asks" } else { "sends" };
-            let label = arrow.label.trim_start_matches("asks ");
-            said.push(format!("{} {verb} {}: {label}", name(arrow.from), name(arrow.to)));
-        }
-        if let Some(run) = &row.run {
-            let found = if run.finds { "" } else { ", finds nothing" };
-            said.insert(0, format!("{} {}{found}", name(Place::Loop(run.of)), run.label));
-        }
-        if !row.note.is_empty() {
-            said.push(format!("{}: {}", name(Place::Stage(0)), row.note));
-        }
-        if row.deletes {
-            said.push("the message is deleted".to_owned());
-        }
-        if said.is_empty() {
-            continue;
-        }
-        if at != Some(row.at) {
-            at = Some(row.at);
-            let _ = write!(words, "At {}.{} s: ", row.at / 10, row.at % 10);
-        }
-        words += &said.join("; ");
-        words += ". ";
+    let mut said: Vec<String> = Vec::new();
+    for arrow in &row.arrows {
+        let verb = if arrow.is_ask { "asks" } else { "sends" };
+        let label = arrow.label.trim_start_matches("asks ");
+        said.push(format!("{} {verb} {}: {label}", name(arrow.from), name(arrow.to)));
     }
-    words.trim_end().to_owned()
+    if let Some(run) = &row.run {
+        let found = if run.finds { "" } else { ", finds nothing" };
+        said.insert(0, format!("{} {}{found}", name(Place::Loop(run.of)), run.label));
+    }
+    if !row.note.is_empty() {
+        said.push(format!("{}: {}", name(Place::Stage(0)), row.note));
+    }
+    if row.deletes {
+        said.push("the message is deleted".to_owned());
+    }
+    said.join("; ")
 }

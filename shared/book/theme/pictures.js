@@ -3,7 +3,9 @@
 
 for (const figure of document.querySelectorAll("figure.picture")) {
     const open = () => {
-        const svg = new XMLSerializer().serializeToString(figure.querySelector("svg"));
+        const alone = figure.querySelector("svg").cloneNode(true);
+        alone.querySelectorAll(".player-mark").forEach(mark => mark.remove());
+        const svg = new XMLSerializer().serializeToString(alone);
         window.open(URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" })), "_blank");
     };
     figure.tabIndex = 0;

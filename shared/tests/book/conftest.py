@@ -56,9 +56,9 @@ def chromium():
         browser.close()
 
 
-def new_page(browser, base, width):
+def new_page(browser, base, width, **options):
     """A page for windows of a width, which writes down all that goes wrong in it."""
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page = browser.new_context(viewport={"width": width, "height": 900}, **options).new_page()
     page.wrong = []
     page.on("console", lambda said: said.type in ("error", "warning") and page.wrong.append(said.text))
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
@@ -119,3 +119,9 @@ def browser():
 @pytest.fixture(scope="session")
 def open_page(browser, base):
     return functools.partial(new_page, browser, base)
+
+
+@pytest.fixture(scope="session")
+def open_file(browser):
+    """The same for the book's files, as they are opened without a server."""
+    return functools.partial(new_page, browser, BOOK.as_uri() + "/")

@@ -10,7 +10,8 @@ use crate::steps::root;
 /// those of 8.5. After that it scrolls.
 const SMALLEST: u32 = 57;
 
-/// The SVG `file` as HTML.
+/// The SVG `file` as HTML, with the recording beside it, if there is one: the player needs both, and a page that is opened
+/// as a file can load nothing.
 ///
 /// # Errors
 ///
@@ -18,17 +19,26 @@ const SMALLEST: u32 = 57;
 pub fn inline(file: &str) -> Result<String> {
     let text = fs::read_to_string(root().join(file))
         .with_context(|| format!("cannot read the picture {file}"))?;
-    figure(&text).with_context(|| format!("{file} is no SVG"))
+    let recording = root().join(file).with_extension("json");
+    let recording = if recording.exists() { fs::read_to_string(recording)? } else { String::new() };
+    figure(&text, &recording).with_context(|| format!("{file} is no SVG"))
 }
 
-fn figure(svg: &str) -> Result<String> {
+fn figure(svg: &str, recording: &str) -> Result<String> {
     // A page of HTML has no use for the declaration of XML before it.
     let start = svg.find("<svg").context("it has no <svg")?;
     // An empty line would end the HTML in Markdown.
     let lines: Vec<&str> = svg[start..].lines().filter(|line| !line.trim().is_empty()).collect();
     let least = width(&svg[start..]).context("its <svg> has no width")? * SMALLEST / 100;
+    let script = if recording.is_empty() {
+        String::new()
+    } else {
+        // No text in it may end the element.
+        let json = recording.trim().replace('<', "\\u003c");
+        format!("<script type=\"application/json\">{json}</script>\n")
+    };
     Ok(format!(
-        "<figure class=\"picture\" style=\"--least-width: {least}px\">\n{}\n</figure>",
+        "<figure class=\"picture\" style=\"--least-width: {least}px\">\n{}\n{script}</figure>",
         lines.join("\n")
     ))
 }
@@ -48,8 +58,16 @@ mod tests {
         let svg = "<?xml version=\"1.0\"?>\n<svg width=\"200\">\n\n<text>a</text>\n  \n</svg>\n";
         let html = "<figure class=\"picture\" style=\"--least-width: 114px\">\n\
                     <svg width=\"200\">\n<text>a</text>\n</svg>\n</figure>";
-        assert_eq!(figure(svg).unwrap(), html);
-        figure("GIF89a").unwrap_err();
-        figure("<svg><rect width=\"2\"/></svg>").unwrap_err();
+        assert_eq!(figure(svg, "").unwrap(), html);
+        figure("GIF89a", "").unwrap_err();
+        figure("<svg><rect width=\"2\"/></svg>", "").unwrap_err();
+    }
+
+    #[test]
+    fn no_text_of_a_recording_ends_its_element() {
+        let html = figure("<svg width=\"200\">\n</svg>", "{\"said\":\"</script><!--\"}\n").unwrap();
+        let script = "<script type=\"application/json\">\
+                      {\"said\":\"\\u003c/script>\\u003c!--\"}</script>\n</figure>";
+        assert!(html.ends_with(script), "{html}");
     }
 }

@@ -69,19 +69,25 @@ pub fn json(scene: &Scene, story: &Story, heights: &Heights) -> Result<String> {
         stages: stages.collect(),
         end: heights.end,
     };
+    let name = |place| match place {
+        Place::Server | Place::Loop(_) => scene.source.to_owned(),
+        Place::Stage(stage) => match group_of(scene.stages[stage]) {
+            Some(_) => scene.stages[stage].0.to_owned(),
+            None => scene.stages[stage].1.to_owned(),
+        },
+    };
     let mut rows = Vec::new();
-    for (row, y) in story.rows.iter().zip(&heights.rows) {
-        let name = |place| match place {
-            Place::Server | Place::Loop(_) => scene.source.to_owned(),
-            Place::Stage(stage) => match group_of(scene.stages[stage]) {
-                Some(_) => scene.stages[stage].0.to_owned(),
-                None => scene.stages[stage].1.to_owned(),
-            },
-        };
+    for (index, (row, y)) in story.rows.iter().zip(&heights.rows).enumerate() {
+        let mut words = row_in_words(scene, story, row);
+        let ended = story.bars.iter().filter(|bar| bar.to == Some(index) && !bar.waits);
+        if words.is_empty() {
+            let done = ended.map(|bar| format!("{} is done", name(Place::Stage(bar.stage))));
+            words = done.collect::<Vec<_>>().join("; ");
+        }
         rows.push(serde_json::to_string(&Moment {
             at: row.at,
             y: *y,
-            words: row_in_words(scene, story, row),
+            words,
             arrows: row
                 .arrows
                 .iter()

@@ -166,6 +166,39 @@ fn no_text_lies_on_another() {
     }
 }
 
+/// The player finds the rows of a recording in the picture by their numbers.
+#[test]
+fn each_recording_fits_its_picture() {
+    for scene in SCENES {
+        let path = path(scene.picture, "time");
+        let picture = fs::read_to_string(&path).unwrap();
+        let document = Document::parse(&picture).unwrap();
+        let kept = fs::read_to_string(path.with_extension("json")).unwrap();
+        let recording: serde_json::Value = serde_json::from_str(&kept).unwrap();
+        let [rows, said] = ["rows", "said"].map(|part| recording[part].as_array().unwrap());
+        let numbers = |of: &str| -> Vec<i64> {
+            rows.iter().map(|row| row[of].as_i64().unwrap_or_else(|| panic!("{row}"))).collect()
+        };
+        let name = scene.picture;
+        assert!(numbers("at").is_sorted() && numbers("said").is_sorted(), "{name}");
+        assert!(numbers("y").is_sorted_by(|above, below| above < below), "{name}");
+        let all = i64::try_from(said.len()).unwrap();
+        assert!(numbers("said").last().is_some_and(|last| *last <= all), "{name}");
+        assert!(rows.iter().all(|row| !row["words"].as_str().unwrap().is_empty()), "{name}");
+        for node in document.descendants().filter(|node| node.has_attribute("data-row")) {
+            let row = &rows[usize::try_from(number(&node, "data-row")).unwrap()];
+            let arrows = node.children().filter(|it| {
+                let class = it.attribute("class").unwrap_or_default();
+                it.has_tag_name("path") && !class.contains("head")
+            });
+            let heights = node.children().filter_map(|it| it.attribute("y1")?.parse::<i64>().ok());
+            let (y, drawn) = (row["y"].as_i64(), arrows.count());
+            assert!(heights.map(Some).all(|height| height == y), "{name}: {row}");
+            assert!(drawn == 0 || drawn == row["arrows"].as_array().unwrap().len(), "{name}");
+        }
+    }
+}
+
 #[test]
 fn files_are_named_by_a_field_of_a_line_within_a_stage() {
     let span = r#""spans":[{"stage":"C","subscription":3,"name":"handle_events"}]"#;
@@ -192,7 +225,7 @@ fn new_demand_takes_over() {
     const STAGES: &[Stage] = &[("P", "Producer"), ("C", "Consumer 1"), ("C", "Consumer 2")];
     let ask = r#""message":"ask","stage":"C","producer":"P","count":10"#;
     let demand = r#""message":"new","span":{"name":"handle_demand","count":10}"#;
-    let handle = r#""span":{"name":"handle_events","stage":"C","subscription":2}"#;
+    let handle = r#""span":{"name":"handle_events","stage":"C","subscription":2,"count":5}"#;
     let log = [
         (0, format!(r#"{ask},"subscription":1"#)),
         (0, format!(r#"{ask},"subscription":2"#)),
@@ -209,6 +242,7 @@ fn new_demand_takes_over() {
                 .to_owned(),
         ),
         (50, format!(r#""message":"new",{handle}"#)),
+        (50, r#""level":"INFO","message":"Consumed""#.to_owned()),
         (60, format!(r#""message":"close",{handle}"#)),
         (70, r#""run":1,"missing":15"#.to_owned()),
     ];
@@ -218,7 +252,7 @@ fn new_demand_takes_over() {
         line
     });
     let scene = Scene { stages: STAGES, ..SCENE };
-    let Story { rows, loops, bars, .. } = tell(&lines, &scene).unwrap();
+    let Story { rows, loops, bars, said } = tell(&lines, &scene).unwrap();
     assert_eq!(rows.iter().map(|row| row.at).collect::<Vec<_>>(), [0, 0, 50, 60, 70]);
     let arrow = |from, to, is_ask, label: &str| Arrow { from, to, is_ask, label: label.to_owned() };
     assert_eq!(
@@ -239,4 +273,12 @@ fn new_demand_takes_over() {
     assert_eq!((loops[0].to, loops[0].is_terminated), (Some(1), true));
     assert_eq!((loops[1].to, loops[1].lane), (None, 1));
     assert_eq!((bars[0].stage, bars[0].from, bars[0].to), (2, 2, Some(3)));
+    // What the stages are asked for, have asked for, and have, after each row.
+    let demand: Vec<_> = rows.iter().map(|row| (row.sought, row.counts[0].demand)).collect();
+    assert_eq!(demand, [(10, 10), (20, 20), (15, 15), (15, 15), (15, 15)]);
+    let second: Vec<_> =
+        rows.iter().map(|row| (row.counts[2].asked, row.counts[2].holds)).collect();
+    assert_eq!(second, [(0, 0), (10, 0), (5, 5), (5, 0), (5, 0)]);
+    assert_eq!(said, [(50, "Consumed".to_owned())]);
+    assert_eq!(rows.iter().map(|row| row.said).collect::<Vec<_>>(), [0, 0, 1, 1, 1]);
 }

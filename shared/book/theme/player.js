@@ -1,5 +1,6 @@
 // Plays the recording of a run: `player(figure)` makes a player of a <figure> that holds the run's picture of time, an SVG, and
-// its recording, JSON in a <script>. The recording says what happens in each row of the picture, and what the log says then.
+// its recording, JSON in a <script class="recording">. Another <script class="what-if"> may have more of both, of the same run with
+// other numbers. The recording says what happens in each row of the picture, and what the log says then.
 // Nothing here knows how stages work: what is shown is what the recording says.
 "use strict";
 
@@ -184,6 +185,35 @@ const player = (() => {
         return { band, show, hide, lit: () => svg.querySelectorAll("[data-row].now") };
     };
 
+    // The controls that choose another run. `show` gets the picture and the recording of the chosen one.
+    const makeWhatIf = (grid, original, show) => {
+        const form = make("form", "player-what-if", "What if");
+        const selects = grid.controls.map(({ name, values }, index) => {
+            const label = make("label", "", name);
+            const select = make("select", "");
+            select.append(...values.map(value => new Option(value, value, false, value === grid.base.split(" ")[index])));
+            label.append(select);
+            form.append(label);
+            return select;
+        });
+        const key = () => selects.map(it => it.value).join(" ");
+        form.addEventListener("change", () => {
+            if (key() !== grid.base && !grid.variants[key()]) {
+                // Half of one is none.
+                selects.at(-1).selectedIndex = 0;
+            }
+            const variant = grid.variants[key()];
+            if (variant) {
+                const svg = new DOMParser().parseFromString(variant.svg, "image/svg+xml").documentElement;
+                svg.querySelector("style").textContent = grid.style;
+                show(document.importNode(svg, true), variant.recording);
+            } else {
+                show(...original);
+            }
+        });
+        return form;
+    };
+
     return (figure, { follow = true } = {}) => {
         const box = make("div", "player");
         figure.before(box);
@@ -328,6 +358,8 @@ const player = (() => {
 
         // Shows this recording of this picture, from the beginning.
         const load = (svg, its) => {
+            figure.querySelector("svg").replaceWith(svg);
+            svg.querySelectorAll(".player-mark").forEach(it => it.remove());
             recording = its;
             picture = makePicture(svg, recording);
             [cards, log] = [makeCards(recording), makeLog(recording)];
@@ -335,7 +367,13 @@ const player = (() => {
             controls.range.max = last();
             on.leave();
         };
-        load(figure.querySelector("svg"), JSON.parse(figure.querySelector("script[type='application/json']").textContent));
+        const read = name => JSON.parse(figure.querySelector(`script.${name}`)?.textContent ?? "null");
+        const original = [figure.querySelector("svg"), read("recording")];
+        load(...original);
+        const grid = read("what-if");
+        if (grid) {
+            panel.prepend(makeWhatIf(grid, original, load));
+        }
         return {
             ...on, go, key, load, element: box,
             // Shows the moment that is this many seconds after the first.
@@ -348,7 +386,7 @@ const player = (() => {
 })();
 
 for (const figure of document.querySelectorAll("figure.picture")) {
-    if (figure.querySelector("script[type='application/json']")) {
+    if (figure.querySelector("script.recording")) {
         figure.player = player(figure);
     }
 }

@@ -1,5 +1,6 @@
 """Plays the recordings in the book, from its files, and compares what is shown with what the recordings say."""
 
+import itertools
 import json
 
 import pytest
@@ -212,3 +213,28 @@ def test_that_a_picture_that_is_opened_alone_has_no_marks(desktop):
     assert svg.locator("#step05-time").count() == 1
     assert svg.locator(".player-mark").count() == 0
     svg.close()
+
+
+def test_that_what_if_shows_a_real_run_for_each_choice(open_file):
+    grid = json.loads((ROOT / "shared/pictures/step05-what-if.json").read_text())
+    page = open_file(DESKTOP)
+    player = opened(page, STEP_5)
+    choices = [control["values"] for control in grid["controls"]]
+    keys = {" ".join(values) for values in itertools.product(*choices)} - {grid["base"]}
+    # Half of one is none, which is a choice of its own.
+    assert set(grid["variants"]) == {key for key in keys if not key.endswith("1 half")}
+    for key in sorted(keys) + [grid["base"]]:
+        for select, value in zip(page.locator(".player-what-if select").all(), key.split(" ")):
+            select.select_option(value)
+        expected = grid["variants"].get(key.replace("1 half", "1 0"), {}).get("recording", RECORDINGS[STEP_5])
+        assert player.evaluate("player => player.recording") == expected
+        assert page.locator("figure.picture:has(> script) > svg").count() == 1
+        last = expected["rows"][-1]
+        it = player.evaluate(f"player => (player.last(), ({SHOWN})(player))")
+        assert it["numbers"] == numbers(expected, last)
+        assert it["labels"] == [label for *_, label in last["arrows"]]
+        assert it["y"] == last["y"]
+        assert not page.evaluate(SEE)["tooWide"], key
+    assert page.locator("#step05-time").is_visible()
+    assert not page.wrong
+    page.context.close()

@@ -17,12 +17,13 @@ use crate::programs::cargo;
 use crate::steps::root;
 
 /// Our crates, and what each may depend on. Tests may depend on more.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("stage", &[]),
     ("local_aws", &[]),
     ("testing", &[]),
     ("shared", &["local_aws", "stage"]),
     ("own_work", &["shared"]),
+    ("what_if", &["shared"]),
     ("worlds", &["shared", "local_aws"]),
     ("xtask", &["shared", "testing"]),
     // Each of them.

@@ -10,8 +10,8 @@ use crate::steps::root;
 /// those of 8.5. After that it scrolls.
 const SMALLEST: u32 = 57;
 
-/// The SVG `file` as HTML, with the recording beside it, if there is one: the player needs both, and a page that is opened
-/// as a file can load nothing.
+/// The SVG `file` as HTML, with the recording beside it, and those of the same run with other numbers, if there are any: the
+/// player needs all of it, and a page that is opened as a file can load nothing.
 ///
 /// # Errors
 ///
@@ -19,26 +19,32 @@ const SMALLEST: u32 = 57;
 pub fn inline(file: &str) -> Result<String> {
     let text = fs::read_to_string(root().join(file))
         .with_context(|| format!("cannot read the picture {file}"))?;
-    let recording = root().join(file).with_extension("json");
-    let recording = if recording.exists() { fs::read_to_string(recording)? } else { String::new() };
-    figure(&text, &recording).with_context(|| format!("{file} is no SVG"))
+    let mut scripts = String::new();
+    if let Some(start) = file.strip_suffix("-time.svg") {
+        for (class, end) in [("recording", "time"), ("what-if", "what-if")] {
+            let path = root().join(format!("{start}-{end}.json"));
+            if path.exists() {
+                scripts += &script(class, &fs::read_to_string(path)?);
+            }
+        }
+    }
+    figure(&text, &scripts).with_context(|| format!("{file} is no SVG"))
 }
 
-fn figure(svg: &str, recording: &str) -> Result<String> {
+fn script(class: &str, json: &str) -> String {
+    // No text in it may end the element.
+    let json = json.trim().replace('<', "\\u003c");
+    format!("<script class=\"{class}\" type=\"application/json\">{json}</script>\n")
+}
+
+fn figure(svg: &str, scripts: &str) -> Result<String> {
     // A page of HTML has no use for the declaration of XML before it.
     let start = svg.find("<svg").context("it has no <svg")?;
     // An empty line would end the HTML in Markdown.
     let lines: Vec<&str> = svg[start..].lines().filter(|line| !line.trim().is_empty()).collect();
     let least = width(&svg[start..]).context("its <svg> has no width")? * SMALLEST / 100;
-    let script = if recording.is_empty() {
-        String::new()
-    } else {
-        // No text in it may end the element.
-        let json = recording.trim().replace('<', "\\u003c");
-        format!("<script type=\"application/json\">{json}</script>\n")
-    };
     Ok(format!(
-        "<figure class=\"picture\" style=\"--least-width: {least}px\">\n{}\n{script}</figure>",
+        "<figure class=\"picture\" style=\"--least-width: {least}px\">\n{}\n{scripts}</figure>",
         lines.join("\n")
     ))
 }
@@ -65,9 +71,10 @@ mod tests {
 
     #[test]
     fn no_text_of_a_recording_ends_its_element() {
-        let html = figure("<svg width=\"200\">\n</svg>", "{\"said\":\"</script><!--\"}\n").unwrap();
-        let script = "<script type=\"application/json\">\
-                      {\"said\":\"\\u003c/script>\\u003c!--\"}</script>\n</figure>";
-        assert!(html.ends_with(script), "{html}");
+        assert_eq!(
+            script("recording", "{\"said\":\"</script><!--\"}\n"),
+            "<script class=\"recording\" type=\"application/json\">\
+             {\"said\":\"\\u003c/script>\\u003c!--\"}</script>\n"
+        );
     }
 }

@@ -18,6 +18,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 mod time;
+mod what_if;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ pub fn write() -> Result<()> {
         save(&path, &picture)?;
         save(&path.with_extension("json"), &played)?;
     }
+    save(&file("step05-what-if").with_extension("json"), &what_if::step_5(&programs)?)?;
     for plan in PLANS {
         save(&path(plan.picture, "stages"), &stages::draw(plan)?)?;
     }

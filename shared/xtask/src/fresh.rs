@@ -9,13 +9,14 @@ use ignore::WalkBuilder;
 
 use crate::each::each;
 use crate::steps::root;
-use crate::{casts, excerpts, pictures, readme_diffs, transcripts};
+use crate::{casts, excerpts, pictures, readme_diffs, transcripts, tries};
 
 /// The generators. A new kind is one more line.
 const MAKERS: &[fn() -> Result<()>] = &[
     readme_diffs::write,
     excerpts::write,
     || transcripts::write(&[]),
+    tries::write,
     pictures::write,
     casts::write,
 ];

@@ -23,6 +23,7 @@ mod readme_diffs;
 mod sizes;
 mod steps;
 mod transcripts;
+mod tries;
 mod worlds;
 
 use std::ffi::OsString;
@@ -73,6 +74,8 @@ enum Command {
         #[arg(value_parser = steps::number)]
         steps: Vec<u8>,
     },
+    /// Makes the changes that the READMEs propose to try, and writes what the changed programs print if it differs
+    Tries,
     /// Carries a change of one step through the later steps, and stops at a conflict
     #[command(override_usage = "cargo x carry <STEP>, for instance: cargo x carry 4")]
     Carry {
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Command::Diffs => readme_diffs::write(),
         Command::Excerpts => excerpts::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
+        Command::Tries => tries::write(),
         Command::Carry { step, base } => carry::carry(step, &base),
         Command::Exercise(args) => exercise::run(&args),
         Command::Fresh => fresh::make_all(),

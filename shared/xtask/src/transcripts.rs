@@ -11,7 +11,7 @@ use crate::programs::Programs;
 use crate::steps::{self, root};
 
 /// The lessons besides the steps: programs, and their READMEs.
-const LESSONS: [(&str, &str); 2] = [
+pub const LESSONS: [(&str, &str); 2] = [
     ("scraper", "shared/examples/scraper/README.md"),
     ("sqs_producer", "shared/examples/sqs_producer/README.md"),
 ];

@@ -21,7 +21,13 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn start(script: &str, clock: &str, folder: &Path) -> io::Result<Self> {
+    /// Starts it. Of two `names`, the second one replaces the first one in its output.
+    pub fn start(
+        script: &str,
+        clock: &str,
+        folder: &Path,
+        names: (String, String),
+    ) -> io::Result<Self> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).current_dir(folder).stdout(Stdio::piped());
         for name in
@@ -31,7 +37,9 @@ impl Process {
         }
         let mut child = command.env("PALLETO_CLOCK", clock).spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("its output is piped"))?;
-        Ok(Self { child, lines: Lines::new(output(stdout)) })
+        let output =
+            output(stdout).map(move |line| line.map(|line| line.replace(&names.0, &names.1)));
+        Ok(Self { child, lines: Lines::new(output) })
     }
 
     pub fn wait(&mut self) -> io::Result<ExitStatus> {

@@ -50,11 +50,11 @@ struct Lesson {
 /// built, or does not do what the README says.
 pub fn write() -> Result<()> {
     let lessons = lessons()?;
-    each(&lessons, |lesson| items::check(&lesson.readme))?;
     // With the same features as theirs, so that nothing but the changed programs is left to build.
     let programs = Programs::build()?;
     build(&lessons)?;
-    each(&lessons, |lesson| renew(lesson, &programs))
+    each(&lessons, |lesson| renew(lesson, &programs))?;
+    each(&lessons, |lesson| items::check(&lesson.readme))
 }
 
 fn lessons() -> Result<Vec<Lesson>> {

@@ -1,6 +1,7 @@
 //! Checks the answers that a README gives to "Before you run it" against what its commands print.
 //!
-//! An answer is the last bold text before a comment that says where its numbers are found:
+//! An answer is the last bold text before a comment that says where its numbers are found. Without bold text, the
+//! comment itself ends in the numbers, as in ` = 2`: then they are evidence for the words of the answer.
 //!
 //! | Comment | The numbers |
 //! |---|---|
@@ -33,10 +34,13 @@ pub fn check(readme: &str, happens: &[String]) -> Result<()> {
 }
 
 fn check_one(before: &str, after: &str, happens: &[String]) -> Result<()> {
-    let bold = before.rsplit("**").nth(1).context("there is no bold answer before the comment")?;
     let (query, _) = after.split_once(" -->").context("the comment does not end")?;
-    let answer = numbers_in(bold);
-    ensure!(!answer.is_empty(), "the answer \"{bold}\" has no number");
+    let bold = || before.rsplit("**").nth(1).map(|bold| (query, bold));
+    let said = query.rsplit_once(" = ").filter(|(_, numbers)| !numbers.contains('"'));
+    let (query, answer) =
+        said.or_else(bold).context("there is no bold answer before the comment")?;
+    let answer = numbers_in(answer);
+    ensure!(!answer.is_empty(), "the answer has no number");
     let found = ask(query, happens, answer.len()).with_context(|| query.to_owned())?;
     ensure!(found == answer, "the answer is {}, but {query} is {}", list(&answer), list(&found));
     Ok(())
@@ -108,6 +112,7 @@ mod tests {
             "**Four times**: <!-- answer: count \"Asking\" -->",
             "**Two** <!-- answer: count \"Asking\" after \"$ run\" before \"Consumed\" -->",
             "**Nothing** <!-- answer: count \"Consumed\" after \"$ run -b\" -->",
+            "No. <!-- answer: count \"Asking\" after \"$ run -b\" = 1 -->",
             "no answer",
         ] {
             assert_eq!(checked(readme), Ok(()), "{readme}");
@@ -123,6 +128,10 @@ mod tests {
         );
         assert_eq!(
             checked("**Five** <!-- answer: count \"Asking\" -->").unwrap_err(),
+            "line 1: the answer is 5, but count \"Asking\" is 4"
+        );
+        assert_eq!(
+            checked("**Four**. No. <!-- answer: count \"Asking\" = 5 -->").unwrap_err(),
             "line 1: the answer is 5, but count \"Asking\" is 4"
         );
         for readme in [

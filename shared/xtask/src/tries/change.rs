@@ -51,7 +51,8 @@ fn changed(text: &str, part: &[String]) -> Result<String> {
     }
     // The file's first line has no line end before it.
     let (text, old, new) = (format!("\n{text}"), format!("\n{old}"), format!("\n{new}"));
-    match text.matches(&old).count() {
+    let starts = text.match_indices('\n').filter(|&(at, _)| text[at..].starts_with(&old));
+    match starts.count() {
         1 => Ok(text.replacen(&old, &new, 1)[1..].to_owned()),
         count => bail!("its lines are {count} times in the file, and not once:{old}"),
     }

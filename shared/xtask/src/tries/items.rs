@@ -10,18 +10,23 @@ use super::read;
 use crate::each::each;
 use crate::steps::root;
 
-/// Names the test that tries an item which takes several terminals.
+/// Names the test that proves what one program cannot show.
 const TESTED: &str = "<!-- tested by ";
 
-/// Checks that each item is tried: that it has a `console` block, names a test that there is, or only asks.
+/// Checks that each item is tried: that it has a `console` block, names a test that there is, or only asks. Checks also that
+/// each bold answer has a comment, and that there are all tests that the README names.
 ///
 /// # Errors
 ///
-/// If one is not.
+/// If one is not, has none, or is not there.
 pub fn check(readme: &str) -> Result<()> {
     let text = read(readme)?;
-    each(items(&text), |(line, item)| {
-        is_tried(&item, root()).with_context(|| format!("{readme}: line {line}"))
+    let at = |line| move || format!("{readme}: line {line}");
+    each(items(&text), |(line, item)| is_tried(&item).with_context(at(line)))?;
+    each(answers(&text), |(line, answer)| is_checked(answer).with_context(at(line)))?;
+    each(text.lines().zip(1..), |(text, line)| match text.split_once(TESTED) {
+        Some((_, test)) => is_test(test, root()).with_context(at(line)),
+        None => Ok(()),
     })
 }
 
@@ -42,19 +47,32 @@ fn items(readme: &str) -> Vec<(usize, String)> {
     items
 }
 
-fn is_tried(item: &str, root: &Path) -> Result<()> {
-    if let Some((_, test)) = item.split_once(TESTED) {
-        let test = test.split(' ').next().unwrap_or_default();
-        return ensure_test(test, root);
-    }
+fn is_tried(item: &str) -> Result<()> {
     ensure!(
-        item.contains("  ```console") || item.trim_end().ends_with('?'),
+        item.contains("  ```console") || item.contains(TESTED) || item.trim_end().ends_with('?'),
         "nothing checks what this proposes: show what is printed in a `console` block, or only ask"
     );
     Ok(())
 }
 
-fn ensure_test(name: &str, root: &Path) -> Result<()> {
+/// The lines with bold text below the heading "Before you run it", and their numbers.
+fn answers(readme: &str) -> Vec<(usize, &str)> {
+    let lines = readme.lines().zip(1..).skip_while(|(line, _)| *line != "## Before you run it");
+    let lines = lines.skip(1).take_while(|(line, _)| !line.starts_with("## "));
+    lines.filter(|(line, _)| line.contains("**")).map(|(line, number)| (number, line)).collect()
+}
+
+fn is_checked(answer: &str) -> Result<()> {
+    ensure!(
+        answer.contains("<!-- answer: ") || answer.contains(TESTED),
+        "nothing checks this answer: put a comment behind it that says where its number is found"
+    );
+    Ok(())
+}
+
+/// Checks that there is a test whose name begins a text.
+fn is_test(text: &str, root: &Path) -> Result<()> {
+    let name = text.split(' ').next().unwrap_or_default();
     let function = format!("fn {name}()");
     let mut found = false;
     for entry in WalkBuilder::new(root).build() {
@@ -88,17 +106,26 @@ mod tests {
 
     #[test]
     fn what_is_run_or_tested_or_only_asked_is_tried() {
-        let is_tried = |item| is_tried(item, root()).map_err(|error| format!("{error:#}"));
         for (_, item) in items(README) {
-            assert_eq!(is_tried(&item), Ok(()));
+            is_tried(&item).unwrap();
         }
-        let this = "what_is_run_or_tested_or_only_asked_is_tried";
-        assert_eq!(is_tried(&format!("- Two programs. <!-- tested by {this} -->")), Ok(()));
-        assert!(is_tried("- It prints 1.").unwrap_err().contains("nothing checks"));
-        assert!(
-            is_tried("- It prints. <!-- tested by nobody_at_all -->")
-                .unwrap_err()
-                .contains("no test nobody")
-        );
+        is_tried("- Two programs. <!-- tested by something -->").unwrap();
+        let error = is_tried("- It prints 1.").unwrap_err().to_string();
+        assert!(error.contains("nothing checks"), "{error}");
+    }
+
+    #[test]
+    fn a_test_that_is_named_is_there() {
+        is_test("a_test_that_is_named_is_there -->", root()).unwrap();
+        let error = is_test("nobody_at_all -->", root()).unwrap_err().to_string();
+        assert_eq!(error, "there is no test nobody_at_all");
+    }
+
+    #[test]
+    fn a_bold_answer_has_a_comment() {
+        let readme = "**a**\n\n## Before you run it\n\nb\n1. **2** c\n## Run it\n\n**d**\n";
+        assert_eq!(answers(readme), [(6, "1. **2** c")]);
+        is_checked("1. **2** c").unwrap_err();
+        is_checked("1. **2** <!-- answer: count \"c\" -->").unwrap();
     }
 }

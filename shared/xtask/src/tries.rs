@@ -6,6 +6,8 @@
 
 mod change;
 mod items;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use testing::transcript::{self, Change};
 
 use crate::each::each;
-use crate::programs::{Programs, cargo};
+use crate::programs::{self, Programs, cargo};
 use crate::steps::{self, root};
 use crate::transcripts::LESSONS;
 
@@ -99,8 +99,8 @@ fn build(lessons: &[Lesson]) -> Result<()> {
                 .with_context(|| format!("{}: line {}", lesson.readme, change.line))
         })
     })?;
-    let programs = Programs::folder()?;
-    let target = programs.parent().context("cargo's folder has no parent")?;
+    let folder = programs::folder()?;
+    let target = folder.parent().context("cargo's folder has no parent")?;
     let mut cargo = cargo();
     cargo.current_dir(&workspace).args(["build", "--quiet", "--offline", "--workspace", "--bins"]);
     cargo.args(["--exclude", "xtask", "--exclude", "own_work", "--exclude", "worlds"]);

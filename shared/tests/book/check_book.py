@@ -117,6 +117,83 @@ def test_that_folded_parts_can_be_unfolded(pages, open_page, base):
         assert not telephone.evaluate(SEE)["tooWide"], path
 
 
+def test_that_typed_answers_are_compared_when_the_real_ones_are_unfolded(open_page, base):
+    page = open_page(DESKTOP)
+    page.goto(base + "step05_multiple_consumers/index.html")
+    # Those of the numbered questions, not one for each proposal to try.
+    fields, verdicts = page.locator(".answer-field"), page.locator(".answer-verdict")
+    assert fields.count() == verdicts.count() == 2
+    fields.nth(0).fill("10, 20 and 30")
+    fields.nth(1).fill("15")
+    assert not verdicts.nth(0).is_visible()
+    page.locator("main details > summary").first.click()
+    page.wait_for_function("document.querySelector('.answer-verdict.right')")
+    assert "right" in verdicts.nth(0).inner_text()
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict wrong"
+    assert "You said 15" in verdicts.nth(1).inner_text()
+    fields.nth(1).fill("fourteen, no: 14")
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict wrong"
+    fields.nth(1).fill("14")
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict right"
+    page.reload()
+    assert fields.nth(0).input_value() == "10, 20 and 30"
+    assert not verdicts.nth(0).is_visible()
+    assert not page.wrong
+
+
+def test_that_every_number_in_bold_is_what_its_field_asks_for(pages, open_page, base):
+    page, compared = open_page(DESKTOP), 0
+    for path in filter(WRITTEN.match, pages):
+        page.goto(base + path)
+        for answer in page.locator("main details:has(.answer-verdict)").all():
+            answer.locator("summary").click()
+        for field in page.locator(".answer-field").all():
+            field.fill("1000")
+            field.evaluate("""field => {
+                const bold = field.closest("main").querySelectorAll(".answer-verdict.wrong ~ strong, .answer-verdict.wrong ~ p strong");
+                if (bold.length) { field.value = bold[0].textContent; field.dispatchEvent(new Event("input")); }
+            }""")
+        assert page.locator(".answer-verdict.wrong").count() == 0, path
+        compared += page.locator(".answer-verdict.right").count()
+    assert compared >= 8
+
+
+def test_that_words_are_shown_beside_the_answer_for_the_reader_to_compare(open_page, base):
+    page = open_page(TELEPHONE)
+    page.goto(base + "step01_basic_pipeline/index.html")
+    page.locator(".answer-field").focus()
+    page.keyboard.type("the server")
+    # Elsewhere this key turns the page.
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    verdict = page.locator(".answer-verdict")
+    verdict.wait_for()
+    assert verdict.inner_text() == "You said: the server"
+    assert verdict.get_attribute("class") == "answer-verdict"
+    assert "step01" in page.url
+    assert not page.evaluate(SEE)["tooWide"]
+    assert not page.wrong
+
+
+def test_that_answers_can_be_typed_where_the_browser_keeps_nothing(open_page, base):
+    page = open_page(DESKTOP)
+    page.add_init_script("""Object.defineProperty(window, "localStorage", {
+        get() { throw new DOMException("denied", "SecurityError"); } })""")
+    page.goto(base + "step08_download_and_process/index.html")
+    page.locator(".answer-field").first.fill("two")
+    page.keyboard.press("Enter")
+    page.locator(".answer-verdict.right").first.wait_for()
+    assert not page.wrong
+
+
+def test_that_without_javascript_answers_are_folded_as_on_github(browser, base):
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(base + "step05_multiple_consumers/index.html")
+    assert page.locator(".answer-field").count() == 0
+    page.locator("main details > summary").first.click()
+    assert page.get_by_text("each ask adds to what is unmet").is_visible()
+
+
 def test_that_a_theme_changes_the_colours_of_page_and_pictures(pages, open_page, base):
     page = open_page(DESKTOP)
     path = next(path for path, seen in pages.items() if seen["pictures"])

@@ -31,7 +31,9 @@ impl Shown {
     /// These lines of output as the README has them.
     pub fn indented(&self, lines: &[String]) -> String {
         let indent = " ".repeat(self.indent);
-        lines.iter().map(|line| format!("{}\n", format!("{indent}{line}").trim_end())).collect()
+        let of =
+            |line: &String| if line.is_empty() { String::new() } else { indent.clone() + line };
+        lines.iter().flat_map(|line| [of(line), "\n".to_owned()]).collect()
     }
 }
 

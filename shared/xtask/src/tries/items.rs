@@ -24,10 +24,9 @@ pub fn check(readme: &str) -> Result<()> {
     let at = |line| move || format!("{readme}: line {line}");
     each(items(&text), |(line, item)| is_tried(&item).with_context(at(line)))?;
     each(answers(&text), |(line, answer)| is_checked(answer).with_context(at(line)))?;
-    each(text.lines().zip(1..), |(text, line)| match text.split_once(TESTED) {
-        Some((_, test)) => is_test(test, root()).with_context(at(line)),
-        None => Ok(()),
-    })
+    let tested =
+        text.lines().zip(1..).filter_map(|(of, line)| Some((of.split_once(TESTED)?.1, line)));
+    each(tested, |(name, line)| is_test(name, root()).with_context(at(line)))
 }
 
 /// The items, and the numbers of their first lines.

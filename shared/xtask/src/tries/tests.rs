@@ -71,7 +71,8 @@ fn files(log: &[String]) -> Vec<&str> {
         line.split_once("Consumed by ").or_else(|| line.split_once("Consumer processed "))
     });
     let words = lines.flat_map(|(_, files)| files.split([' ', ',', '/']));
-    words.filter(|word| word.ends_with(".gz")).collect()
+    // The talk's files are named after days.
+    words.filter(|word| word.starts_with("201607")).collect()
 }
 
 /// `local_aws` in a terminal, and the programs that use it.

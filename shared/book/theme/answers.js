@@ -53,8 +53,8 @@
                 const isNumber = right.length > 0;
                 const isRight = isNumber && String(numbers(typed)) === String(right);
                 verdict.hidden = !typed || !folded.open;
-                verdict.classList.toggle("right", isRight);
-                verdict.classList.toggle("wrong", isNumber && !isRight);
+                verdict.classList.toggle("is-right", isRight);
+                verdict.classList.toggle("is-wrong", isNumber && !isRight);
                 verdict.textContent = isRight ? `✓ ${typed}: right`
                     : isNumber ? `✗ You said ${typed}`
                     : `You said: ${typed}`;

@@ -127,14 +127,14 @@ def test_that_typed_answers_are_compared_when_the_real_ones_are_unfolded(open_pa
     fields.nth(1).fill("15")
     assert not verdicts.nth(0).is_visible()
     page.locator("main details > summary").first.click()
-    page.wait_for_function("document.querySelector('.answer-verdict.right')")
+    page.wait_for_function("document.querySelector('.answer-verdict.is-right')")
     assert "right" in verdicts.nth(0).inner_text()
-    assert verdicts.nth(1).get_attribute("class") == "answer-verdict wrong"
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict is-wrong"
     assert "You said 15" in verdicts.nth(1).inner_text()
     fields.nth(1).fill("fourteen, no: 14")
-    assert verdicts.nth(1).get_attribute("class") == "answer-verdict wrong"
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict is-wrong"
     fields.nth(1).fill("14")
-    assert verdicts.nth(1).get_attribute("class") == "answer-verdict right"
+    assert verdicts.nth(1).get_attribute("class") == "answer-verdict is-right"
     page.reload()
     assert fields.nth(0).input_value() == "10, 20 and 30"
     assert not verdicts.nth(0).is_visible()
@@ -150,11 +150,11 @@ def test_that_every_number_in_bold_is_what_its_field_asks_for(pages, open_page, 
         for field in page.locator(".answer-field").all():
             field.fill("1000")
             field.evaluate("""field => {
-                const bold = field.closest("main").querySelectorAll(".answer-verdict.wrong ~ strong, .answer-verdict.wrong ~ p strong");
+                const bold = field.closest("main").querySelectorAll(".answer-verdict.is-wrong ~ strong, .answer-verdict.is-wrong ~ p strong");
                 if (bold.length) { field.value = bold[0].textContent; field.dispatchEvent(new Event("input")); }
             }""")
-        assert page.locator(".answer-verdict.wrong").count() == 0, path
-        compared += page.locator(".answer-verdict.right").count()
+        assert page.locator(".answer-verdict.is-wrong").count() == 0, path
+        compared += page.locator(".answer-verdict.is-right").count()
     assert compared >= 8
 
 
@@ -182,7 +182,7 @@ def test_that_answers_can_be_typed_where_the_browser_keeps_nothing(open_page, ba
     page.goto(base + "step08_download_and_process/index.html")
     page.locator(".answer-field").first.fill("two")
     page.keyboard.press("Enter")
-    page.locator(".answer-verdict.right").first.wait_for()
+    page.locator(".answer-verdict.is-right").first.wait_for()
     assert not page.wrong
 
 

@@ -143,7 +143,7 @@ def test_that_typed_answers_are_compared_when_the_real_ones_are_unfolded(open_pa
 
 def test_that_every_number_in_bold_is_what_its_field_asks_for(pages, open_page, base):
     page, compared = open_page(DESKTOP), 0
-    for path in filter(WRITTEN.match, pages):
+    for path in [path for path, seen in pages.items() if "before-you-run-it" in seen["ids"]]:
         page.goto(base + path)
         for answer in page.locator("main details:has(.answer-verdict)").all():
             answer.locator("summary").click()

@@ -34,6 +34,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
@@ -77,6 +78,7 @@ pub struct LocalAws {
     config: SdkConfig,
     aws: Aws,
     requests: Requests,
+    latency: Latency,
 }
 
 /// Clients to an embedded SQS and S3, with the SDK's own settings.
@@ -102,6 +104,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How many times each operation of SQS was requested.
 type Requests = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// How long each answer takes at least.
+type Latency = Arc<Mutex<Duration>>;
 
 /// The embedded SQS and S3 could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -174,15 +179,15 @@ impl LocalAws {
         queue_name: &str,
         http_client: impl FnOnce(Router) -> Option<SharedHttpClient>,
     ) -> Result<Self, LocalAwsError> {
-        let requests = Requests::default();
-        let router = Router::new(address, requests.clone());
+        let (requests, latency) = (Requests::default(), Latency::default());
+        let router = Router::new(address, requests.clone(), latency.clone());
         let mut config = sdk_config(&format!("http://{address}")).into_builder();
         if let Some(client) = http_client(router) {
             config.set_http_client(Some(client));
         }
         let config = config.build();
         let aws = set_up(&config, queue_name).await?;
-        Ok(Self { address, config, aws, requests })
+        Ok(Self { address, config, aws, requests, latency })
     }
 
     /// Returns its address: `http://127.0.0.1:` and the port.
@@ -209,6 +214,11 @@ impl LocalAws {
     /// `ReceiveMessage`. AWS charges for SQS by these requests.
     pub fn sqs_requests(&self) -> BTreeMap<String, u64> {
         self.requests.lock().clone()
+    }
+
+    /// From now on, each answer takes at least this long, as if SQS and S3 were far away.
+    pub fn answer_after(&self, latency: Duration) {
+        *self.latency.lock() = latency;
     }
 
     /// Puts files into [`BUCKET`]: the given ones, under `packrat/data/` and their names. If none are given,
@@ -256,6 +266,17 @@ fn keys(files: &[PathBuf]) -> Vec<String> {
         .map(|file| Some(name(file)).filter(is_unique).unwrap_or_else(|| path(file)))
         .map(|name| format!("packrat/data/{name}"))
         .collect()
+}
+
+/// Reads a latency from the command line: `300ms` or `2s`.
+///
+/// # Errors
+///
+/// If it is neither.
+pub fn latency(text: &str) -> Result<Duration, &'static str> {
+    let unit = |suffix: &str| text.strip_suffix(suffix).and_then(|number| number.parse().ok());
+    let milliseconds = unit("ms").map(Duration::from_millis);
+    milliseconds.or_else(|| unit("s").map(Duration::from_secs)).ok_or("write it as 300ms or 2s")
 }
 
 /// Returns the configuration of clients to an embedded SQS and S3 at this endpoint. It ignores the
@@ -345,10 +366,11 @@ struct Router {
     sqs: SqsHttpService<sqs::Sqs>,
     s3: S3Service,
     requests: Requests,
+    latency: Latency,
 }
 
 impl Router {
-    fn new(address: SocketAddr, requests: Requests) -> Self {
+    fn new(address: SocketAddr, requests: Requests, latency: Latency) -> Self {
         let queues = Arc::new(RustackSqs::new(SqsConfig {
             default_region: REGION.to_owned(),
             account_id: ACCOUNT.to_owned(),
@@ -367,6 +389,7 @@ impl Router {
             sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
             s3: s3.build(),
             requests,
+            latency,
         }
     }
 
@@ -390,6 +413,10 @@ impl Service<Request<Incoming>> for Router {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let router = self.clone();
         Box::pin(async move {
+            let latency = *router.latency.lock();
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
             let Some(target) = request.headers().get("x-amz-target") else {
                 return router.s3.call(request.map(Body::from)).await;
             };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
@@ -23,6 +24,10 @@ struct Args {
     #[arg(long)]
     samples: bool,
 
+    /// How long each answer takes at least, such as 300ms, as if SQS and S3 were far away
+    #[arg(long, value_name = "TIME", value_parser = local_aws::latency)]
+    latency: Option<Duration>,
+
     /// Files to put into the bucket
     files: Vec<PathBuf>,
 }
@@ -35,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
     if args.samples || !args.files.is_empty() {
         local.fill(&args.files).await?;
     }
+    local.answer_after(args.latency.unwrap_or_default());
     println!(
         "# SQS and S3 are here until Ctrl-C. The bucket {BUCKET} tells the queue of its files."
     );

@@ -5,9 +5,11 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
+use local_aws::LocalAws;
 
 fn start(port: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local_aws"));
@@ -62,4 +64,23 @@ async fn it_serves_what_it_says_at_this_machine_only_and_ends_when_told_to() {
     let kill = Command::new("kill").arg(local.id().to_string()).status().unwrap();
     assert!(kill.success());
     assert!(local.wait().unwrap().success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_answer_takes_as_long_as_it_is_told() {
+    let local = LocalAws::start_in_memory("queue").await.unwrap();
+    let time_of_an_answer = async || {
+        let before = tokio::time::Instant::now();
+        local.aws().queue.client.list_queues().send().await.unwrap();
+        before.elapsed()
+    };
+    let near = time_of_an_answer().await;
+    let latency = local_aws::latency("3s").unwrap();
+    local.answer_after(latency);
+    assert_eq!(time_of_an_answer().await, near + latency);
+
+    assert_eq!(local_aws::latency("300ms"), Ok(Duration::from_millis(300)));
+    for wrong in ["300", "s", "-1s", "1.5s", "ms"] {
+        assert!(local_aws::latency(wrong).is_err(), "{wrong}");
+    }
 }

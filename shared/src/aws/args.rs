@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
@@ -65,6 +66,10 @@ pub struct AwsArgs {
         help_heading = "AWS"
     )]
     wait: u8,
+
+    /// How long each answer of the embedded SQS and S3 takes at least, such as 300ms, as if they were far away
+    #[arg(long, value_name = "TIME", value_parser = local_aws::latency, help_heading = "AWS")]
+    latency: Option<Duration>,
 
     /// How long a received message stays hidden from other receivers, from 1 to 43200; defaults to the
     /// queue's own setting
@@ -208,6 +213,7 @@ impl AwsArgs {
         let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
+        local.answer_after(self.latency.unwrap_or_default());
         let Clients { sqs, s3 } = Clients::embedded(local.sdk_config());
         let queue = Queue::at(sqs, local.queue_url()).await?;
         Ok(Aws { queue, s3 })

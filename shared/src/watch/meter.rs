@@ -11,7 +11,7 @@ const RATED: u64 = 10;
 pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// Counts by the second.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
     total: u64,
     /// The seconds in which something happened, the oldest first.
@@ -27,6 +27,18 @@ impl Meter {
         }
         if self.seconds.len() > REMEMBERED {
             self.seconds.pop_front();
+        }
+    }
+
+    /// Adds milliseconds, each to its own second. What is too long ago is left out.
+    pub(super) fn add_time(&mut self, from: Duration, to: Duration) {
+        let kept = to.saturating_sub(Duration::from_secs(REMEMBERED as u64));
+        let mut from = from.max(kept);
+        while from < to {
+            let end = to.min(Duration::from_secs(from.as_secs() + 1));
+            let milliseconds = (end - from).as_millis();
+            self.add(from, u64::try_from(milliseconds).unwrap_or(u64::MAX));
+            from = end;
         }
     }
 
@@ -57,7 +69,7 @@ impl Meter {
 }
 
 /// The last thing that passed a place, or the sum of the last second if many passed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pulse {
     count: u64,
     /// When counting began, and when the last thing passed.
@@ -106,6 +118,15 @@ mod tests {
         assert_eq!(meter.in_ten_seconds(seconds(11)), 2);
         assert_eq!(meter.in_ten_seconds(seconds(1000)), 0);
         assert_eq!(meter.total(), 4);
+    }
+
+    #[test]
+    fn time_counts_in_the_seconds_that_it_is_in() {
+        let mut meter = Meter::default();
+        meter.add_time(Duration::from_millis(1500), Duration::from_millis(3250));
+        assert_eq!(meter.last_seconds(seconds(3), 4), [0, 500, 1000, 250]);
+        meter.add_time(seconds(4), seconds(100_000));
+        assert_eq!(meter.seconds.len(), REMEMBERED);
     }
 
     #[test]

@@ -67,6 +67,8 @@ struct Shared {
     is_over: AtomicBool,
     /// Notified when q was pressed, or when the terminal is gone.
     quit: Notify,
+    /// Whether the view stands still. The program goes on.
+    is_paused: AtomicBool,
     /// Whether the terminal is gone.
     is_lost: AtomicBool,
     /// Panic messages, to print when the terminal is restored.
@@ -242,6 +244,7 @@ impl Shared {
             is_on: true.into(),
             is_over: false.into(),
             quit: Notify::new(),
+            is_paused: false.into(),
             is_lost: false.into(),
             panics: Mutex::default(),
         }

@@ -11,8 +11,11 @@ use super::server::Server;
 /// How many log lines are kept: as many as the tallest terminal shows.
 const LINES: usize = 200;
 
+/// A stage that is busy for this many percent of the time sets the pace.
+const MOST_OF_THE_TIME: u64 = 50;
+
 /// Everything that the view shows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     stages: Vec<Stage>,
     links: Vec<Link>,
@@ -20,10 +23,12 @@ pub(super) struct Model {
     pub(super) log: VecDeque<String>,
     /// Whether the program was told to stop.
     pub(super) is_stopping: bool,
+    /// Whether this is what the view showed when it was paused.
+    pub(super) is_paused: bool,
 }
 
 /// One stage. If several stages share a name, the numbers of their tasks tell them apart.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stage {
     pub(super) task: u64,
     pub(super) name: String,
@@ -41,12 +46,16 @@ pub(super) struct Stage {
     pub(super) most: u64,
     /// How many of its functions are running.
     working: usize,
+    /// Since when they are.
+    working_since: Duration,
+    /// How long they ran, in milliseconds.
+    busy: Meter,
     pub(super) has_stopped: bool,
     pub(super) restarts: usize,
 }
 
 /// A subscription.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     subscription: u64,
     consumer: u64,
@@ -108,6 +117,9 @@ impl Model {
             Did::Buffer { count } => self.stage(task, name).buffered = count,
             Did::Begin(work) => {
                 let stage = self.stage(task, name);
+                if stage.working == 0 {
+                    stage.working_since = at;
+                }
                 stage.working += 1;
                 if let Work::Demand(count) = work {
                     stage.demanded.add(at, count);
@@ -115,6 +127,9 @@ impl Model {
             }
             Did::End(work) => {
                 let stage = self.stage(task, name);
+                if stage.working == 1 {
+                    stage.busy.add_time(stage.working_since, at);
+                }
                 stage.working = stage.working.saturating_sub(1);
                 if let Work::Events(count) = work {
                     stage.in_hand = stage.in_hand.saturating_sub(count);
@@ -124,6 +139,11 @@ impl Model {
             Did::Stop => self.stopped(task),
         }
         self.note_most();
+    }
+
+    /// What a paused view goes on to show.
+    pub(super) fn paused(&self) -> Self {
+        Self { is_paused: true, ..self.clone() }
     }
 
     /// Adds a line to the log.
@@ -161,6 +181,23 @@ impl Model {
     pub(super) fn unmet(&self, consumer: &Stage) -> u64 {
         let links = self.links.iter().filter(|link| link.consumer == consumer.task);
         links.map(|link| link.unmet).sum()
+    }
+
+    /// Who sets the pace, in a sentence: the stage that is busy for most of the time, or the queue.
+    pub(super) fn pace(&self, now: Duration) -> Option<String> {
+        let busy = self.stages.iter().map(|stage| (stage.busy(now), stage));
+        let (percent, busiest) = busy.rev().max_by_key(|(percent, _)| *percent)?;
+        let asked: u64 = self.producers().iter().map(|producer| self.demand(producer)).sum();
+        Some(match asked {
+            _ if percent >= MOST_OF_THE_TIME => {
+                format!("{} is busy {percent} %: it sets the pace", self.label(busiest))
+            }
+            0 => "Nobody is busy, and nobody asks for events".to_owned(),
+            1 => "Nobody is busy, and 1 event is asked for: all wait for the queue".to_owned(),
+            _ => {
+                format!("Nobody is busy, and {asked} events are asked for: all wait for the queue")
+            }
+        })
     }
 
     /// The name of a stage, its task if others share the name, and how often it was restarted.
@@ -231,6 +268,16 @@ impl Model {
 impl Stage {
     pub(super) fn is_working(&self) -> bool {
         self.working > 0
+    }
+
+    /// In how many percent of the last ten seconds its functions ran.
+    pub(super) fn busy(&self, now: Duration) -> u64 {
+        let mut busy = self.busy.clone();
+        if self.is_working() {
+            busy.add_time(self.working_since, now);
+        }
+        // Milliseconds in ten seconds of 1000 each.
+        busy.in_ten_seconds(now) / 100
     }
 }
 
@@ -363,6 +410,27 @@ pub(super) mod tests {
         let producer = model.producers()[0];
         assert_eq!((model.demand(producer), producer.buffered), (0, 0));
         assert_eq!(names(&model.consumers(producer)), ["C"]);
+    }
+
+    #[test]
+    fn the_stage_that_is_busy_most_of_the_time_sets_the_pace() {
+        let mut model = Model::default();
+        let pace = |model: &Model, second| model.pace(Duration::from_secs(second)).unwrap();
+        tell(&mut model, 0, [((2, "C"), ask(0, "P", 10)), ((3, "D"), ask(1, "P", 1))]);
+        tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
+        assert_eq!(
+            pace(&model, 5),
+            "Nobody is busy, and 11 events are asked for: all wait for the queue"
+        );
+        tell(&mut model, 10, [((2, "C"), begin(1)), ((3, "D"), begin(1))]);
+        tell(&mut model, 13, [((3, "D"), end(1))]);
+        assert_eq!(pace(&model, 18), "C is busy 80 %: it sets the pace");
+        // It still works.
+        assert_eq!(pace(&model, 60), "C is busy 100 %: it sets the pace");
+        tell(&mut model, 60, [((2, "C"), end(1)), (P, dispatch(0, 10)), (P, dispatch(1, 1))]);
+        assert_eq!(pace(&model, 64), "C is busy 60 %: it sets the pace");
+        assert_eq!(pace(&model, 70), "Nobody is busy, and nobody asks for events");
+        assert_eq!(Model::default().pace(Duration::ZERO), None);
     }
 
     #[test]

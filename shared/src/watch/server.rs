@@ -1,7 +1,7 @@
 //! The server's loops, from the fields of the steps' log lines.
 
 /// The server: its loop, and the previous loop until that has ended.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Server {
     pub(super) looping: Option<Loop>,
     pub(super) ending: Option<u64>,

@@ -14,6 +14,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
+use super::model::Model;
 use super::{Shared, view};
 
 /// Ten times a second.
@@ -38,11 +39,19 @@ pub(super) fn start(shared: Arc<Shared>, title: String) -> io::Result<JoinHandle
 
 /// Draws until the view ends or the terminal is gone.
 fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
+    let mut paused: Option<(Model, Duration)> = None;
     while !shared.is_over.load(Relaxed) {
         // `draw` asks for the terminal's size each time, because it may have changed.
-        let drawn = screen
-            .terminal
-            .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()));
+        let drawn = if shared.is_paused.load(Relaxed) {
+            let (model, at) =
+                paused.get_or_insert_with(|| (shared.model().paused(), shared.elapsed()));
+            screen.terminal.draw(|frame| view::draw(frame, model, title, *at))
+        } else {
+            paused = None;
+            screen
+                .terminal
+                .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()))
+        };
         if drawn.is_err() {
             return shared.lost();
         }
@@ -61,6 +70,9 @@ fn read_keys(shared: &Shared) {
             Ok(_) if keys[0] == ESCAPE => {}
             Ok(count) if keys[..count].iter().any(|key| matches!(*key, b'q' | b'Q' | CTRL_C)) => {
                 shared.quit.notify_one();
+            }
+            Ok(count) if keys[..count].contains(&b' ') => {
+                shared.is_paused.fetch_xor(true, Relaxed);
             }
             Ok(_) => {}
         }

@@ -11,25 +11,33 @@ use super::pieces::{ASKED, BOLD, EVENTS, Now, QUIET};
 use super::{cards, rows};
 use crate::plain::plain;
 
-/// How many lines the stages leave for the log if the terminal is small.
+/// How many lines the stages leave for the pace and the log if the terminal is small.
 const LOG_LINES: u16 = 4;
 
 /// Draws the view.
 pub(super) fn draw(frame: &mut Frame, model: &Model, title: &str, at: Duration) {
     let now = Now { model, at };
     let area = frame.area();
+    let pace = u16::from(area.height >= 12);
     let room = area.height.saturating_sub(3 + LOG_LINES.min(area.height / 4));
     let cards = cards::Cards::fit(now, area.width, room);
     let height = cards.as_ref().map_or_else(|| rows::height(now).min(room), cards::Cards::height);
-    let parts = [Constraint::Length(1), Constraint::Length(height), Constraint::Fill(1)];
-    let [head, stages, log, foot] =
-        Layout::vertical([parts[0], parts[1], parts[2], Constraint::Length(1)]).areas(area);
+    let [head, stages, pace, log, foot] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(height),
+        Constraint::Length(pace),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
 
     draw_title(frame, head, now, title);
     match cards {
         Some(cards) => cards.draw(frame, stages),
         None => rows::draw(frame, stages, now),
     }
+    let sentence = model.pace(at).unwrap_or_default();
+    frame.render_widget(Line::styled(sentence, BOLD), pace);
     draw_log(frame, log, model);
     frame.render_widget(footer(model), foot);
 }
@@ -38,7 +46,8 @@ fn draw_title(frame: &mut Frame, area: Rect, now: Now, title: &str) {
     let seconds = now.at.as_secs();
     let clock = format!("{}:{:02}:{:02} ", seconds / 3600, seconds / 60 % 60, seconds % 60);
     let stopping = if now.model.is_stopping { " - stopping" } else { "" };
-    let title = format!(" {}{stopping}", title.replace('_', " "));
+    let paused = if now.model.is_paused { " - paused" } else { "" };
+    let title = format!(" {}{stopping}{paused}", title.replace('_', " "));
     let style = BOLD.reversed();
     frame.buffer_mut().set_style(area, style);
     frame.render_widget(Line::styled(title, style), area);
@@ -59,6 +68,8 @@ fn footer(model: &Model) -> Line<'static> {
     let keys = if model.is_stopping { "q again leaves at once" } else { "q quits" };
     Line::from_iter([
         Span::styled(format!(" {keys}"), BOLD),
+        Span::raw("   "),
+        Span::styled(if model.is_paused { "Space goes on" } else { "Space pauses" }, BOLD),
         Span::raw("   "),
         Span::styled("▲ asked for", ASKED),
         Span::raw("   "),
@@ -209,6 +220,26 @@ mod tests {
         model.is_stopping = true;
         let lines = lines(&model, 1, (80, 24));
         assert!(lines[0].contains("stopping") && lines[23].contains("q again"));
+    }
+
+    #[test]
+    fn a_paused_view_says_so_and_how_to_go_on() {
+        let mut model = step05();
+        model.is_paused = true;
+        let lines = lines(&model, 1, (80, 24));
+        assert!(lines[0].contains("paused") && lines[23].contains("Space goes on"));
+    }
+
+    #[test]
+    fn a_sentence_above_the_log_says_who_sets_the_pace() {
+        for size in [(80, 24), (60, 15)] {
+            let lines = lines(&step05(), 20, size);
+            let log = lines.iter().position(|line| line.starts_with("── Log")).unwrap();
+            assert!(
+                lines[log - 1].starts_with("SQS.Consumer #3 is busy 100 %: it sets the pace"),
+                "{lines:#?}"
+            );
+        }
     }
 
     #[test]

@@ -64,6 +64,15 @@ fn preprocess() -> Result<()> {
     Ok(())
 }
 
+/// Builds the book into `target/book`.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub fn build_book() -> Result<()> {
+    build(&Args { serve: false, open: false, port: 0, called_by: None })
+}
+
 fn build(args: &Args) -> Result<()> {
     install()?;
     let served = args.serve || args.open;

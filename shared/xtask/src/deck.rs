@@ -37,9 +37,15 @@ pub struct Args {
 ///
 /// If the notes have something that cannot be made into slides, or a file cannot be read or written.
 pub fn run(args: &Args) -> Result<()> {
-    if args.serve {
-        return serve(args.port);
-    }
+    if args.serve { serve(args.port) } else { write() }
+}
+
+/// Makes the deck in `target/deck`.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub fn write() -> Result<()> {
     let file = root().join("target/deck/index.html");
     fs::create_dir_all(root().join("target/deck"))?;
     fs::write(&file, make()?).with_context(|| format!("cannot write {}", file.display()))?;

@@ -22,6 +22,7 @@ mod programs;
 mod readme_diffs;
 mod sizes;
 mod steps;
+mod talk;
 mod transcripts;
 mod tries;
 mod worlds;
@@ -98,6 +99,8 @@ enum Command {
     Book(book::Args),
     /// Makes slides for the talk from its notes and from the steps
     Deck(deck::Args),
+    /// The day before the talk: makes everything ready that its notes need, and says what is missing
+    Talk,
     /// Tells how many processes a number of files a day needs, what it costs, and what runs out first
     Capacity(capacity::CapacityArgs),
     /// Runs step 9 in simulated worlds, in which everything goes wrong that can: cargo x worlds -- --help
@@ -126,6 +129,7 @@ fn main() -> ExitCode {
         Command::Casts => casts::write(),
         Command::Book(args) => book::run(&args),
         Command::Deck(args) => deck::run(&args),
+        Command::Talk => talk::prepare(),
         Command::Capacity(args) => {
             capacity::print(&args);
             Ok(())

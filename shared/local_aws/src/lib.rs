@@ -179,8 +179,9 @@ impl LocalAws {
         queue_name: &str,
         http_client: impl FnOnce(Router) -> Option<SharedHttpClient>,
     ) -> Result<Self, LocalAwsError> {
-        let (requests, latency) = (Requests::default(), Latency::default());
-        let router = Router::new(address, requests.clone(), latency.clone());
+        let requests = Requests::default();
+        let router = Router::new(address, requests.clone());
+        let latency = router.latency.clone();
         let mut config = sdk_config(&format!("http://{address}")).into_builder();
         if let Some(client) = http_client(router) {
             config.set_http_client(Some(client));
@@ -370,7 +371,7 @@ struct Router {
 }
 
 impl Router {
-    fn new(address: SocketAddr, requests: Requests, latency: Latency) -> Self {
+    fn new(address: SocketAddr, requests: Requests) -> Self {
         let queues = Arc::new(RustackSqs::new(SqsConfig {
             default_region: REGION.to_owned(),
             account_id: ACCOUNT.to_owned(),
@@ -389,7 +390,7 @@ impl Router {
             sqs: SqsHttpService::new(Arc::new(sqs), SqsHttpConfig::default()),
             s3: s3.build(),
             requests,
-            latency,
+            latency: Latency::default(),
         }
     }
 

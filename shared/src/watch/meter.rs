@@ -36,7 +36,7 @@ impl Meter {
         let mut from = from.max(kept);
         while from < to {
             let end = to.min(Duration::from_secs(from.as_secs() + 1));
-            let milliseconds = (end - from).as_millis();
+            let milliseconds = end.saturating_sub(from).as_millis();
             self.add(from, u64::try_from(milliseconds).unwrap_or(u64::MAX));
             from = end;
         }

@@ -49,8 +49,8 @@ pub fn prepare() -> Result<()> {
         }
     }
     missing.extend(settings(|name| env::var_os(name).is_some_and(|value| !value.is_empty())));
-    missing.extend(terminal(&output("sh", ["-c", "stty size </dev/tty"])));
-    missing.extend(fonts(&output("fc-list", [SIGNS, "family"])));
+    missing.extend(terminal(output("sh", ["-c", "stty size </dev/tty"]).as_deref()));
+    missing.extend(fonts(output("fc-list", [SIGNS, "family"]).as_deref()));
     if missing.is_empty() {
         println!("Ready.");
         return Ok(());
@@ -98,9 +98,8 @@ fn settings(is_set: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 /// `size` is what `stty` says: lines and columns.
-fn terminal(size: &Option<String>) -> Option<String> {
-    let Some((lines, columns)) = size.as_deref().and_then(|size| size.trim().split_once(' '))
-    else {
+fn terminal(size: Option<&str>) -> Option<String> {
+    let Some((lines, columns)) = size.and_then(|size| size.trim().split_once(' ')) else {
         return Some(
             "the size of the terminal is not known: run this in the terminal of the talk"
                 .to_owned(),
@@ -118,8 +117,8 @@ fn terminal(size: &Option<String>) -> Option<String> {
 }
 
 /// `families` is what `fc-list` says, or nothing where there is none: then the terminal brings its own fonts.
-fn fonts(families: &Option<String>) -> Option<String> {
-    let has_none = families.as_ref().is_some_and(|families| families.trim().is_empty());
+fn fonts(families: Option<&str>) -> Option<String> {
+    let has_none = families.is_some_and(|families| families.trim().is_empty());
     has_none.then(|| {
         "no font of fixed width has ▲ ▼ ■ ▁: install one, such as DejaVu Sans Mono".to_owned()
     })
@@ -168,14 +167,14 @@ mod tests {
                 .unwrap()
                 .ends_with("unset AWS_ENDPOINT_URL")
         );
-        let size = |size: &str| terminal(&Some(size.to_owned()));
+        let size = |size| terminal(Some(size));
         assert_eq!(size("24 80\n"), None);
         for small in ["24 79", "23 80", "nonsense"] {
             assert!(size(small).is_some(), "{small}");
         }
-        assert!(terminal(&None).is_some());
-        assert!(fonts(&Some("\n".to_owned())).is_some());
-        assert_eq!(fonts(&Some("DejaVu Sans Mono\n".to_owned())), None);
-        assert_eq!(fonts(&None), None);
+        assert!(terminal(None).is_some());
+        assert!(fonts(Some("\n")).is_some());
+        assert_eq!(fonts(Some("DejaVu Sans Mono\n")), None);
+        assert_eq!(fonts(None), None);
     }
 }

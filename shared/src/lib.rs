@@ -3,8 +3,12 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "aws")]
+pub mod backfill;
+#[cfg(feature = "aws")]
 pub mod check;
 mod clock;
+#[cfg(feature = "aws")]
+pub mod commands;
 #[cfg(feature = "aws")]
 pub mod concurrency;
 #[cfg(feature = "aws")]

@@ -15,7 +15,8 @@
 //! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
 //!   unit: if one of them fails, both are started again, and the other pipelines go on.
 //! - `server.rs`: sends several receives at the same time, and deletes in several loops.
-//! - `main.rs`: starts several pipelines, on all processors. `--check` checks that everything is set up.
+//! - `main.rs`: starts several pipelines, on all processors. `--check` checks that everything is set up, and
+//!   `--backfill` sends messages about objects that are older than the bucket's notification.
 //! - `producer_consumer.rs`: prints its name without a `#`, as the talk did.
 
 mod consumer;
@@ -25,7 +26,7 @@ mod producer_consumer;
 mod server;
 
 use clap::Parser;
-use shared::check::CheckArgs;
+use shared::commands::CommandArgs;
 use shared::concurrency::ConcurrencyArgs;
 use shared::job::JobArgs;
 use shared::stage::Supervisor;
@@ -40,7 +41,7 @@ struct Args {
     job: JobArgs,
 
     #[command(flatten)]
-    check: CheckArgs,
+    command: CommandArgs,
 
     #[command(flatten)]
     concurrency: ConcurrencyArgs,
@@ -52,8 +53,8 @@ fn main() -> Result<(), shared::Error> {
 }
 
 async fn run(args: Args) -> Result<(), shared::Error> {
-    if args.check.is_asked_for() {
-        return args.check.run(&args.job).await;
+    if args.command.is_asked_for() {
+        return args.command.run(&args.job).await;
     }
     let job = args.job.start().await?;
 

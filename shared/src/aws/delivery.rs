@@ -14,7 +14,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::in_flight::Done;
 use super::lease::Lease;
 use super::notification::read;
-use super::{Failure, InFlight, S3Object};
+use super::{Failure, InFlight, Rate, S3Object};
 use crate::metrics::{
     DEMAND, FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
 };
@@ -140,6 +140,8 @@ impl Delivery {
     /// Runs `work` on the object while the message stays hidden from other receivers. Every line logged meanwhile
     /// carries the names of the object and the message.
     ///
+    /// If the files have a [rate](super::rate), the first work on an object waits for its turn.
+    ///
     /// No work begins on an object in a bucket that is not allowed, because whoever can send to the queue can name any
     /// bucket.
     ///
@@ -163,6 +165,15 @@ impl Delivery {
             let reason = format!("the bucket {bucket} is not allowed (--allow-bucket)");
             return Err(Failure::Permanent(reason));
         }
+        let rate = message.in_flight.rate().filter(|_| !has_begun);
+        if let Some(rate) = rate {
+            tokio::select! {
+                biased;
+                () = message.lease.lost().cancelled() => return Err(Failure::Cancelled),
+                () = message.in_flight.stopping().cancelled() => return Err(Failure::Cancelled),
+                () = rate.turn() => {}
+            }
+        }
         let span = info_span!(
             "message",
             bucket,
@@ -181,7 +192,10 @@ impl Delivery {
             done = Box::pin(work).instrument(span) => done,
         };
         match &done {
-            Err(Failure::AlreadyDone) => info!("{self} is processed already"),
+            Err(Failure::AlreadyDone) => {
+                info!("{self} is processed already");
+                rate.into_iter().for_each(Rate::give_back);
+            }
             Err(Failure::Gone) => info!("{self} is gone: there is nothing left to process"),
             Err(Failure::Replaced) => {
                 info!("{self} was replaced while it was read, and is begun again");

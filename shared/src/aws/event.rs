@@ -135,7 +135,7 @@ pub(super) fn in_record(record: &Value) -> Result<Event, NotANotification> {
         return Ok(Event::Other(name.to_owned()));
     }
     let Entity { bucket, mut object } = Entity::deserialize(entity)?;
-    object.key = decode(&object.key)?;
+    object.key = decode_key(&object.key)?;
     created(bucket.name, object)
 }
 
@@ -207,7 +207,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, NotANotification> {
 }
 
 /// S3 encodes keys like HTML forms, so `+` is a space.
-fn decode(key: &str) -> Result<String, NotANotification> {
+pub(crate) fn decode_key(key: &str) -> Result<String, NotANotification> {
     let spaced = key.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),

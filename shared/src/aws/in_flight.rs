@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::dead_letters::DeadLetters;
 use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
-use super::{Backoff, Buckets};
+use super::{Backoff, Buckets, Rate};
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -44,6 +44,7 @@ struct Inner {
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
     barrier: OnceLock<Arc<dyn Barrier>>,
+    rate: OnceLock<Rate>,
     deleting: Backoff,
     receiving: Backoff,
     dead_letters: DeadLetters,
@@ -109,6 +110,7 @@ impl InFlight {
             done,
             released: Arc::new(Mutex::new(released)),
             barrier: OnceLock::new(),
+            rate: OnceLock::new(),
             deleting: Backoff::new("Deleting messages"),
             receiving: receiving.clone(),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
@@ -147,6 +149,15 @@ impl InFlight {
     /// From now on, no message is deleted before this barrier is passed.
     pub(crate) fn delete_behind(&self, barrier: Arc<dyn Barrier>) {
         let _ = self.0.barrier.set(barrier); // There is one for each program.
+    }
+
+    /// From now on, no more files are begun in a second than this rate allows.
+    pub(crate) fn limit(&self, rate: Rate) {
+        let _ = self.0.rate.set(rate); // There is one for each program.
+    }
+
+    pub(super) fn rate(&self) -> Option<&Rate> {
+        self.0.rate.get()
     }
 
     /// Waits until messages whose work has ended may be deleted.

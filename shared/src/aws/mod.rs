@@ -10,6 +10,7 @@
 //! | `buckets`, `policy` | which buckets may be read, and which the queue's access policy names |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
+//! | `rate` | how many files are begun in a second |
 //! | `released` | messages whose events are done, in batches, for the loop that deletes |
 //! | `receipts` | which messages stay in the queue because they could not be kept hidden or deleted |
 //! | `lease` | keeps messages in flight hidden from other receivers |
@@ -40,6 +41,7 @@ pub(crate) mod policy;
 #[cfg(test)]
 mod properties;
 mod queue;
+mod rate;
 mod receipts;
 mod released;
 mod transient;
@@ -54,6 +56,7 @@ pub use clients::{Clients, ConnectError};
 pub use delivery::Delivery;
 pub use download::Download;
 pub(crate) use download::{Replaced, other_region};
+pub(crate) use event::decode_key;
 pub use failure::Failure;
 pub(crate) use in_flight::Barrier;
 pub use in_flight::{ATTRIBUTES, InFlight};
@@ -61,12 +64,14 @@ pub(crate) use meter::{Measured, Meter};
 pub use notification::S3Object;
 pub use queue::Queue;
 pub(crate) use queue::VISIBILITY_TIMEOUT;
+pub(crate) use rate::{PerSecond, Rate};
 pub use released::{Batch, Released};
+pub(crate) use transient::is_transient;
 pub(crate) use why::is_denied;
 pub use why::why;
 
-/// The most messages that one request can receive, delete, or change the visibility of.
-const BATCH: usize = 10;
+/// The most messages that one request can receive, send, delete, or change the visibility of.
+pub(crate) const BATCH: usize = 10;
 /// How long a deletion or a change waits for others to form a batch with.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 

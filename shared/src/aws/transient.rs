@@ -19,7 +19,7 @@ const TRANSIENT: [&str; 6] = [
 
 /// Whether the same request may well succeed later, because there was no response, the service is
 /// down or overloaded, or no credentials are valid at the moment.
-pub(super) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+pub(crate) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(failure) => failure.as_connector_error().is_some_and(may_pass),

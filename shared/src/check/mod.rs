@@ -23,7 +23,7 @@ use crate::results::Results;
 use local_aws::LocalAwsError;
 use report::Report;
 
-/// Whether to check the setup instead of working. A step flattens this into its own arguments.
+/// Whether to check the setup instead of working. The commands of a step have these among their arguments.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
     /// Check whether everything is set up, report what is missing, and end; with exit code 0 if files
@@ -52,7 +52,7 @@ struct Found {
 
 impl CheckArgs {
     /// Whether `--check` is given.
-    pub fn is_asked_for(&self) -> bool {
+    pub(crate) fn is_asked_for(&self) -> bool {
         self.check
     }
 
@@ -61,7 +61,7 @@ impl CheckArgs {
     /// # Errors
     ///
     /// If files cannot be processed.
-    pub async fn run(&self, job: &JobArgs) -> Result<(), Error> {
+    pub(crate) async fn run(&self, job: &JobArgs) -> Result<(), Error> {
         let JobArgs { aws, results, allow_buckets, .. } = job;
         aws.init()?;
         let mut report = Report::default();

@@ -12,7 +12,7 @@ use clap::{Args, value_parser};
 use metrics::gauge;
 use stage::{StageRef, Supervisor};
 
-use crate::aws::{InFlight, Measured, Meter};
+use crate::aws::{InFlight, Measured, Meter, PerSecond, Rate};
 use crate::job::{Job, Setting};
 use crate::metrics::{MAX_DEMAND, PIPELINES};
 
@@ -44,6 +44,12 @@ pub struct ConcurrencyArgs {
         value_parser = value_parser!(u16).range(1..)
     )]
     max_memory: u16,
+
+    /// The most files to begin in a second, on average and in this process; by default, there is no limit
+    ///
+    /// After a pause, as many as in one second can follow at once.
+    #[arg(long, value_name = "FILES_PER_SECOND", env = "PALLETO_MAX_RATE")]
+    max_rate: Option<PerSecond>,
 }
 
 /// Knows which pipelines should run.
@@ -53,6 +59,7 @@ struct Concurrency {
     /// `None` if everything is fixed.
     meter: Option<Meter>,
     in_flight: InFlight,
+    rate: Option<Rate>,
     /// The pipelines that should run.
     pipelines: VecDeque<Pipeline>,
     /// How many were started so far.
@@ -117,11 +124,16 @@ impl ConcurrencyArgs {
         let max_pipelines = self.pipelines.or(self.max_pipelines.into());
         let demand_is_auto = job.demand == Setting::Auto;
         let memory = u64::from(self.max_memory) * 1024 * 1024;
+        let rate = self.max_rate.map(Rate::new);
+        if let Some(rate) = &rate {
+            job.queue.in_flight.limit(rate.clone());
+        }
         let is_fixed = max_pipelines == start.pipelines && !demand_is_auto;
         Concurrency {
             controller: Controller::new(Bounds { start, max_pipelines, demand_is_auto, memory }),
             meter: (!is_fixed).then(|| job.meter.clone()),
             in_flight: job.queue.in_flight.clone(),
+            rate,
             pipelines: VecDeque::new(),
             started: 0,
         }
@@ -137,7 +149,9 @@ impl Concurrency {
             }
             let Some(meter) = &self.meter else { return pending().await };
             let measured = meter.next().await;
-            let dry = self.in_flight.was_dry();
+            // What is not allowed to come says as little of S3 as what does not come.
+            let is_limited = self.rate.as_ref().is_some_and(Rate::has_limited);
+            let dry = self.in_flight.was_dry() | is_limited;
             self.controller.measured(&Measured { dry, ..measured });
         }
     }

@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod backfill;
 mod buckets;
 mod concurrency;
 mod crashes;
 mod leases;
 mod outages;
 mod poison;
+mod rate;
 mod redelivery;
 mod requests;
 mod scene;

@@ -84,7 +84,7 @@ impl Consumer for Sender {
             match result {
                 Ok(()) => self.progress.sent(batch),
                 Err(reason) => {
-                    self.progress.fail(format!("SQS does not take the messages: {reason}"))
+                    self.progress.fail(format!("SQS does not take the messages: {reason}"));
                 }
             }
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use sync_wrapper::SyncWrapper;
 
-use super::unzip::GZIP;
+use super::unzip::Format;
 use crate::aws::Download;
 
 /// How many bytes are read ahead: 1 MiB.
@@ -50,11 +50,10 @@ impl Ahead {
         self.rest.is_none()
     }
 
-    /// Whether the file begins as a gzip file, or ends within the bytes that tell.
-    pub(super) fn is_gzip(&self) -> bool {
+    /// The format of the file, if its first bytes say that it is one of those that are unzipped here.
+    pub(super) fn format(&self) -> Option<Format> {
         let bytes = self.chunks.iter().flatten().flatten();
-        let head: Vec<u8> = bytes.take(GZIP.len()).copied().collect();
-        head.len() > 1 && GZIP.starts_with(&head)
+        Format::of(&bytes.take(Format::HEAD).copied().collect::<Vec<_>>())
     }
 
     /// The next chunk, or `None` at the end. It must not be called again after that, nor after an error.

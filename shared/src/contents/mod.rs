@@ -22,7 +22,7 @@ pub use lines::MAX_LINE;
 use crate::aws::{Download, Failure};
 use unzip::Unzip;
 
-/// The contents of a file: unzipped if the file starts with the bytes of a gzip file, and unchanged otherwise.
+/// The contents of a file: unzipped if the file starts with the bytes of a gzip, zstd or bzip2 file, and unchanged otherwise.
 /// The first mebibyte of the file is in memory. The rest is downloaded as the contents are read.
 ///
 /// There are three ways to read them. You can switch between them at any time:
@@ -37,8 +37,8 @@ use unzip::Unzip;
 ///
 /// # Errors
 ///
-/// Reading fails if the download breaks off for good, the object was replaced, the gzip data are damaged or
-/// incomplete, the file exceeds the limits, or it is [packed](Self::accept_packed) in another way than once with gzip.
+/// Reading fails if the download breaks off for good, the object was replaced, the zipped data are damaged or
+/// incomplete, the file exceeds the limits, or it is [packed](Self::accept_packed) in another way, or twice.
 /// After a failure every further read fails too, so that half a file is never taken for a whole one.
 #[derive(Debug)]
 pub struct Contents {
@@ -78,7 +78,7 @@ impl Contents {
     pub async fn unzip(download: Download, limits: Limits) -> Self {
         let etag = download.etag().map(str::to_owned);
         let ahead = Ahead::read(download).await;
-        let unzip = Unzip::new(ahead.is_gzip());
+        let unzip = Unzip::new(ahead.format());
         Self {
             etag,
             ahead,
@@ -94,9 +94,9 @@ impl Contents {
         }
     }
 
-    /// Returns the bytes of zip, zstd, tar and the like as they are, for work that unpacks them itself. Without this
-    /// call, reading such a file fails, because its bytes are easily taken for its contents. Gzip in gzip is such a
-    /// file too.
+    /// Returns the bytes of zip, xz, tar and the like as they are, for work that unpacks them itself. Without this
+    /// call, reading such a file fails, because its bytes are easily taken for its contents. Gzip in gzip, and tar in
+    /// zstd, are such files too.
     pub fn accept_packed(&mut self) {
         self.accepts_packed = true;
     }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::task::coop::poll_proceed;
 
 use super::packing::{HEAD, packing};
+use super::unzip::Format;
 use super::{Contents, Why};
 use crate::aws::Replaced;
 
@@ -41,8 +42,12 @@ impl Contents {
                     let zipped = ready!(self.ahead.poll_next(cx)).map_err(download_failed)?;
                     self.unzip.zipped().put(zipped);
                 }
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Poll::Ready(Err((Why::Packed, error)));
+                }
                 Err(error) => return Poll::Ready(Err((Why::File, error))),
                 Ok(size) => {
+                    self.spend(cx);
                     self.gathered += size;
                     // The first bytes can come one by one, but tell only together how the file is packed.
                     let is_head = self.count.bytes() == 0;
@@ -61,6 +66,15 @@ impl Contents {
         }
     }
 
+    /// Lets other tasks have their turn sooner if unzipping takes long.
+    fn spend(&self, cx: &mut Context<'_>) {
+        for _ in 1..self.unzip.format().map_or(1, Format::effort) {
+            if let Poll::Ready(turn) = poll_proceed(cx) {
+                turn.made_progress();
+            }
+        }
+    }
+
     /// The first bytes of `chunk`, this many, are unread contents.
     fn take(&mut self, size: usize) -> Result<(), (Why, io::Error)> {
         self.count.add(&self.chunk[..size]);
@@ -74,9 +88,12 @@ impl Contents {
     fn check_packing(&self, size: usize) -> Result<(), (Why, io::Error)> {
         match packing(&self.chunk[..size]) {
             Some(packing) if !self.accepts_packed => {
-                let within = if self.unzip.is_gzip() { " in gzip" } else { "" };
-                let error =
-                    format!("it is packed as {packing}{within}, which is not unpacked here");
+                let format = self.unzip.format();
+                let within = format.map(|format| format!(" in {}", format.name()));
+                let error = format!(
+                    "it is packed as {packing}{}, which is not unpacked here: only gzip, zstd and bzip2 are, and only once",
+                    within.unwrap_or_default()
+                );
                 Err((Why::Packed, io::Error::new(io::ErrorKind::InvalidData, error)))
             }
             _ => Ok(()),

@@ -1,3 +1,4 @@
+mod formats;
 mod lines;
 mod packing;
 mod properties;
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use bzip2::write::BzEncoder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
@@ -19,6 +21,16 @@ use crate::aws::{Download, Failure};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(content: &[u8]) -> Vec<u8> {
+    zstd::encode_all(content, 3).unwrap()
+}
+
+fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }

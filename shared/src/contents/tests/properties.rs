@@ -20,7 +20,7 @@ const STEP: u64 = 64 * 1024;
 const LONG: usize = 70_000;
 
 /// Bytes, lines, and runs of one byte.
-fn content() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => vec(any::<u8>(), 0..40),
         4 => "([a-z]{0,9}\r?\n){0,9}".prop_map(String::into_bytes),
@@ -106,11 +106,11 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Places to cut a download into chunks.
-fn places() -> impl Strategy<Value = Vec<Index>> {
+pub(super) fn places() -> impl Strategy<Value = Vec<Index>> {
     vec(any::<Index>(), 0..20)
 }
 
-fn cut(file: &[u8], places: &[Index]) -> Vec<Bytes> {
+pub(super) fn cut(file: &[u8], places: &[Index]) -> Vec<Bytes> {
     let mut places: Vec<_> = places.iter().map(|place| place.index(file.len() + 1)).collect();
     places.extend([0, file.len()]);
     places.sort_unstable();
@@ -119,7 +119,7 @@ fn cut(file: &[u8], places: &[Index]) -> Vec<Bytes> {
 }
 
 /// What is read of a file that arrives in these chunks, and whether all went well.
-fn read(chunks: Vec<Bytes>, limits: Limits) -> (Vec<u8>, io::Result<()>, Contents) {
+pub(super) fn read(chunks: Vec<Bytes>, limits: Limits) -> (Vec<u8>, io::Result<()>, Contents) {
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut contents = Contents::unzip(download(chunks.into_iter().map(Ok)), limits).await;

@@ -25,8 +25,12 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// With a checksum, as the program `zstd` has it.
 fn zstd(content: &[u8]) -> Vec<u8> {
-    zstd::encode_all(content, 3).unwrap()
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
 }
 
 fn bzip2(content: &[u8]) -> Vec<u8> {

@@ -45,8 +45,8 @@ pub fn content(luck: &Luck, can_be_bad: bool) -> Content {
         }
         4 if can_be_bad => {
             is_good = false;
-            // What zstd's files begin with.
-            [&[0x28, 0xb5, 0x2f, 0xfd], &text[..]].concat()
+            // What xz's files begin with.
+            [&b"\xfd7zXZ\0"[..], &text].concat()
         }
         _ => zip(&text),
     };

@@ -51,8 +51,13 @@ async fn all_members_of_a_file_are_read_and_notes_are_skipped() {
             }
         }
     }
-    let notes =
-        [note(0, b"pzstd"), zstd(b"one\n"), note(15, &[0; 70_000]), zstd(b"two\n"), note(7, b"")];
+    let notes = [
+        note(0, b"pzstd"),
+        zstd(b"one\n"),
+        note(15, &vec![0; 70_000]),
+        zstd(b"two\n"),
+        note(7, b""),
+    ];
     for read in read_cut(&notes.concat()).await {
         assert_eq!(read.unwrap(), b"one\ntwo\n");
     }

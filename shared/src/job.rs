@@ -145,15 +145,16 @@ impl Setting {
 const WRITE_LIMIT: Duration = Duration::from_secs(8);
 
 impl JobArgs {
-    /// Sets up logging, connects to the queue and S3, and opens the results folder.
+    /// Sets up logging, connects to the queue and S3, and opens the folder or the bucket for
+    /// results.
     ///
     /// # Errors
     ///
     /// If results cannot be written, the queue cannot be reached, or the metrics cannot be served.
     pub async fn start(&self) -> Result<Job, Error> {
         self.aws.init()?;
-        let results = Results::open(&self.results)?;
         let Aws { queue, s3 } = self.aws.connect().await?;
+        let results = Results::open(&self.results, Some(&s3), Some(&queue)).await?;
         let meter = Meter::default();
         let s3 = s3.config().to_builder().interceptor(meter.clone()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
@@ -256,11 +257,12 @@ mod tests {
         let arguments = ["", "--until-idle", "--output", output.path().to_str().unwrap()];
         let Clients { sqs, s3 } = Clients::local("http://127.0.0.1:1");
         let queue = Queue::new(sqs, "http://127.0.0.1:1/0/queue".to_owned(), 30);
+        let results = UntilIdle::parse_from(arguments).results;
         let job = Job {
             queue: queue.clone(),
             s3,
             limits: Limits::default(),
-            results: Results::open(&UntilIdle::parse_from(arguments).results).unwrap(),
+            results: Results::open(&results, None, None).await.unwrap(),
             max_demand: 1,
             demand: Setting::Number(1),
             meter: Meter::default(),

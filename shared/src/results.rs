@@ -1,15 +1,18 @@
-//! Writes the result of each file to a file of its own, in one folder.
+//! Writes the result of each file to a file of its own in one folder, or to an object of its own in a bucket.
 
+mod bucket;
+mod output;
 mod waiting;
 
+use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use futures_util::future::BoxFuture;
 use metrics::counter;
 use parking_lot::Mutex;
@@ -18,37 +21,47 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Span, info};
 
-use crate::aws::{Backoff, Barrier, Failure, S3Object};
+use crate::aws::{Backoff, Barrier, Failure, Queue, S3Object};
 use crate::contents::{Contents, Count};
-use crate::disk::{Disk, Folder};
+use crate::disk::Folder;
 use crate::metrics::{BYTES, FILES, LINES};
 use crate::surroundings::Surroundings;
 
+use bucket::Bucket;
+pub(crate) use bucket::Probed;
+pub(crate) use output::Output;
+use output::Sink;
 use waiting::Waiting;
 
 /// Where results go, and when the program ends. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgs {
-    /// The folder for the results
-    #[arg(long, value_name = "DIR", env = "PALLETO_OUTPUT", default_value = "output")]
-    pub(crate) output: PathBuf,
+    /// Where results go: a folder, or the objects of a bucket, as s3://BUCKET/PREFIX/
+    #[arg(
+        long,
+        value_name = "DIR|S3",
+        env = "PALLETO_OUTPUT",
+        default_value = "output",
+        value_parser = OsStringValueParser::new().try_map(Output::parse)
+    )]
+    pub(crate) output: Output,
 
     /// End when the queue is empty and all files are done; with exit code 1 if a file failed
     #[arg(long)]
     until_idle: bool,
 }
 
-/// A folder with one JSON file for each version of an object, and the totals of this run. Without versions, each content
-/// of an object counts as a version of its own.
+/// A folder with one JSON file for each version of an object, or a bucket with one JSON object for each, and the totals of
+/// this run. Without versions, each content of an object counts as a version of its own.
 ///
-/// Clones share the folder and the totals.
+/// Clones share the totals.
 #[derive(Clone, Debug)]
 pub struct Results(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    folder: PathBuf,
-    disk: Arc<dyn Disk>,
+    output: Output,
+    sink: Sink,
     waiting: Waiting,
     until_idle: bool,
     started: Instant,
@@ -63,12 +76,12 @@ struct Inner {
 /// How long a result waits for others, if no message is deleted meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// The folder cannot be used.
+/// The folder or the bucket cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("results cannot be written to {}, choose another folder with --output", folder.display())]
-pub struct FolderError {
-    folder: PathBuf,
-    source: io::Error,
+#[error("results cannot be written to {output}, choose another place with --output")]
+pub struct OutputError {
+    output: Output,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 /// The content of a result file.
@@ -90,27 +103,37 @@ struct Document<'a, T> {
 }
 
 impl Results {
-    /// Uses the given folder, and creates it if it does not exist.
+    /// Uses the given folder, and creates it if it does not exist; or uses the given bucket of this S3, whose new objects
+    /// the queue must not be told of.
     ///
     /// # Errors
     ///
-    /// If files cannot be written to it.
-    pub fn open(args: &ResultsArgs) -> Result<Self, FolderError> {
-        let ResultsArgs { output: folder, until_idle } = args;
-        let disk = match Surroundings::simulated() {
-            Some(simulated) => simulated.disk,
-            None => match Folder::open(folder.clone()) {
-                Ok(opened) => Arc::new(opened),
-                Err(source) => return Err(FolderError { folder: folder.clone(), source }),
+    /// If results cannot be written there.
+    pub async fn open(
+        args: &ResultsArgs,
+        s3: Option<&aws_sdk_s3::Client>,
+        queue: Option<&Queue>,
+    ) -> Result<Self, OutputError> {
+        let ResultsArgs { output, until_idle } = args;
+        let sink = match output {
+            Output::Folder(folder) => match Surroundings::simulated() {
+                Some(simulated) => Ok(Sink::Folder(simulated.disk)),
+                None => match Folder::open(folder.clone()) {
+                    Ok(opened) => Ok(Sink::Folder(Arc::new(opened))),
+                    Err(error) => Err(error.into()),
+                },
+            },
+            Output::Bucket { name, prefix } => match s3 {
+                Some(s3) => Bucket::open(s3, name, prefix, queue).await.map(Sink::Bucket),
+                None => Err("there is no S3".into()),
             },
         };
+        let sink = sink.map_err(|source| OutputError { output: output.clone(), source })?;
+        let writing = Backoff::new(format!("Writing to {output}"));
         Ok(Self(Arc::new(Inner {
-            folder: folder.clone(),
-            waiting: Waiting::new(
-                disk.clone(),
-                Backoff::new(format!("Writing to {}", folder.display())),
-            ),
-            disk,
+            output: output.clone(),
+            waiting: Waiting::new(sink.clone(), writing),
+            sink,
             until_idle: *until_idle,
             started: Instant::now(),
             last: Instant::now().into(),
@@ -125,9 +148,9 @@ impl Results {
     /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
     ///
     /// The file is written a little later, together with others, and before the message about the object is deleted. It
-    /// is written whole or not at all, and replaces an earlier result of the same version. Until then, half a second at
-    /// most, it waits in memory. If many wait, this writes those first. If the disk is full or fails, that is this machine's
-    /// fault and not the file's: this waits, and tries again until it is dropped.
+    /// is written whole or not at all. In a folder it replaces an earlier result of the same version; in a bucket, the
+    /// earlier one stays. Until then, half a second at most, it waits in memory. If many wait, this writes those first. If
+    /// the disk is full, or it or S3 fails, that is not the file's fault: this waits, and tries again until it is dropped.
     ///
     /// # Errors
     ///
@@ -180,8 +203,16 @@ impl Results {
         Ok(())
     }
 
-    /// Waits until all results so far are written, and would survive a power failure. If the disk is full or fails,
-    /// this waits, and tries again until it is dropped.
+    /// Finds out how S3 treats results, with one that it removes again. `None` if they go to a folder.
+    pub(crate) async fn probe(&self) -> Option<Probed> {
+        match &self.0.sink {
+            Sink::Folder(_) => None,
+            Sink::Bucket(bucket) => Some(bucket.probe().await),
+        }
+    }
+
+    /// Waits until all results so far are written, and would survive a power failure. If the disk is full, or it or S3
+    /// fails, this waits, and tries again until it is dropped.
     pub async fn make_durable(&self) {
         self.0.waiting.write().await;
     }
@@ -198,18 +229,25 @@ impl Results {
     ///
     /// [`Failure::AlreadyDone`] if there is a result. The summary counts those.
     pub async fn ensure_new(&self, object: &S3Object) -> Result<(), Failure> {
-        if self.find(object) {
+        if self.find(object).await {
             self.0.already.fetch_add(1, Relaxed);
             return Err(Failure::AlreadyDone);
         }
         Ok(())
     }
 
-    fn find(&self, object: &S3Object) -> bool {
-        let Some(version) = object.version_id.as_deref().or(object.etag.as_deref()) else {
-            return false;
+    async fn find(&self, object: &S3Object) -> bool {
+        let version = object.version_id.as_deref().or(object.etag.as_deref());
+        let disk = match &self.0.sink {
+            // There is nothing to do for a result, or each would bring forth another one.
+            Sink::Bucket(bucket) if bucket.is_result(object) => return true,
+            Sink::Bucket(bucket) => {
+                let Some(version) = version else { return false };
+                return bucket.has(&file_name(object, version)).await;
+            }
+            Sink::Folder(disk) => disk,
         };
-        let Inner { disk, .. } = &*self.0;
+        let Some(version) = version else { return false };
         // Not on a blocking thread: that takes ten times longer, and the file hardly ever exists. Another process may
         // have written it and not come to force its name to disk. If that fails, the result is written again.
         disk.exists(&file_name(object, version)).unwrap_or(false) && disk.force_names().is_ok()
@@ -239,12 +277,11 @@ impl Results {
     ///
     /// The time ends with the last file, because it takes a while longer to find that the queue is empty.
     pub(crate) fn summary(&self, failed: u64) {
-        let Inner { files, already, lines, bytes, started, folder, .. } = &*self.0;
+        let Inner { files, already, lines, bytes, started, output, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let last = self.0.last.lock();
         let seconds = (*last - *started).as_secs_f64();
         let already = already.load(Relaxed);
-        let folder = folder.display();
         info!(
             files,
             already,
@@ -255,7 +292,7 @@ impl Results {
             "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds{}",
             match already {
                 0 => String::new(),
-                _ => format!(". {already} were processed already: their results are in {folder}"),
+                _ => format!(". {already} were processed already: their results are in {output}"),
             }
         );
     }
@@ -312,6 +349,7 @@ mod tests {
     use super::*;
     use crate::aws::Download;
     use crate::contents::Limits;
+    use crate::disk::Disk;
 
     fn object(key: &str, version_id: Option<&str>) -> S3Object {
         S3Object {
@@ -322,15 +360,16 @@ mod tests {
         }
     }
 
-    fn open(folder: &Path) -> Result<Results, FolderError> {
-        Results::open(&ResultsArgs { output: folder.to_owned(), until_idle: true })
+    async fn open(folder: &Path) -> Result<Results, OutputError> {
+        let output = Output::Folder(folder.to_owned());
+        Results::open(&ResultsArgs { output, until_idle: true }, None, None).await
     }
 
     #[tokio::test]
     async fn each_version_has_a_file_of_its_own_inside_the_folder() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("a/b");
-        let results = open(&folder).unwrap();
+        let results = open(&folder).await.unwrap();
         let keys = [
             "../../etc/x",
             "/etc/x",
@@ -379,7 +418,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let contents =
             Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
-        let results = open(folder.path()).unwrap();
+        let results = open(folder.path()).await.unwrap();
         assert!(results.write(&object("k", None), &contents, &7).await.is_err());
         assert!(results.ensure_new(&object("k", None)).await.is_ok());
     }
@@ -433,7 +472,7 @@ mod tests {
             disk,
             stop: tokio_util::sync::CancellationToken::new(),
         };
-        let test = async move { test(open(Path::new("nowhere")).unwrap()).await };
+        let test = async move { test(open(Path::new("nowhere")).await.unwrap()).await };
         surroundings.run(test).await;
     }
 
@@ -464,10 +503,10 @@ mod tests {
         .await;
     }
 
-    #[test]
-    fn a_folder_that_cannot_be_written_to_is_an_error() {
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_to_is_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = open(&file.path().join("results")).unwrap_err();
+        let error = open(&file.path().join("results")).await.unwrap_err();
         assert!(error.to_string().contains("--output"), "{error}");
     }
 }

@@ -32,6 +32,8 @@ struct NewObject {
     key: ObjectKey,
     content_type: Option<String>,
     metadata: Option<Metadata>,
+    /// Whether there must be no object of this key yet: `If-None-Match: *`.
+    must_be_new: bool,
 }
 
 impl EmbeddedS3 {
@@ -73,6 +75,11 @@ impl EmbeddedS3 {
                 sequencer: &sequencer,
             };
             let bucket = bucket_mut(&mut store, &new.bucket)?;
+            let exists = bucket.version(&new.key, None).is_some_and(|it| it.object.is_some());
+            // Under the lock that stores the object: of two that come at the same time, one is refused.
+            if new.must_be_new && exists {
+                return Err(s3_error!(PreconditionFailed));
+            }
             let configurations = bucket.notifications.queue_configurations.iter().flatten();
             let messages: Vec<_> = configurations
                 .filter(|configuration| created.concerns(configuration))
@@ -294,11 +301,9 @@ impl S3 for EmbeddedS3 {
         let PutObjectInput { bucket, key, body, content_length, content_type, metadata, .. } =
             request.input;
         // The only condition that S3 knows here is `*`.
-        if request.input.if_none_match.is_some() && self.find(&bucket, &key, None).is_ok() {
-            return Err(s3_error!(PreconditionFailed));
-        }
+        let must_be_new = request.input.if_none_match.is_some();
         let (content, etag) = receive(body, content_length).await?;
-        let new = NewObject { by: "Put", bucket, key, content_type, metadata };
+        let new = NewObject { by: "Put", bucket, key, content_type, metadata, must_be_new };
         let (etag, version_id) = self.create(new, content, etag).await?;
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(etag), version_id, ..Default::default() }))
     }
@@ -324,7 +329,8 @@ impl S3 for EmbeddedS3 {
         let replace = metadata_directive.is_some_and(|directive| directive.as_str() == "REPLACE");
         let (content_type, metadata) =
             if replace { (content_type, metadata) } else { (source.content_type, source.metadata) };
-        let new = NewObject { by: "Copy", bucket, key, content_type, metadata };
+        let must_be_new = false;
+        let new = NewObject { by: "Copy", bucket, key, content_type, metadata, must_be_new };
         let (etag, version_id) = self.create(new, source.content, source.etag).await?;
         let copy_object_result = Some(CopyObjectResult {
             e_tag: Some(etag),
@@ -531,7 +537,9 @@ impl S3 for EmbeddedS3 {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let CompleteMultipartUploadInput { upload_id, multipart_upload, .. } = request.input;
+        let CompleteMultipartUploadInput { upload_id, multipart_upload, if_none_match, .. } =
+            request.input;
+        let must_be_new = if_none_match.is_some();
         let wanted = multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let (new, content, etag) = {
             let mut store = self.store();
@@ -560,7 +568,8 @@ impl S3 for EmbeddedS3 {
             let upload = store.uploads.remove(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
             let Upload { bucket, key, content_type, metadata, .. } = upload;
             let by = "CompleteMultipartUpload";
-            (NewObject { by, bucket, key, content_type, metadata }, content.freeze(), etag)
+            let new = NewObject { by, bucket, key, content_type, metadata, must_be_new };
+            (new, content.freeze(), etag)
         };
         let (bucket, key) = (Some(new.bucket.clone()), Some(new.key.clone()));
         let (etag, version_id) = self.create(new, content, etag).await?;

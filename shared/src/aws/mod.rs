@@ -63,7 +63,6 @@ pub use in_flight::{ATTRIBUTES, InFlight};
 pub(crate) use meter::{Measured, Meter};
 pub use notification::S3Object;
 pub use queue::Queue;
-pub(crate) use queue::VISIBILITY_TIMEOUT;
 pub(crate) use rate::{PerSecond, Rate};
 pub use released::{Batch, Released};
 pub(crate) use transient::is_transient;

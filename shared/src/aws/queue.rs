@@ -25,6 +25,8 @@ pub struct Queue {
     pub backoff: Backoff,
     /// The messages that were received from the queue, but neither deleted nor given back.
     pub in_flight: InFlight,
+    /// The queue's ARN, if this program may read it.
+    pub(crate) arn: Option<String>,
     /// The queue's access policy, as JSON, if there is one that this program may read.
     pub(crate) policy: Option<String>,
 }
@@ -43,7 +45,16 @@ impl Queue {
         let buckets = Buckets::default();
         let in_flight =
             InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff, buckets);
-        Self { client, url, wait: 2, visibility_timeout, backoff, in_flight, policy: None }
+        Self {
+            client,
+            url,
+            wait: 2,
+            visibility_timeout,
+            backoff,
+            in_flight,
+            arn: None,
+            policy: None,
+        }
     }
 
     /// The same queue with this visibility timeout, this wait before the first retry of a failed message, and these
@@ -60,11 +71,12 @@ impl Queue {
     }
 
     /// The queue at this URL, if it exists.
-    pub(super) async fn at(client: Client, url: &str) -> Result<Self, ConnectError> {
+    pub(crate) async fn at(client: Client, url: &str) -> Result<Self, ConnectError> {
         let attributes = client
             .get_queue_attributes()
             .queue_url(url)
             .attribute_names(QueueAttributeName::VisibilityTimeout)
+            .attribute_names(QueueAttributeName::QueueArn)
             .attribute_names(QueueAttributeName::Policy);
         let mut attributes = match attributes.send().await {
             Ok(found) => found.attributes.unwrap_or_default(),
@@ -77,9 +89,10 @@ impl Queue {
         };
         let hidden_for = attributes.get(&QueueAttributeName::VisibilityTimeout);
         let hidden_for = hidden_for.and_then(|seconds| seconds.parse().ok());
+        let arn = attributes.remove(&QueueAttributeName::QueueArn);
         let policy = attributes.remove(&QueueAttributeName::Policy);
         let queue = Self::new(client, url.to_owned(), hidden_for.unwrap_or(VISIBILITY_TIMEOUT));
-        Ok(Self { policy, ..queue })
+        Ok(Self { arn, policy, ..queue })
     }
 
     /// The queue of this name, if it exists.

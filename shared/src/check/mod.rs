@@ -1,14 +1,15 @@
 //! `--check`: reports line by line what is set up, what is missing, and how to fix it.
 //!
-//! It changes nothing: no message is received or deleted, no object read or written. A failed check
-//! stops only those checks that depend on it.
+//! It changes nothing: no message is received or deleted, no file read. Where results go, it writes a file or an object
+//! and removes it. A failed check stops only those checks that depend on it.
 
 mod bucket;
 mod identity;
-mod notification;
+pub(crate) mod notification;
 mod permissions;
 mod queue;
 mod report;
+mod results;
 
 use aws_sdk_s3::Client as S3Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -16,11 +17,9 @@ use clap::Args;
 
 use crate::Error;
 use crate::aws::policy::{Senders, senders};
-use crate::aws::{AwsArgs, Buckets, Clients, Queue, VISIBILITY_TIMEOUT, is_pattern, why};
+use crate::aws::{AwsArgs, Buckets, Clients, ConnectError, Queue, is_pattern, why};
 use crate::error::chain;
 use crate::job::JobArgs;
-use crate::results::Results;
-use local_aws::LocalAwsError;
 use report::Report;
 
 /// Whether to check the setup instead of working. The commands of a step have these among their arguments.
@@ -73,14 +72,9 @@ impl CheckArgs {
                 Found { queue: None, s3: None, buckets: Vec::new(), is_embedded: true }
             })
         };
+        let (s3, queue) = (found.s3.clone(), found.queue.clone());
         aws_of(found, allow_buckets, &mut report).await;
-        match Results::open(results) {
-            Ok(_) => {
-                let folder = results.output.display();
-                report.ok("Results", format!("can be written to {folder} (--output)"));
-            }
-            Err(error) => report.failed("Results", chain(&error)),
-        }
+        results::check(results, s3.as_ref(), queue.as_ref(), &mut report).await;
         if report.end() { Ok(()) } else { Err(CheckFailed.into()) }
     }
 
@@ -120,7 +114,7 @@ impl CheckArgs {
     }
 }
 
-async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsError> {
+async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, ConnectError> {
     let local = aws.start_embedded().await?;
     let endpoint = local.endpoint_url();
     report.ok(
@@ -130,7 +124,7 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, LocalAwsE
         ),
     );
     let Clients { sqs, s3 } = Clients::embedded(local.sdk_config());
-    let queue = Queue::new(sqs, local.queue_url().to_owned(), VISIBILITY_TIMEOUT);
+    let queue = Queue::at(sqs, local.queue_url()).await?;
     report.ok("Queue", &queue.url);
     Ok(Found {
         queue: Some(aws.set_up(queue)),

@@ -70,6 +70,20 @@ pub(super) async fn check(
     None
 }
 
+/// Whether the bucket tells the queue of an object that is put, if its key has this prefix and this suffix.
+pub(crate) fn tells(all: &Notifications, queue_arn: &str, prefix: &str, suffix: &str) -> bool {
+    let ours = all.queue_configurations().iter().filter(|it| it.queue_arn() == queue_arn);
+    let is_put =
+        |event: &Event| ["s3:ObjectCreated:*", "s3:ObjectCreated:Put"].contains(&event.as_str());
+    let mut put = ours.filter(|it| it.events().iter().any(is_put));
+    put.any(|it| {
+        let filter = Filter::of(it.filter());
+        // The key goes on after its prefix, and begins before its suffix.
+        (filter.prefix.starts_with(prefix) || prefix.starts_with(&filter.prefix))
+            && (filter.suffix.ends_with(suffix) || suffix.ends_with(&filter.suffix))
+    })
+}
+
 /// How the queue learns of new files.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
@@ -167,6 +181,26 @@ mod tests {
         assert_eq!(told_by(vec![some.clone()]), Told::OfSome("s3:ObjectCreated:Put".to_owned()));
         let everything = Told::Directly(vec![Filter::default()]);
         assert_eq!(told_by(vec![some, queue(QUEUE, &all, &[])]), everything);
+    }
+
+    #[test]
+    fn a_filter_can_let_results_through() {
+        let all = ["s3:ObjectCreated:*"];
+        let tells = |arn, events: &[_], rules: &[_]| {
+            let queues = Some(vec![queue(arn, events, rules)]);
+            let all = Notifications::builder().set_queue_configurations(queues).build();
+            super::tells(&all, QUEUE, "results/", ".json")
+        };
+        let through = [("prefix", ""), ("prefix", "res"), ("prefix", "results/a"), ("suffix", "n")];
+        for rule in through.into_iter().chain([("suffix", "-0.json")]) {
+            assert!(tells(QUEUE, &all, &[rule]), "{rule:?}");
+        }
+        for rule in [("prefix", "in/"), ("suffix", ".gz")] {
+            assert!(!tells(QUEUE, &all, &[rule]), "{rule:?}");
+        }
+        assert!(tells(QUEUE, &["s3:ObjectCreated:Put"], &[]));
+        assert!(!tells(QUEUE, &["s3:ObjectCreated:Copy"], &[]));
+        assert!(!tells("another", &all, &[]));
     }
 
     #[test]

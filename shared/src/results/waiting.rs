@@ -1,24 +1,26 @@
-//! Results that wait to be written to disk, all of them together.
+//! Results that wait to be written, all of them together.
 //!
-//! A disk takes about as long to force one file as to force several, and messages are deleted by tens. So results wait
-//! until the first of their messages is about to be deleted.
+//! A disk takes about as long to force one file as to force several, S3 takes several requests at a time, and messages are
+//! deleted by tens. So results wait until the first of their messages is about to be deleted.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
+use super::output::Sink;
 use crate::aws::Backoff;
 use crate::clock;
 use crate::disk::{Disk, UNFINISHED};
 
-/// Results that wait to be written to a folder.
+/// Results that wait to be written.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    disk: Arc<dyn Disk>,
+    sink: Sink,
     results: Mutex<Vec<Arc<Named>>>,
     /// Whose turn it is to write. Who comes second waits for the results that the first one writes.
     turn: tokio::sync::Mutex<()>,
@@ -26,15 +28,15 @@ pub(super) struct Waiting {
     room: Arc<Semaphore>,
     /// Tells [`keep_writing`](Self::keep_writing) that a result waits.
     added: Notify,
-    /// Backs off when results cannot be written. All files share it, because they share the disk.
+    /// Backs off when results cannot be written. All files share it, because they share the disk or the bucket.
     writing: Backoff,
 }
 
 /// A result, and the name of its file.
 #[derive(Debug)]
-struct Named {
-    name: String,
-    json: Vec<u8>,
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) json: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
@@ -42,9 +44,9 @@ struct Named {
 const ROOM: u32 = 16 * 1024;
 
 impl Waiting {
-    pub(super) fn new(disk: Arc<dyn Disk>, writing: Backoff) -> Self {
+    pub(super) fn new(sink: Sink, writing: Backoff) -> Self {
         Self {
-            disk,
+            sink,
             results: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
@@ -62,7 +64,7 @@ impl Waiting {
                 Err(_) => self.write().await,
             }
         };
-        self.results.lock().push(Arc::new(Named { name, json, _room: room }));
+        self.results.lock().push(Arc::new(Named { name, json: json.into(), _room: room }));
         self.added.notify_one();
     }
 
@@ -75,8 +77,8 @@ impl Waiting {
         }
     }
 
-    /// Waits until all results that were added so far would survive a power failure. If the disk is full or fails, it
-    /// tries again until it is dropped. Then they still wait.
+    /// Waits until all results that were added so far would survive a power failure. If the disk is full, or it or S3 fails,
+    /// it tries again until it is dropped. Then they still wait.
     pub(super) async fn write(&self) {
         let _turn = self.turn.lock().await;
         let results = self.results.lock().clone();
@@ -84,15 +86,22 @@ impl Waiting {
             return;
         }
         let count = results.len();
+        match &self.sink {
+            Sink::Folder(disk) => self.write_to_disk(disk, results).await,
+            Sink::Bucket(bucket) => bucket.write(&results, &self.writing).await,
+        }
+        self.results.lock().drain(..count);
+    }
+
+    async fn write_to_disk(&self, disk: &Arc<dyn Disk>, results: Vec<Arc<Named>>) {
         loop {
-            let (disk, results) = (self.disk.clone(), results.clone());
+            let (disk, results) = (disk.clone(), results.clone());
             match clock::blocking(move || write_all(&*disk, &results)).await {
                 Ok(Ok(())) => break self.writing.succeeded(),
                 Ok(Err(error)) => self.writing.failed_so_wait(error).await,
                 Err(panic) => self.writing.failed_so_wait(panic).await,
             }
         }
-        self.results.lock().drain(..count);
     }
 }
 

@@ -68,7 +68,7 @@ pub fn main() -> Result<(), Error> {
 }
 
 async fn run(args: Args) -> Result<(), Error> {
-    let results = Results::open(&args.results)?;
+    let results = Results::open(&args.results, None, None).await?;
     let (sqs, s3) = clients(None).await;
     let queue_url = env::var("SQS_QUEUE_URL")?;
     let ceiling = Ceiling { sqs, s3, queue_url, results };

@@ -46,9 +46,10 @@ impl World {
     /// The step, configured for this SQS and S3.
     pub fn step(&self, arguments: &[&str]) -> Command {
         let mut step = step(arguments);
-        step.arg("--output")
-            .arg(self.output.path())
-            .env("AWS_ENDPOINT_URL", self.local.endpoint_url())
+        if !arguments.contains(&"--output") {
+            step.arg("--output").arg(self.output.path());
+        }
+        step.env("AWS_ENDPOINT_URL", self.local.endpoint_url())
             .env("SQS_QUEUE_URL", &self.local.aws().queue.url)
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY)

@@ -13,6 +13,7 @@ mod poison;
 mod rate;
 mod redelivery;
 mod requests;
+mod results_in_s3;
 mod scene;
 mod stopping;
 #[allow(dead_code)] // These tests do not use all of it.

@@ -117,7 +117,7 @@ class Stack:
         [stack] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
         self.bucket, self.queue = self.outputs["BucketName"], self.outputs["QueueUrl"]
-        self.dead_letters = self.outputs["DeadLetterQueueUrl"]
+        self.dead_letters, self.output = self.outputs["DeadLetterQueueUrl"], self.outputs["ResultsUrl"]
 
     def wait_until(self, status):
         def events():
@@ -135,7 +135,8 @@ class Stack:
 
     def allow_http(self):
         """The way to ministack is not encrypted. That this is refused is checked elsewhere."""
-        self.s3.delete_bucket_policy(Bucket=self.bucket)
+        for bucket in (self.bucket, self.output.split("/")[2]):
+            self.s3.delete_bucket_policy(Bucket=bucket)
 
     def user(self):
         """The keys of a user with the stack's policy."""
@@ -157,11 +158,19 @@ class Stack:
         told = (len(files) + 1, 0)
         wait_for(lambda: counts(self.sqs, self.queue) == told, lambda: f"{told}: {counts(self.sqs, self.queue)}")
 
-    def process(self, folder, keys, **env):
+    def results(self):
+        """Those in the bucket for results."""
+        bucket = self.output.split("/")[2]
+        keys = [it["Key"] for it in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        found = [json.load(self.s3.get_object(Bucket=bucket, Key=key)["Body"]) for key in keys]
+        return {it["key"]: (it["line_count"], it["byte_size"]) for it in found}
+
+    def process(self, keys, **env):
         """Runs step 9 until there is nothing left to do. Returns its output."""
         access = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
-        command = [binary("step09"), "--until-idle", "--wait", "1", "--output", folder]
-        with running(command, **{"SQS_QUEUE_URL": self.queue} | env | access) as process:
+        command = [binary("step09"), "--until-idle", "--wait", "1"]
+        settings = {"SQS_QUEUE_URL": self.queue, "PALLETO_OUTPUT": self.output}
+        with running(command, **settings | env | access) as process:
             assert process.end() == 0, process.printed()
             return process.printed()
 
@@ -169,7 +178,7 @@ class Stack:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
     """An AWS that reads templates, and asks IAM. Its tasks do not run: it is kept from a Docker that may be here."""
-    services = "cloudformation,ec2,ecs,elasticfilesystem,iam,logs,monitoring,s3,sqs"
+    services = "cloudformation,ec2,ecs,iam,logs,monitoring,s3,sqs"
     folder = tmp_path_factory.mktemp("aws")
     with started_ministack(folder, services, AUTH="true", DOCKER_HOST=NOWHERE.replace("http", "tcp")) as endpoint:
         yield endpoint
@@ -177,25 +186,30 @@ def aws(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stack(aws):
-    """Bucket, queues and policy, without an image. For checks that do not change them."""
-    return Stack(aws)
+    """Buckets, queues and policy, without an image. For checks that do not change them."""
+    stack = Stack(aws)
+    stack.keys = stack.user()
+    return stack
 
 
 def test_without_an_image_there_is_nothing_to_run(stack):
     assert set(stack.resources()) == {
-        "Bucket", "BucketPolicy", "Queue", "DeadLetterQueue", "QueuePolicy", "DeadLetterAlarm", "TaskPolicy"}
-    assert set(stack.outputs) == {"BucketName", "QueueUrl", "DeadLetterQueueUrl", "PolicyArn"}
+        "Bucket", "BucketPolicy", "Queue", "DeadLetterQueue", "QueuePolicy", "DeadLetterAlarm", "ResultsBucket",
+        "ResultsBucketPolicy", "TaskPolicy"}
+    assert set(stack.outputs) == {"BucketName", "QueueUrl", "DeadLetterQueueUrl", "PolicyArn", "ResultsUrl"}
 
 
-def test_the_bucket_is_private(stack):
-    blocked = stack.s3.get_public_access_block(Bucket=stack.bucket)["PublicAccessBlockConfiguration"]
+@pytest.mark.parametrize("which", ["files", "results"])
+def test_the_bucket_is_private(stack, which):
+    bucket = stack.bucket if which == "files" else stack.output.split("/")[2]
+    blocked = stack.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert len(blocked) == 4 and all(blocked.values()), blocked
-    encryption = stack.s3.get_bucket_encryption(Bucket=stack.bucket)["ServerSideEncryptionConfiguration"]
+    encryption = stack.s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
     assert encryption["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     # Without TLS, not even a permitted user may read.
-    [s3] = clients(stack.endpoint, ["s3"], *stack.user())
-    refused("AccessDenied", s3.get_object, Bucket=stack.bucket, Key="key")
-    policy = json.loads(stack.s3.get_bucket_policy(Bucket=stack.bucket)["Policy"])
+    [s3] = clients(stack.endpoint, ["s3"], *stack.keys)
+    refused("AccessDenied", s3.get_object, Bucket=bucket, Key="key")
+    policy = json.loads(stack.s3.get_bucket_policy(Bucket=bucket)["Policy"])
     assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
@@ -221,14 +235,14 @@ def test_only_this_bucket_may_send(stack):
         Bucket="another-bucket", NotificationConfiguration={"QueueConfigurations": [to_queue]})
 
 
-def test_step_9_needs_no_more_than_its_policy(aws, tmp_path):
+def test_step_9_needs_no_more_than_its_policy(aws):
     stack = Stack(aws)
     stack.allow_http()
     stack.put(FILES | {"gone": b""})
     stack.s3.delete_object(Bucket=stack.bucket, Key="gone")
     keys = stack.user()
-    printed = stack.process(tmp_path, keys)
-    assert results(tmp_path) == RESULTS
+    printed = stack.process(keys)
+    assert stack.results() == RESULTS
     assert (counts(stack.sqs, stack.queue), counts(stack.sqs, stack.dead_letters)) == ((0, 0), (0, 0)), printed
 
     s3, sqs = clients(aws, key=keys[0], secret=keys[1])
@@ -237,6 +251,9 @@ def test_step_9_needs_no_more_than_its_policy(aws, tmp_path):
     s3.list_objects_v2(Bucket=stack.bucket)
     s3.get_object(Bucket=stack.bucket, Key="plain.txt", VersionId="null")
     s3.get_bucket_notification_configuration(Bucket=stack.bucket)
+    done = stack.output.split("/")[2]
+    s3.list_objects_v2(Bucket=done)
+    s3.delete_object(Bucket=done, Key="failed/palleto-check")
     sqs.get_queue_url(QueueName=stack.queue.rsplit("/", 1)[1])
     attributes(sqs, stack.queue)
     for request, more in [(sqs.delete_message, {}), (sqs.change_message_visibility, {"VisibilityTimeout": 0})]:
@@ -244,6 +261,8 @@ def test_step_9_needs_no_more_than_its_policy(aws, tmp_path):
     # It has no permission that it does not need.
     refused("AccessDenied", s3.put_object, Bucket=stack.bucket, Key="key", Body=b"")
     refused("AccessDenied", s3.delete_object, Bucket=stack.bucket, Key="plain.txt")
+    [result, _] = [it["Key"] for it in s3.list_objects_v2(Bucket=done)["Contents"]]
+    refused("AccessDenied", s3.delete_object, Bucket=done, Key=result)
     refused("AccessDenied", s3.list_buckets)
     for request, more in [(sqs.send_message, {"MessageBody": "x"}), (sqs.purge_queue, {}), (sqs.delete_queue, {})]:
         refused("AccessDenied", request, QueueUrl=stack.queue, **more)
@@ -286,26 +305,25 @@ def test_an_image_needs_a_network(aws, network):
             Stack(aws, Image="palleto", **given)
 
 
-def test_step_9_runs_as_the_task_does(aws, network, tmp_path):
+def test_step_9_runs_as_the_task_does(aws, network):
     stack = Stack(aws, Image="palleto", Pipelines="2", **network)
     resources = stack.resources()
-    assert {"Service", "TaskRole", "ExecutionRole", "FileSystem", "AccessPoint", "LogGroup"} <= set(resources)
+    assert {"Service", "TaskRole", "ExecutionRole", "LogGroup"} <= set(resources)
     [ecs] = clients(aws, ["ecs"])
     task = ecs.describe_task_definition(taskDefinition=resources["TaskDefinition"])["taskDefinition"]
     [container] = task["containerDefinitions"]
     env = {it["name"]: it["value"] for it in container["environment"]}
     assert env["SQS_QUEUE_URL"] == stack.queue and env["PALLETO_PIPELINES"] == "2"
     assert container["stopTimeout"] > int(env["PALLETO_STOP_LIMIT"]), "it ends by itself before it is killed"
-    assert env["PALLETO_OUTPUT"] == container["mountPoints"][0]["containerPath"]
+    assert env["PALLETO_OUTPUT"] == stack.output and not container.get("mountPoints")
     assert env["PALLETO_METRICS"] == f"0.0.0.0:{container['portMappings'][0]['containerPort']}"
 
     stack.allow_http()
     stack.put(FILES)
-    # Here is neither its volume nor its port.
-    env |= {"PALLETO_OUTPUT": str(tmp_path), "PALLETO_METRICS": f"127.0.0.1:{free_port()}"}
-    printed = stack.process(tmp_path, stack.user(), **env)
+    env |= {"PALLETO_METRICS": f"127.0.0.1:{free_port()}"}  # Its port may be taken here.
+    printed = stack.process(stack.user(), **env)
     assert all(json.loads(line) for line in printed.splitlines()), "LOG_FORMAT=json"
-    assert results(tmp_path) == RESULTS
+    assert stack.results() == RESULTS
     assert counts(stack.sqs, stack.queue) == (0, 0)
 
 

@@ -36,7 +36,7 @@ pub enum Fault {
     /// The proxy passes the request on after this time.
     Latency(Duration),
     /// The proxy does not pass the request on. It answers with this status and error code, as SQS or S3
-    /// would: for instance 503 and `SlowDown`, or 403 and `ExpiredToken`.
+    /// would: for instance 503 and `SlowDown`, or 403 and `ExpiredToken`. With 200, the answer is empty.
     Status(u16, &'static str),
     /// The proxy sends the answer's head and this many bytes of its body. Then it resets the connection, and
     /// the last of those bytes can get lost. A body that is no longer than that is sent as it is.
@@ -353,7 +353,9 @@ fn operation(request: &Request<Incoming>) -> String {
 
 /// The answer that SQS or S3 would give.
 fn refusal(request: &Request<AnyBody>, status: u16, code: &str) -> Response<AnyBody> {
-    let body = if is_for_sqs(request) {
+    let body = if status < 300 {
+        String::new()
+    } else if is_for_sqs(request) {
         format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "A fault"}}"#)
     } else {
         format!("<Error><Code>{code}</Code><Message>A fault</Message></Error>")

@@ -18,6 +18,8 @@ ON_QUEUE = [
 ]
 ON_BUCKET = ["s3:GetObject", "s3:ListBucket", "s3:GetBucketNotification"]
 EVERYTHING = ON_QUEUE + ON_BUCKET
+# With results in a bucket.
+ON_RESULTS = ["s3:PutObject", "s3:DeleteObject"]
 CREATED = {"Events": ["s3:ObjectCreated:*"]}
 numbers = itertools.count(1)
 
@@ -57,7 +59,7 @@ class World:
 
     def user(self, allowed):
         self.iam.create_user(UserName=self.name)
-        resources = [self.arn, f"{self.arn}-dead", f"arn:aws:s3:::{self.name}", f"arn:aws:s3:::{self.name}/*"]
+        resources = [self.arn, f"{self.arn}-dead", f"arn:aws:s3:::{self.name}*"]
         self.iam.put_user_policy(
             UserName=self.name, PolicyName="work", PolicyDocument=self.policy(allowed, resources, {}))
         key = self.iam.create_access_key(UserName=self.name)["AccessKey"]
@@ -175,6 +177,32 @@ def test_what_only_the_check_needs_is_no_failure(aws, tmp_path, action):
         assert any(action in checked.says(check) for check in checked.marked("warning")), checked.printed
     # As README.md says, it works with these.
     assert set(checked.marked("ok")) >= {*ON_QUEUE[:3], f"s3:GetObject of {world.name}"}, checked.printed
+
+
+def test_results_in_a_bucket_are_written_once(aws):
+    """This S3 has conditions, and one that we did not write."""
+    world = World(aws, allowed=EVERYTHING + ON_RESULTS)
+    bucket = f"{world.name}-results"
+    world.s3.create_bucket(Bucket=bucket)
+    checked = world.check(f"s3://{bucket}/done")
+    assert (checked.code, len(checked.marked("ok"))) == (0, len(checked.lines)), checked.printed
+    assert checked.says("Results") == f"can be written to s3://{bucket}/done/ (--output), each once"
+    assert "Contents" not in world.s3.list_objects_v2(Bucket=bucket), "it leaves nothing behind"
+    checked = world.check(f"s3://{world.name}/done")
+    assert (checked.code, checked.marked("failed")) == (1, ["Results"]), checked.printed
+
+
+@pytest.mark.parametrize("action, mark, check", [
+    ("s3:PutObject", "failed", "Results"),
+    ("s3:GetObject", "warning", "Earlier results"),
+    ("s3:GetBucketNotification", "warning", "Notification of results"),
+])
+def test_what_a_bucket_for_results_does_not_allow_is_named(aws, action, mark, check):
+    world = World(aws, allowed=[it for it in EVERYTHING + ON_RESULTS if it != action])
+    bucket = f"{world.name}-results"
+    world.s3.create_bucket(Bucket=bucket)
+    checked = world.check(f"s3://{bucket}/done")
+    assert check in checked.marked(mark) and action in checked.says(check), checked.printed
 
 
 def test_keys_that_nobody_has_are_refused(aws, tmp_path):

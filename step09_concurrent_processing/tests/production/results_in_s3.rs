@@ -190,3 +190,46 @@ async fn a_result_that_the_queue_is_told_of_brings_forth_no_other() {
     assert_eq!(scene.proxy.count("GetObject"), 1);
     scene.assert_each_is_done_once().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_finds_out_whether_results_can_be_written_each_once() {
+    let scene = scene(0).await;
+    let check = |output: &str| {
+        let step = || scene.step(&["--check", "--output", output]).output();
+        let ended = tokio::task::block_in_place(step).unwrap();
+        let printed = text(&ended.stdout);
+        println!("{printed}");
+        (ended.status.code(), printed)
+    };
+    let output = "s3://results.development/done/";
+    let says = |printed: &str, mark: &str, check: &str, says: &str| {
+        let start = format!("{mark:8} {check}: ");
+        printed.lines().any(|line| line.starts_with(&start) && line.contains(says))
+    };
+    let once = format!("can be written to {output} (--output), each once");
+    let is_ok = |printed: &str| says(printed, "ok", "Results", &once);
+    let (code, printed) = check(output);
+    assert!(code == Some(0) && is_ok(&printed), "{printed}");
+    assert!(!printed.contains("Earlier results") && !printed.contains("Notification of results"));
+    assert_eq!(scene.done_in(RESULTS).await.len(), 0, "it leaves nothing behind");
+    // A role that may not delete leaves an object there. The next check finds out with that one.
+    scene.proxy.fault_times("DeleteObject", 1, Status(403, "AccessDenied"));
+    for left in [1, 0] {
+        assert!(is_ok(&check(output).1));
+        assert_eq!(scene.done_in(RESULTS).await.len(), left);
+    }
+
+    for (operation, fault, code, (mark, name, told)) in [
+        ("PutObject", Status(200, ""), 0, ("warning", "Results", "ignores If-None-Match")),
+        ("PutObject", Status(403, "AccessDenied"), 1, ("failed", "Results", "s3:PutObject")),
+        ("HeadObject", Status(403, ""), 0, ("warning", "Earlier results", "s3:ListBucket")),
+    ] {
+        scene.proxy.clear();
+        scene.proxy.fault(operation, fault);
+        let (ended, printed) = check(output);
+        assert!(ended == Some(code) && says(&printed, mark, name, told), "{operation} {fault:?}");
+    }
+    scene.proxy.clear();
+    let (code, printed) = check(&format!("s3://{BUCKET}/done/"));
+    assert!(code == Some(1) && printed.contains("tells the queue of new objects there"));
+}

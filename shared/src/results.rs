@@ -36,9 +36,9 @@ use waiting::Waiting;
 /// Where results go, and when the program ends. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
 pub struct ResultsArgs {
-    /// Where results go: a folder, or the objects of a bucket, as s3://BUCKET/PREFIX/
     #[arg(
         long,
+        help = "Where results go: a folder, or the objects of a bucket, as s3://BUCKET/PREFIX/",
         value_name = "DIR|S3",
         env = "PALLETO_OUTPUT",
         default_value = "output",

@@ -139,7 +139,8 @@ def test_step_9_runs_as_the_pod_does(ministack):
         found = [json.load(s3.get_object(Bucket="pod-results", Key=key)["Body"]) for key in keys]
         return {it["key"]: (it["line_count"], it["byte_size"]) for it in found}
 
-    with running([binary("step09")], **here) as step:
+    # A receive that waits for 20 seconds would keep it from ending.
+    with running([binary("step09"), "--wait", "1"], **here) as step:
         step.wait_until_printed("Serving /metrics")
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             path = container(documents)[probe]["httpGet"]["path"]

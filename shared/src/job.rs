@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, name_or_pattern};
+use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -30,6 +30,9 @@ pub struct JobArgs {
 
     #[command(flatten)]
     metrics: MetricsArgs,
+
+    #[command(flatten)]
+    selection: Selection,
 
     #[command(flatten)]
     limits: Limits,
@@ -168,6 +171,7 @@ impl JobArgs {
         let queue = queue.with(hidden_for, retry_wait, buckets);
         tokio::spawn(results.clone().keep_writing());
         queue.in_flight.delete_behind(Arc::new(results.clone()));
+        queue.in_flight.select(self.selection.clone());
         let in_flight = queue.in_flight.clone();
         let not_ready = move || in_flight.receive_error();
         self.metrics.serve(queue.in_flight.stopping().clone(), not_ready).await?;
@@ -224,7 +228,7 @@ impl Job {
         progress::clear();
         watch::end();
         let count = self.queue.in_flight.failed();
-        self.results.summary(count);
+        self.results.summary(count, self.queue.in_flight.left_out());
         if self.gave_up.is_cancelled() {
             let reason = self.queue.in_flight.receive_error().unwrap_or_default();
             return Err(CannotReceive { queue: self.queue.url.clone(), reason }.into());

@@ -43,6 +43,7 @@ pub(crate) const MAX_DEMAND: &str = "palleto_max_demand";
 // Files.
 pub(crate) const FILES: &str = "palleto_files_processed_total";
 pub(crate) const FILES_FAILED: &str = "palleto_files_failed_total";
+pub(crate) const FILES_LEFT_OUT: &str = "palleto_files_left_out_total";
 pub(crate) const LINES: &str = "palleto_lines_total";
 pub(crate) const BYTES: &str = "palleto_bytes_total";
 pub(crate) const ANSWER: &str = "palleto_s3_answer_seconds";
@@ -162,6 +163,7 @@ fn describe() {
         (LOST, "Messages that could not be kept hidden while they were worked on"),
         (FILES, "Files whose result was written"),
         (FILES_FAILED, "Files that could not be processed"),
+        (FILES_LEFT_OUT, "Files that --include and --exclude leave out"),
         (LINES, "Lines that are not empty"),
         (BYTES, "Bytes, unzipped"),
         (RETRIES, "Requests to SQS and S3 that had to be made again"),

@@ -273,10 +273,11 @@ impl Results {
         *self.0.last.lock() = Instant::now();
     }
 
-    /// Logs a summary of this run in one line. `failed` is the number of files that could not be processed.
+    /// Logs a summary of this run in one line. `failed` is the number of files that could not be processed,
+    /// and `left_out` of those that were not selected.
     ///
     /// The time ends with the last file, because it takes a while longer to find that the queue is empty.
-    pub(crate) fn summary(&self, failed: u64) {
+    pub(crate) fn summary(&self, failed: u64, left_out: u64) {
         let Inner { files, already, lines, bytes, started, output, .. } = &*self.0;
         let (files, lines, bytes) = (files.load(Relaxed), lines.load(Relaxed), bytes.load(Relaxed));
         let last = self.0.last.lock();
@@ -288,11 +289,16 @@ impl Results {
             lines,
             bytes,
             failed,
+            left_out,
             seconds,
-            "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds{}",
+            "Processed {files} files: {lines} lines, {bytes} bytes, {failed} failed, {seconds:.1} seconds{}{}",
             match already {
                 0 => String::new(),
                 _ => format!(". {already} were processed already: their results are in {output}"),
+            },
+            match left_out {
+                0 => String::new(),
+                _ => format!(". {left_out} were left out (--include, --exclude)"),
             }
         );
     }

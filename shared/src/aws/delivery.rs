@@ -9,14 +9,15 @@ use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use metrics::{counter, gauge, histogram};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::field::Empty;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::in_flight::Done;
 use super::lease::Lease;
 use super::notification::read;
 use super::{Failure, InFlight, Rate, S3Object};
 use crate::metrics::{
-    DEMAND, FAILED, FILES_FAILED, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT, RECEIVED,
+    DEMAND, FAILED, FILES_FAILED, FILES_LEFT_OUT, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT,
+    RECEIVED,
 };
 
 /// One event: an object that was created, and the message that announced it. A message can announce several
@@ -66,7 +67,7 @@ enum Fate {
 impl InFlight {
     /// Takes the messages of a receive, and returns the events that they announce.
     ///
-    /// A message that announces no new object is released at once. A message that cannot be read as a whole stays
+    /// A message that announces no new object, or none that is selected, is released at once. A message that cannot be read as a whole stays
     /// in the queue, which delivers it again or moves it to its dead-letter queue. The log says so.
     pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
         let messages = messages.unwrap_or_default();
@@ -83,6 +84,13 @@ impl InFlight {
 /// Returns the deliveries of a message. There are none if it announces no new object: its fate is decided here.
 fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
     let (objects, is_whole) = read(&message);
+    let is_selected = |object: &S3Object| in_flight.selection().has(&object.key);
+    let (objects, left_out): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_selected);
+    for object in &left_out {
+        debug!("{object} is left out");
+    }
+    in_flight.count_left_out(left_out.len());
+    counter!(FILES_LEFT_OUT).increment(left_out.len() as u64);
     let message = Arc::new(Message::new(message, in_flight));
     let deliveries = objects.into_iter().map(|object| Delivery {
         object,
@@ -191,6 +199,9 @@ impl Delivery {
             // Boxed, because the future is several KiB, which would be copied with this one.
             done = Box::pin(work).instrument(span) => done,
         };
+        if matches!(done, Err(Failure::Gone)) && message.in_flight.selection().misses_files() {
+            return Err(Failure::Other("it is gone (--on-missing fail)".to_owned()));
+        }
         match &done {
             Err(Failure::AlreadyDone) => {
                 info!("{self} is processed already");
@@ -325,9 +336,10 @@ fn since(milliseconds: u64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::aws::selection::tests::selection;
     use crate::aws::{Backoff, Buckets, Clients};
 
     fn in_flight() -> InFlight {
@@ -383,6 +395,51 @@ mod tests {
             assert!(!is_released(&in_flight).await);
         }
         assert_eq!(in_flight.failed(), 4, "dropped twice, failed twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_that_are_not_selected_are_released_without_a_delivery() {
+        let record = |key| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": key}}});
+        let take = |in_flight: &InFlight, records: &Value| {
+            let body = json!({ "Records": records }).to_string();
+            let message =
+                SqsMessage::builder().message_id("1").receipt_handle("h").body(body).build();
+            in_flight.take(Some(vec![message]))
+        };
+        let in_flight = in_flight();
+        in_flight.select(selection(&["--include", "a b*"]));
+        let deliveries =
+            take(&in_flight, &json!([record("a%2Bb"), record("a+b1"), record("a+b2")]));
+        let keys: Vec<_> = deliveries.iter().map(|it| it.object.key.as_str()).collect();
+        assert_eq!((keys, in_flight.left_out()), (vec!["a b1", "a b2"], 1));
+        for delivery in deliveries {
+            assert!(!is_released(&in_flight).await, "the others are not done");
+            delivery.release();
+        }
+        assert!(is_released(&in_flight).await);
+
+        assert!(take(&in_flight, &json!([record("c"), record("d")])).is_empty());
+        assert!(is_released(&in_flight).await, "nothing else is in it");
+        assert_eq!((in_flight.left_out(), in_flight.failed()), (3, 0));
+        // It cannot be read as a whole.
+        assert!(take(&in_flight, &json!([record("c"), record("%FF")])).is_empty());
+        assert!(!is_released(&in_flight).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_is_gone_is_a_failure_if_it_is_asked_for() {
+        for (arguments, fails) in [(&[][..], false), (&["--on-missing", "fail"][..], true)] {
+            let in_flight = in_flight();
+            in_flight.select(selection(arguments));
+            let [one, other] = two(&in_flight);
+            match one.hold(async { Err::<(), _>(Failure::Gone) }).await {
+                Err(Failure::Gone) => assert!(!fails),
+                Err(Failure::Other(reason)) => assert!(fails && reason.contains("is gone")),
+                other => panic!("{other:?}"),
+            }
+            one.release();
+            other.release();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::dead_letters::DeadLetters;
 use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
-use super::{Backoff, Buckets, Rate};
+use super::{Backoff, Buckets, Rate, Selection};
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -49,6 +49,8 @@ struct Inner {
     receiving: Backoff,
     dead_letters: DeadLetters,
     buckets: Buckets,
+    selection: OnceLock<Selection>,
+    left_out: AtomicU64,
     retry_wait: Duration,
     stopping: CancellationToken,
     time_is_up: CancellationToken,
@@ -115,6 +117,8 @@ impl InFlight {
             receiving: receiving.clone(),
             dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
             buckets,
+            selection: OnceLock::new(),
+            left_out: AtomicU64::new(0),
             retry_wait,
             stopping: CancellationToken::new(),
             time_is_up: CancellationToken::new(),
@@ -246,6 +250,26 @@ impl InFlight {
     /// The buckets whose objects may be read.
     pub(super) fn buckets(&self) -> &Buckets {
         &self.0.buckets
+    }
+
+    /// From now on, only these files are delivered.
+    pub(crate) fn select(&self, selection: Selection) {
+        let _ = self.0.selection.set(selection); // There is one for each program.
+    }
+
+    /// The files to process: all, without [`select`](Self::select).
+    pub(super) fn selection(&self) -> &Selection {
+        self.0.selection.get_or_init(Selection::default)
+    }
+
+    /// Counts files that are not selected.
+    pub(super) fn count_left_out(&self, count: usize) {
+        self.0.left_out.fetch_add(count as u64, Relaxed);
+    }
+
+    /// How many files were not selected.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.0.left_out.load(Relaxed)
     }
 
     /// A token for one more message.

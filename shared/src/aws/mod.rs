@@ -8,6 +8,7 @@
 //! | `queue` | a queue, and how to receive from it |
 //! | `notification`, `event` | which objects a message announces |
 //! | `buckets`, `policy` | which buckets may be read, and which the queue's access policy names |
+//! | `selection` | which files are processed |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `rate` | how many files are begun in a second |
@@ -44,6 +45,7 @@ mod queue;
 mod rate;
 mod receipts;
 mod released;
+mod selection;
 mod transient;
 mod why;
 
@@ -65,6 +67,7 @@ pub use notification::S3Object;
 pub use queue::Queue;
 pub(crate) use rate::{PerSecond, Rate};
 pub use released::{Batch, Released};
+pub(crate) use selection::Selection;
 pub(crate) use transient::is_transient;
 pub(crate) use why::is_denied;
 pub use why::why;

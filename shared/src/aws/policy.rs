@@ -46,15 +46,16 @@ fn allows_to_send(statement: &Value) -> bool {
 /// Whether a pattern, in which `*` stands for any number of characters and `?` for one, stands for a name. Its time is the
 /// product of their lengths, however many wildcards there are.
 pub(super) fn stands_for(pattern: &str, name: &str) -> bool {
-    // Whether the pattern so far stands for the first bytes of the name: for none, for the first one, and so on.
+    let name: Vec<_> = name.chars().collect();
+    // Whether the pattern so far stands for the first characters of the name: for none, for the first one, and so on.
     let mut so_far = vec![false; name.len() + 1];
     so_far[0] = true;
-    for byte in pattern.bytes() {
-        if byte == b'*' {
+    for wanted in pattern.chars() {
+        if wanted == '*' {
             (1..so_far.len()).for_each(|length| so_far[length] |= so_far[length - 1]);
         } else {
-            let next = name.bytes().zip(&so_far);
-            let next = next.map(|(other, so_far)| *so_far && (byte == b'?' || byte == other));
+            let next = name.iter().zip(&so_far);
+            let next = next.map(|(other, so_far)| *so_far && (wanted == '?' || wanted == *other));
             so_far = iter::once(false).chain(next).collect();
         }
     }

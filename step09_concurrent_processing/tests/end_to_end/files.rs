@@ -259,6 +259,36 @@ async fn no_packed_file_is_counted_as_if_it_were_text() {
 }
 
 #[tokio::test]
+async fn files_whose_keys_are_not_selected_are_released_and_counted() {
+    let world = World::new().await;
+    for key in ["logs/a b+ü.gz", "logs/x/c.gz", "logs/_temporary/d.gz", "other/e.gz"] {
+        world.put(key, gzip("line\n")).await;
+    }
+    world.send(json!({ "Records": [created("other/e.gz"), created("logs/x/c.gz")] })).await;
+    let arguments = ["--include", "logs/a ??.gz,logs/*/?.gz", "--exclude", "*/_temporary/*"];
+    let ended = world.run_until_idle(&arguments).await;
+    assert_eq!(ended.status.code(), Some(0));
+    let log = text(&ended.stdout);
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("0 failed") && last.contains("3 were left out"), "{log}");
+    let expected = ["logs/a b+ü.gz", "logs/x/c.gz"].map(|key| (key.to_owned(), (1, 5)));
+    assert_eq!(world.results(), expected.into());
+    world.until_messages(0, 0).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_left_to_the_queue_if_that_is_asked_for() {
+    let world = World::new().await;
+    world.send(json!({ "Records": [created("gone")] })).await;
+    let ended = world.run_until_idle(&["--on-missing", "fail"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    let log = text(&ended.stdout);
+    let said = "gone failed, and is left to the queue: it is gone (--on-missing fail)";
+    assert!(log.contains(said), "{log}");
+    world.until_messages(0, 1).await;
+}
+
+#[tokio::test]
 async fn messages_of_other_kinds_are_released_and_what_cannot_be_read_is_left() {
     let world = World::new().await;
     world.put("here", "x").await;

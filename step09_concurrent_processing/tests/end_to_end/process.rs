@@ -71,6 +71,7 @@ fn wrong_input_gets_a_clear_line_and_an_exit_code() {
         (vec!["--visibility-timeout", "0"], "1..=43200"),
         (vec!["--metrics", "somewhere"], "--metrics"),
         (vec!["--allow-bucket", "s3://bucket"], "--allow-bucket"),
+        (vec!["--on-missing", "ignore"], "release or fail"),
         (vec!["--log-format", "xml"], "full or json"),
         (vec!["--no-such-flag"], "--no-such-flag"),
         (vec!["--queue-url", "http://127.0.0.1:1/q", "Cargo.toml"], "FILES"),

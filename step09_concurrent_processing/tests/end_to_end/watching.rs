@@ -65,6 +65,7 @@ async fn prometheus_is_told_what_was_done() {
         ("palleto_messages_in_flight", 0.0),
         ("palleto_files_processed_total", 1.0),
         ("palleto_files_failed_total", 1.0),
+        ("palleto_files_left_out_total", 0.0),
         ("palleto_lines_total", 2.0),
         ("palleto_bytes_total", 8.0),
         ("palleto_queue_wait_seconds_count", 3.0),

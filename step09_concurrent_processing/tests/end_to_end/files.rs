@@ -265,7 +265,7 @@ async fn files_whose_keys_are_not_selected_are_released_and_counted() {
         world.put(key, gzip("line\n")).await;
     }
     world.send(json!({ "Records": [created("other/e.gz"), created("logs/x/c.gz")] })).await;
-    let arguments = ["--include", "logs/a ??.gz,logs/*/?.gz", "--exclude", "*/_temporary/*"];
+    let arguments = ["--include", "logs/a b+?.gz,logs/*/?.gz", "--exclude", "*/_temporary/*"];
     let ended = world.run_until_idle(&arguments).await;
     assert_eq!(ended.status.code(), Some(0));
     let log = text(&ended.stdout);

@@ -11,6 +11,7 @@
 //! | [`sqs`] | SQS: rustack's queues, corrected where they differ from SQS |
 //! | [`s3`] | S3: answers from the store the requests that s3s has read |
 //! | [`auth`] | whose requests S3 answers |
+//! | [`versions`] | lists the versions of objects |
 //! | [`store`] | the buckets and their objects |
 //! | [`notification`] | tells a queue which objects were created |
 //! | [`samples`] | makes the talk's twelve daily files |
@@ -27,6 +28,7 @@ mod s3;
 mod samples;
 mod sqs;
 mod store;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

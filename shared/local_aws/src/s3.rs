@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use md5::{Digest, Md5};
 use parking_lot::{Mutex, MutexGuard};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustack_sqs_core::provider::RustackSqs;
 #[allow(clippy::wildcard_imports)] // Some sixty types of the S3 API.
 use s3s::dto::*;
@@ -19,6 +18,7 @@ use super::notification::{self, Created};
 use super::store::{
     Bucket as StoredBucket, NULL_VERSION, Object as StoredObject, Store, Upload, Version,
 };
+use super::versions::{self, encoding};
 
 pub(super) struct EmbeddedS3 {
     store: Mutex<Store>,
@@ -500,6 +500,15 @@ impl S3 for EmbeddedS3 {
         }))
     }
 
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let store = self.store();
+        let versions = versions::list(bucket(&store, &request.input.bucket)?, request.input)?;
+        Ok(S3Response::new(versions))
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
@@ -599,18 +608,6 @@ struct Page {
     max_keys: i32,
     /// Where the next page begins, if there is one.
     next: Option<String>,
-}
-
-/// The characters that a listing contains as they are. The others are encoded if the client asks for that, as
-/// all clients do, because a key can have characters that XML cannot.
-const ENCODED_IN_LISTINGS: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn encoding(wanted: Option<&EncodingType>) -> impl Fn(String) -> String + Copy {
-    let is_wanted = wanted.is_some_and(|encoding| encoding.as_str() == EncodingType::URL);
-    move |key| {
-        if is_wanted { utf8_percent_encode(&key, ENCODED_IN_LISTINGS).to_string() } else { key }
-    }
 }
 
 /// Returns the key in a continuation token, which is the key's hexadecimal form.

@@ -36,8 +36,12 @@ pub(super) struct Version {
 }
 
 impl Version {
+    pub(super) fn name(&self) -> &str {
+        self.id.as_deref().unwrap_or(NULL_VERSION)
+    }
+
     fn is_called(&self, id: &str) -> bool {
-        self.id.as_deref().unwrap_or(NULL_VERSION) == id
+        self.name() == id
     }
 }
 
@@ -110,6 +114,19 @@ impl Bucket {
                 self.objects.remove(key);
             }
         }
+    }
+
+    /// Returns all versions of the objects whose keys begin with `prefix`, in the order of their keys, and the latest first.
+    pub(super) fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Version, bool)> {
+        self.objects.iter().filter(move |(key, _)| key.starts_with(prefix)).flat_map(
+            |(key, versions)| {
+                let of_key = versions.iter().rev().enumerate();
+                of_key.map(move |(position, version)| (key, version, position == 0))
+            },
+        )
     }
 
     /// Returns the objects after `marker` whose keys begin with `prefix`, in the order of their keys.

@@ -27,6 +27,7 @@ pub(super) fn body(bucket: &str, object: &Listed) -> String {
                 "key": utf8_percent_encode(&object.key, ENCODED_IN_KEYS).to_string(),
                 "size": object.size,
                 "eTag": object.etag,
+                "versionId": object.version_id,
             },
         },
     });
@@ -41,14 +42,20 @@ mod tests {
     #[test]
     fn it_announces_the_object_whatever_its_key_is() {
         let all: String = ('\0'..'\u{180}').chain("日本🦀".chars()).collect();
-        for key in ["a b+c%2B.gz", "../up", "a//b/", &all] {
-            let listed =
-                Listed { key: key.to_owned(), etag: Some("e".to_owned()), size: 7, modified: None };
+        for (key, version) in
+            [("a b+c%2B.gz", None), ("../up", Some("v1")), ("a//b/", None), (&all, None)]
+        {
+            let version_id = version.map(str::to_owned);
+            let etag = Some("e".to_owned());
+            let listed = Listed { key: key.to_owned(), version_id, etag, size: 7, modified: None };
             let told = parse(&body("b", &listed)).unwrap();
             assert_eq!((told.others.len(), told.unread.len()), (0, 0));
             let [object] = told.created.try_into().unwrap();
             assert_eq!((object.bucket.as_str(), object.key.as_str()), ("b", key));
-            assert_eq!((object.version_id, object.etag.as_deref()), (None, Some("e")));
+            assert_eq!(
+                (object.version_id.as_deref(), object.etag.as_deref()),
+                (version, Some("e"))
+            );
         }
     }
 }

@@ -72,6 +72,8 @@ struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Listed {
     key: String,
+    /// In a bucket with versions.
+    version_id: Option<String>,
     etag: Option<String>,
     size: i64,
     modified: Option<DateTime>,

@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from check import Warehouse, count, files, results
+from check import Warehouse, count, files, log, results
 from conftest import wait_for
 
 
@@ -38,5 +38,23 @@ def test_what_was_there_before_the_notification_is_processed_once(ministack, tmp
         assert process.end() == 0, process.printed()
         assert f"Sent {len(contents)} messages: all that {place}/ holds, but 2 empty folders" in process.printed()
     code, printed = warehouse.process("step09", tmp_path, "--max-demand", "20")
-    assert code == 0 and f"Processed 0 files: 0 lines, 0 bytes, 0 failed" in printed, printed
+    assert code == 0 and "Processed 0 files: 0 lines, 0 bytes, 0 failed" in printed, printed
     assert f"{len(contents)} were processed already" in printed
+
+
+def test_in_a_bucket_with_versions_the_results_are_found(ministack, tmp_path):
+    warehouse = Warehouse(ministack, versioned=True)
+    for number in range(3):
+        warehouse.put(f"a b+{number}.txt", log(number + 1))
+    latest = warehouse.put("a b+0.txt", log(7))
+    code, printed = warehouse.process("step09", tmp_path)
+    assert (code, warehouse.counts()) == (0, (0, 0)), printed
+    before = results(tmp_path)
+    assert ("a b+0.txt", latest) in before and len(before) == 4
+
+    with warehouse.step("step09", "--backfill", f"s3://{warehouse.bucket}") as process:
+        assert process.end() == 0, process.printed()
+        assert "Sent 3 messages" in process.printed()
+    code, printed = warehouse.process("step09", tmp_path)
+    assert code == 0 and "3 were processed already" in printed, printed
+    assert results(tmp_path) == before

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use aws_sdk_s3::types::NotificationConfiguration;
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, NotificationConfiguration, VersioningConfiguration,
+};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use shared::aws::notification::parse;
@@ -87,11 +89,12 @@ async fn a_page_is_listed_when_the_messages_about_the_one_before_are_sent() {
     scene.proxy.fault("SendMessageBatch", Status(503, "ServiceUnavailable"));
     let mut running = scene.start(&["--backfill", PLACE]);
     scene.until_requests("SendMessageBatch", 120).await;
-    assert_eq!(scene.proxy.count("GET"), 1);
+    // Whether there are versions, and the first page.
+    assert_eq!(scene.proxy.count("GET"), 2);
 
     scene.proxy.clear();
     assert_eq!(running.wait_for_end().code(), Some(0));
-    assert_eq!(scene.proxy.count("GET"), 3);
+    assert_eq!(scene.proxy.count("GET"), 4);
     assert_eq!(scene.world.messages().await, (2500, 0));
     assert_eq!(scene.sent().len(), 2500);
     assert!(scene.told("SendMessageBatch").iter().all(|batch| keys_in(batch).len() == 10));
@@ -180,6 +183,43 @@ async fn what_was_processed_before_is_not_downloaded() {
     let (code, ..) = scene.backfill(&["s3://warehouse.development"]).await;
     assert_eq!((code, scene.world.messages().await), (Some(0), (30, 0)));
     process(true).await;
+}
+
+/// The result of a version is found by the version, which only a listing of all versions tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_bucket_with_versions_the_latest_is_sent_and_what_was_processed_is_not_downloaded() {
+    let mut scene = Scene::new().await;
+    let s3 = scene.world.local.aws().s3.clone();
+    let enabled =
+        VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let put = s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(enabled);
+    put.send().await.unwrap();
+    // More versions than fit onto a page.
+    for key in ["old/a b+ü.gz", "old/many"] {
+        scene.put(key, "line\n").await;
+    }
+    scene.put("old/gone", "line\n").await;
+    let mut running = scene.start(&["--until-idle", "--wait", "1"]);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    scene.assert_all_done().await;
+    s3.delete_object().bucket(BUCKET).key("old/gone").send().await.unwrap();
+    s3.put_bucket_notification_configuration()
+        .bucket(BUCKET)
+        .notification_configuration(NotificationConfiguration::builder().build())
+        .send()
+        .await
+        .unwrap();
+    for _ in 0..1000 {
+        scene.world.put("old/many", "line\nline\n").await;
+    }
+    let before = scene.proxy.count("GetObject");
+    let (code, ..) = scene.backfill(&[PLACE]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(scene.sent().into_keys().collect::<Vec<_>>(), ["old/a b+ü.gz", "old/many"]);
+    let mut running = scene.start(&["--until-idle", "--wait", "1"]);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    assert_eq!(scene.proxy.count("GetObject") - before, 1, "only the latest version of one");
+    assert_eq!(scene.world.results()["old/many"].0, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

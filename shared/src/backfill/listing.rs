@@ -22,7 +22,7 @@ pub(super) struct Listing {
 
 /// The pages that are not listed yet.
 enum Rest {
-    Unlisted(Pages),
+    Unlisted(Box<Pages>),
     /// S3 is asked for the next one.
     OnTheWay,
     Nothing,
@@ -37,7 +37,7 @@ impl Listing {
             me: me.clone(),
             listed: VecDeque::new(),
             owed: 0,
-            rest: Rest::Unlisted(pages),
+            rest: Rest::Unlisted(pages.into()),
             progress: progress.clone(),
         })
     }
@@ -85,7 +85,7 @@ impl Producer for Listing {
             self.progress.fail(reason);
             (Page::default(), None)
         });
-        self.rest = rest.map_or(Rest::Nothing, Rest::Unlisted);
+        self.rest = rest.map_or(Rest::Nothing, |pages| Rest::Unlisted(pages.into()));
         self.progress.leave_out(&page.left_out);
         self.listed.extend(page.objects);
         self.emit()

@@ -107,7 +107,7 @@ impl Pages {
         let mut page = Page::default();
         for object in answer.contents() {
             let class = object.storage_class().map_or("", |class| class.as_str());
-            page.add(listed(object, &decode)?, class, self.since.as_ref());
+            page.add(listed(object, decode)?, class, self.since.as_ref());
         }
         self.next.0 = answer.next_continuation_token;
         let is_truncated = answer.is_truncated.unwrap_or_default() && self.next.0.is_some();
@@ -127,7 +127,7 @@ impl Pages {
         let mut page = Page::default();
         for version in answer.versions().iter().filter(|it| it.is_latest == Some(true)) {
             let class = version.storage_class().map_or("", |class| class.as_str());
-            page.add(listed_version(version, &decode)?, class, self.since.as_ref());
+            page.add(listed_version(version, decode)?, class, self.since.as_ref());
         }
         let key = answer.next_key_marker.as_deref().map(decode).transpose()?;
         self.next = (key, answer.next_version_id_marker);
@@ -186,7 +186,7 @@ fn decoder(encoding: Option<&EncodingType>) -> Decode {
     }
 }
 
-fn listed(object: &Object, decode: &Decode) -> Result<Listed, String> {
+fn listed(object: &Object, decode: Decode) -> Result<Listed, String> {
     Ok(Listed {
         key: decode(object.key().unwrap_or_default())?,
         version_id: None,
@@ -196,7 +196,7 @@ fn listed(object: &Object, decode: &Decode) -> Result<Listed, String> {
     })
 }
 
-fn listed_version(object: &ObjectVersion, decode: &Decode) -> Result<Listed, String> {
+fn listed_version(object: &ObjectVersion, decode: Decode) -> Result<Listed, String> {
     Ok(Listed {
         key: decode(object.key().unwrap_or_default())?,
         version_id: object.version_id().map(str::to_owned),

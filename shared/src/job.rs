@@ -175,6 +175,9 @@ impl JobArgs {
         let in_flight = queue.in_flight.clone();
         let not_ready = move || in_flight.receive_error();
         self.metrics.serve(queue.in_flight.stopping().clone(), not_ready).await?;
+        if self.metrics.are_served() {
+            tokio::spawn(queue.in_flight.clone().measure_dead_letters());
+        }
         if results.until_idle() {
             progress::show(&results, &queue);
         }

@@ -35,6 +35,7 @@ pub(crate) const FAILED: &str = "palleto_messages_failed_total";
 pub(crate) const GIVEN_BACK: &str = "palleto_messages_given_back_total";
 pub(crate) const LOST: &str = "palleto_messages_lost_total";
 pub(crate) const IN_FLIGHT: &str = "palleto_messages_in_flight";
+pub(crate) const DEAD_LETTERS: &str = "palleto_dead_letters";
 pub(crate) const QUEUE_WAIT: &str = "palleto_queue_wait_seconds";
 pub(crate) const PROCESSING: &str = "palleto_processing_seconds";
 pub(crate) const DEMAND: &str = "palleto_demand_pending";
@@ -76,6 +77,10 @@ pub enum MetricsError {
 }
 
 impl MetricsArgs {
+    pub(crate) fn are_served(self) -> bool {
+        self.metrics.is_some()
+    }
+
     /// Starts to serve this program's metrics, if an address is given. `/healthz` answers 200 until
     /// `stopping` is cancelled, and then 503. `/readyz` also answers 503 while there is a reason in `not_ready`.
     ///
@@ -173,6 +178,7 @@ fn describe() {
         counter!(name).increment(0);
     }
     describe_gauge!(IN_FLIGHT, "Messages that were received and are not done");
+    describe_gauge!(DEAD_LETTERS, "Messages in the dead-letter queue, about");
     describe_gauge!(DEMAND, "Events that are asked for and not found yet");
     describe_gauge!(PIPELINES, "Pipelines that should run");
     describe_gauge!(MAX_DEMAND, "Events that each of their stages asks for at a time");

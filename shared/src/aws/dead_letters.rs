@@ -1,4 +1,4 @@
-//! Sends messages to the dead-letter queue if no retry can help them.
+//! The dead-letter queue: sends messages there if no retry can help them, and counts those that are there.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
@@ -12,7 +12,7 @@ use super::{S3Object, why};
 pub(super) struct DeadLetters {
     client: Client,
     queue_url: String,
-    /// Looked up when the first message is put aside.
+    /// Looked up when it is needed for the first time.
     url: OnceCell<Option<String>>,
 }
 
@@ -62,15 +62,24 @@ impl DeadLetters {
         }
     }
 
-    async fn find(&self) -> Result<Option<String>, String> {
-        let attributes = self.client.get_queue_attributes().queue_url(&self.queue_url);
-        let attributes = attributes.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
-        let attributes = attributes.map_err(|error| why(&error))?.attributes.unwrap_or_default();
-        let Some(policy) = attributes.get(&QueueAttributeName::RedrivePolicy) else {
+    /// About how many messages are in the dead-letter queue. `None` if the queue has no dead-letter queue.
+    ///
+    /// # Errors
+    ///
+    /// If SQS does not say, in words. The permission `sqs:GetQueueAttributes` may be missing.
+    pub(super) async fn count(&self) -> Result<Option<u64>, String> {
+        let Some(url) = self.url.get_or_try_init(|| self.find()).await? else {
             return Ok(None);
         };
+        let count = self.attribute(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
+        Ok(count.and_then(|count| count.parse().ok()))
+    }
+
+    async fn find(&self) -> Result<Option<String>, String> {
+        let policy = self.attribute(&self.queue_url, QueueAttributeName::RedrivePolicy).await?;
+        let Some(policy) = policy else { return Ok(None) };
         let RedrivePolicy { dead_letter_target_arn: arn } =
-            serde_json::from_str(policy).map_err(|error| error.to_string())?;
+            serde_json::from_str(&policy).map_err(|error| error.to_string())?;
         // arn:aws:sqs:REGION:ACCOUNT:NAME
         let mut from_the_end = arn.rsplit(':');
         let (name, account) = (from_the_end.next(), from_the_end.next());
@@ -79,6 +88,17 @@ impl DeadLetters {
             Ok(found) => Ok(found.queue_url),
             Err(error) => Err(why(&error)),
         }
+    }
+
+    async fn attribute(
+        &self,
+        url: &str,
+        name: QueueAttributeName,
+    ) -> Result<Option<String>, String> {
+        let attributes = self.client.get_queue_attributes().queue_url(url);
+        let found = attributes.attribute_names(name.clone()).send().await;
+        let found = found.map_err(|error| why(&error))?.attributes;
+        Ok(found.and_then(|mut attributes| attributes.remove(&name)))
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use futures_util::future::BoxFuture;
+use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -20,6 +21,7 @@ use super::dead_letters::DeadLetters;
 use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
 use super::{Backoff, Buckets, Rate, Selection};
+use crate::metrics::DEAD_LETTERS;
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -86,6 +88,8 @@ pub(crate) trait Barrier: Debug + Send + Sync {
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 /// How long a program that is to end when the queue is empty keeps trying to find out.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// How often the messages in the dead-letter queue are counted for `/metrics`.
+const DEAD_LETTERS_COUNTED: Duration = Duration::from_mins(1);
 /// How long the last deletions and visibility changes may take.
 const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
@@ -245,6 +249,25 @@ impl InFlight {
 
     pub(super) fn dead_letters(&self) -> &DeadLetters {
         &self.0.dead_letters
+    }
+
+    /// About how many messages are in the dead-letter queue, if there is one; or why SQS does not say.
+    pub(crate) async fn count_dead_letters(&self) -> Result<Option<u64>, String> {
+        self.0.dead_letters.count().await
+    }
+
+    /// Keeps the metric of the dead-letter queue up to date until the program is stopping.
+    pub(crate) async fn measure_dead_letters(self) {
+        let mut now_and_then = interval(DEAD_LETTERS_COUNTED);
+        let measure = async {
+            loop {
+                now_and_then.tick().await;
+                if let Ok(Some(count)) = self.count_dead_letters().await {
+                    gauge!(DEAD_LETTERS).set(u32::try_from(count).unwrap_or(u32::MAX));
+                }
+            }
+        };
+        self.stopping().run_until_cancelled(measure).await;
     }
 
     /// The buckets whose objects may be read.

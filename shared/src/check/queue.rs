@@ -146,6 +146,27 @@ async fn redrive(
         report.warning(CHECK, says);
     } else {
         report.ok(CHECK, told);
+        dead_letters(queue, report).await;
+    }
+}
+
+async fn dead_letters(queue: &Queue, report: &mut Report) {
+    const CHECK: &str = "Dead letters";
+    match queue.in_flight.count_dead_letters().await {
+        Ok(None) => {}
+        Ok(Some(0)) => report.ok(CHECK, "none"),
+        Ok(Some(count)) => report.warning(
+            CHECK,
+            format!(
+                "about {count}: their files were not processed. Find out why, and have SQS send them back for another \
+                 try (StartMessageMoveTask)"
+            ),
+        ),
+        Err(reason) => {
+            let reason = reason.trim_end_matches('.');
+            let advice = "Allow sqs:GetQueueAttributes for the dead-letter queue to have them counted";
+            report.skipped(CHECK, format!("not known: {reason}. {advice}"));
+        }
     }
 }
 

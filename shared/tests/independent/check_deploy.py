@@ -255,7 +255,8 @@ def test_step_9_needs_no_more_than_its_policy(aws):
     s3.list_objects_v2(Bucket=done)
     s3.delete_object(Bucket=done, Key="failed/palleto-check")
     sqs.get_queue_url(QueueName=stack.queue.rsplit("/", 1)[1])
-    attributes(sqs, stack.queue)
+    for queue in (stack.queue, stack.dead_letters):
+        attributes(sqs, queue)
     for request, more in [(sqs.delete_message, {}), (sqs.change_message_visibility, {"VisibilityTimeout": 0})]:
         refused("ReceiptHandleIsInvalid", request, QueueUrl=stack.queue, ReceiptHandle="x", **more)
     # It has no permission that it does not need.

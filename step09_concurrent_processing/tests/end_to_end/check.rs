@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Gives the queue a dead-letter queue, and returns its URL.
-    async fn put_aside_after(&self, tries: u32) -> String {
+    pub async fn put_aside_after(&self, tries: u32) -> String {
         let sqs = &self.local.aws().queue.client;
         let url = sqs.create_queue().queue_name("dead").send().await.unwrap().queue_url.unwrap();
         let target = "arn:aws:sqs:us-east-1:000000000000:dead";
@@ -116,7 +116,13 @@ async fn what_is_set_up_is_ok_and_what_could_be_better_is_a_warning() {
     assert_eq!(checked.says("Allowed buckets"), allowed);
     assert_eq!(checked.end, "Files can be processed. Warnings: 1");
 
+    assert_eq!(checked.says("Dead letters"), "none");
     let sqs = &world.local.aws().queue.client;
+    sqs.send_message().queue_url(&dead_letters).message_body("1").send().await.unwrap();
+    let checked = check(world.step(&[])).await;
+    assert_eq!(checked.with("warning"), ["Credentials", "Dead letters"]);
+    assert!(checked.says("Dead letters").starts_with("about 1: "));
+
     sqs.delete_queue().queue_url(dead_letters).send().await.unwrap();
     let checked = check(world.step(&[])).await;
     assert_eq!(checked.with("warning"), ["Credentials", "Redrive policy"]);

@@ -35,6 +35,9 @@ async fn prometheus_is_told_what_was_done() {
     let world = World::new().await;
     world.put("good.gz", gzip("one\ntwo\n")).await;
     world.put("bad.gz", &gzip("one\ntwo\n")[..15]).await;
+    let dead_letters = world.put_aside_after(3).await;
+    let sqs = &world.local.aws().queue.client;
+    sqs.send_message().queue_url(dead_letters).message_body("1").send().await.unwrap();
     let mut step = world.step(&["--metrics", "127.0.0.1:0", "--retry-wait", "1000"]);
     let watched = tokio::task::spawn_blocking(move || {
         let running = Running::start(&mut step);
@@ -48,7 +51,9 @@ async fn prometheus_is_told_what_was_done() {
             let metrics = get(&address, "/metrics");
             let released = number(&metrics, "palleto_messages_released_total");
             let demand = number(&metrics, "palleto_demand_pending");
-            if (released, demand) == (Some(2.0), Some(3.0)) || Instant::now() > minute {
+            let is_counted = number(&metrics, "palleto_dead_letters").is_some();
+            let is_told = (released, demand) == (Some(2.0), Some(3.0)) && is_counted;
+            if is_told || Instant::now() > minute {
                 return (health, metrics);
             }
         }
@@ -71,6 +76,7 @@ async fn prometheus_is_told_what_was_done() {
         ("palleto_queue_wait_seconds_count", 3.0),
         ("palleto_processing_seconds_count", 2.0),
         ("palleto_demand_pending", 3.0),
+        ("palleto_dead_letters", 1.0),
     ] {
         assert_eq!(number(&metrics, name), Some(wanted), "{name} in:\n{metrics}");
     }

@@ -81,7 +81,10 @@ def test_the_dashboard_shows_each_number_that_step_9_exports_and_no_other(minist
     s3, sqs = clients(ministack)
     s3.create_bucket(Bucket="watched")
     s3.put_object(Bucket="watched", Key="file", Body=b"one\ntwo\n")
-    queue = sqs.create_queue(QueueName="watched")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="watched-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "5"})
+    queue = sqs.create_queue(QueueName="watched", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
     record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "watched"}, "object": {"key": "file"}}}
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": [record]}))
     address = f"127.0.0.1:{free_port()}"
@@ -96,7 +99,8 @@ def test_the_dashboard_shows_each_number_that_step_9_exports_and_no_other(minist
                 return answer.read().decode()
 
         # All has been measured once.
-        wait_for(lambda: "\npalleto_messages_released_total 1\n" in scrape(), scrape)
+        measured = ("\npalleto_messages_released_total 1\n", "\npalleto_dead_letters 0\n")
+        wait_for(lambda: all(it in scrape() for it in measured), scrape)
         kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", scrape(), re.MULTILINE))
         assert step.stop() == 0, step.printed()
 

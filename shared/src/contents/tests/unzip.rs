@@ -160,12 +160,13 @@ async fn other_tasks_have_their_turn_while_a_file_is_unzipped() {
     });
     let limits = Limits { max_ratio: u64::MAX, ..Limits::default() };
     let zeros = vec![0; 64 << 20];
-    for file in [gzip(&zeros), zstd(&zeros), bzip2(&zeros), zeros] {
+    // bzip2 takes longer than the others, so its turns are shorter.
+    for (file, least) in [(gzip(&zeros), 4), (zstd(&zeros), 4), (bzip2(&zeros), 100), (zeros, 4)] {
         let mut contents = Contents::unzip(Download::of(file.into()), limits).await;
         let before = turns.load(Relaxed);
         while contents.next().await.unwrap().is_some() {}
         let turns = turns.load(Relaxed) - before;
-        assert!(turns >= 4, "{turns} turns in 64 MiB");
+        assert!(turns >= least, "{turns} turns in 64 MiB");
     }
     other.abort();
 }

@@ -1,16 +1,20 @@
 //! What is the same for zstd and bzip2 as it is for gzip.
 
 use std::io::Read;
+use std::iter;
 use std::process::{Command, Stdio};
 
 use bzip2::bufread::MultiBzDecoder;
+use futures_util::StreamExt;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use testing::property::holds_for_all;
+use tokio::task::yield_now;
 
-use super::properties::{content, cut, places, read};
+use super::super::ahead::WINDOW;
+use super::properties::{content, cut, noise, places, read};
 use super::*;
 
 type Zip = fn(&[u8]) -> Vec<u8>;
@@ -141,14 +145,24 @@ async fn what_zstd_cannot_unzip_here_fails_for_good_and_says_why() {
     }
 }
 
-/// An interrupted wait for the next chunk is no progress, and no error either.
+/// To be asked again before the next chunk is there is no progress, and no error either.
 #[tokio::test]
 async fn a_file_may_arrive_as_slowly_as_it_likes() {
+    let content = noise(3 << 19);
     for (name, zip) in FORMATS {
-        let chunks = bytewise(&zip(b"hello\n"));
-        let chunks = chunks.into_iter().flat_map(|byte| [vec![Bytes::new(); 40], vec![byte]]);
-        let mut contents = contents_of(chunks.flatten().collect()).await;
-        assert_eq!(read_all(&mut contents).await.unwrap(), b"hello\n", "{name}");
+        let file = zip(&content);
+        let (ahead, rest) = file.split_at(WINDOW + 1);
+        let chunks = iter::once(ahead).chain(rest.chunks(100_000)).map(Bytes::copy_from_slice);
+        let chunks = stream::iter(chunks.collect::<Vec<_>>()).then(async |chunk| {
+            for _ in 0..40 {
+                yield_now().await;
+            }
+            Ok::<_, io::Error>(Frame::data(chunk))
+        });
+        let body = ByteStream::from_body_1_x(StreamBody::new(chunks));
+        let mut contents = Contents::unzip(Download::of(body), Limits::default()).await;
+        assert!(!contents.is_whole());
+        assert!(read_all(&mut contents).await.unwrap() == content, "{name}");
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn content() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Bytes that do not shrink, the same at each call.
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut state = length as u64;
     let next = |_| {
         // Knuth's MMIX generator. Its high bits are the random ones.

@@ -55,7 +55,8 @@ impl SqsConsumer {
         // Last. S3 has the new object whole or not at all.
         let key = format!("{PREFIX}{}", object.key);
         let put = self.job.s3.put_object().bucket(&object.bucket).key(&key);
-        put.body(ByteStream::from_path(&file).await?).send().await?;
+        let put = put.body(ByteStream::from_path(&file).await?);
+        Box::pin(put.send()).await?; // The future of a request is large.
         Ok(json!({ "kept_lines": kept_lines, "written_to": key }))
     }
 

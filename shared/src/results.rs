@@ -1,6 +1,7 @@
 //! Writes the result of each file to a file of its own in one folder, or to an object of its own in a bucket.
 
 mod bucket;
+mod named;
 mod output;
 mod waiting;
 

@@ -20,7 +20,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::waiting::Named;
+use super::named::Named;
 use crate::aws::{Backoff, Queue, S3Object, other_region, why};
 use crate::check::notification::tells;
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
+use super::named::Named;
 use super::output::Sink;
 use crate::aws::Backoff;
 use crate::clock;
@@ -30,14 +31,6 @@ pub(super) struct Waiting {
     added: Notify,
     /// Backs off when results cannot be written. All files share it, because they share the disk or the bucket.
     writing: Backoff,
-}
-
-/// A result, and the name of its file.
-#[derive(Debug)]
-pub(super) struct Named {
-    pub(super) name: String,
-    pub(super) json: Bytes,
-    _room: OwnedSemaphorePermit,
 }
 
 /// How many KiB of results may wait. Each takes one at least.

@@ -49,8 +49,8 @@ pub(crate) struct Probed {
 const PUTS: usize = 32;
 /// How long S3 may take to say whether it tells the queue of the bucket's new objects.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
-/// An object for `--check`, where the records of failures are too.
-const PROBE: &str = "failed/palleto-check";
+/// The object that `--check` puts and removes.
+const PROBE: &str = "palleto-check";
 const NO_SUCH_RESULT: &str = "palleto-check-no-such-result";
 /// How each result's name ends.
 const SUFFIX: &str = ".json";

@@ -253,7 +253,7 @@ def test_step_9_needs_no_more_than_its_policy(aws):
     s3.get_bucket_notification_configuration(Bucket=stack.bucket)
     done = stack.output.split("/")[2]
     s3.list_objects_v2(Bucket=done)
-    s3.delete_object(Bucket=done, Key="failed/palleto-check")
+    s3.delete_object(Bucket=done, Key="palleto-check")
     sqs.get_queue_url(QueueName=stack.queue.rsplit("/", 1)[1])
     for queue in (stack.queue, stack.dead_letters):
         attributes(sqs, queue)

@@ -56,8 +56,8 @@ async fn main() -> Result<(), shared::Error> {
     }
     // Work that has begun is finished, and other events go back to the queue. When the producer stops, so does the
     // consumer.
-    job.stop();
     producer.stop();
+    job.stop();
     consumer.stopped().await.ok()?;
     job.summary().await?;
     Ok(())

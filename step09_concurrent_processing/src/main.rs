@@ -71,8 +71,8 @@ async fn run(args: Args) -> Result<(), shared::Error> {
     }
     // Work that has begun is finished, and other events go back to the queue. When the producer stops, so do the
     // pipelines.
-    job.stop();
     producer.stop();
+    job.stop();
     pipelines.stopped().await?;
     producer.stopped().await.ok()?;
     job.summary().await?;

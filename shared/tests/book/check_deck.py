@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, chromium
+from conftest import ROOT
 
 # DECK=/somewhere/else in the environment names another one.
 DECK = Path(os.environ.get("DECK", ROOT / "target" / "deck" / "index.html"))
@@ -16,19 +16,19 @@ PARTS = re.findall(r"^\| \[(.+)\]\(#.+\) \| (\d+) \| 0:(\d\d) \| (\d+) \|$", NOT
 
 
 @pytest.fixture(scope="module")
-def window():
+def window(browser):
     """A window with the slides, as large as a slide. It writes down all that goes wrong, and every request."""
     assert DECK.exists(), f"{DECK} is not made: cargo x deck"
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
-        wrong = []
-        context.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
-        context.on("weberror", lambda error: wrong.append(str(error.error)))
-        context.on("request", lambda request: request.url.split("#")[0] == DECK.as_uri() or wrong.append(request.url))
-        page = context.new_page()
-        page.goto(DECK.as_uri())
-        page.wrong = wrong
-        yield page
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    wrong = []
+    context.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("request", lambda request: request.url.split("#")[0] == DECK.as_uri() or wrong.append(request.url))
+    page = context.new_page()
+    page.goto(DECK.as_uri())
+    page.wrong = wrong
+    yield page
+    context.close()
 
 
 @pytest.fixture(autouse=True)

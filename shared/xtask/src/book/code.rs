@@ -104,8 +104,12 @@ impl Code {
             } else {
                 self.folder(&path, &page, pages)?
             };
-            let mut chapter =
-                Chapter::new(name, content, page.replace(".html", ".md"), above.to_vec());
+            let mut chapter = Chapter::new(
+                name,
+                content,
+                format!("{}.md", page.strip_suffix(".html").unwrap_or(&page)),
+                above.to_vec(),
+            );
             chapter.source_path = None;
             chapter.number = Some(SectionNumber::new(number.clone()));
             if !is_file {

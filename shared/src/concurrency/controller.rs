@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::aws::Measured;
 
-/// What a program may do at the same time.
+/// How much a program may do at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many pipelines there are.
@@ -19,7 +19,7 @@ pub struct Limits {
     pub max_demand: u32,
 }
 
-/// What the limits can be.
+/// The range of the limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The limits to begin with. No fewer pipelines are ever wanted.
@@ -38,9 +38,9 @@ pub struct Controller {
     bounds: Bounds,
     limits: Limits,
     phase: Phase,
-    /// What was measured with these limits.
+    /// The measurements with these limits.
     window: Window,
-    /// How long what is measured still belongs to earlier limits.
+    /// How long measurements still belong to earlier limits.
     settling: Duration,
     /// How many windows pass before the next probe: twice as many after each that was of no use.
     patience: u32,
@@ -92,11 +92,11 @@ const GROWTH: u32 = 2;
 const UNUSUAL: u32 = 5;
 const PATIENCE: u32 = 16;
 const MOST_PATIENCE: u32 = 256;
-/// A stage has this much work in hand, so that it need not wait for the next receive.
+/// A stage holds this much work, so that it need not wait for the next receive.
 const IN_HAND: Duration = Duration::from_millis(250);
-/// What `max_demand` can be. SQS hands out ten messages at a time, and a stage asks for half of its `max_demand`.
+/// The values of `max_demand`. SQS hands out ten messages at a time, and a stage asks for half of its `max_demand`.
 const DEMANDS: [u32; 3] = [1, 5, 20];
-/// A pipeline has about twice its `max_demand` in hand: what its consumer was sent, and what it downloads.
+/// A pipeline holds about twice its `max_demand`: the files that its consumer was sent, and those that it downloads.
 const FILES_PER_DEMAND: u32 = 2;
 
 impl Controller {
@@ -118,7 +118,7 @@ impl Controller {
         self.limits
     }
 
-    /// Takes into account what was measured since the last call.
+    /// Takes the measurements since the last call into account.
     pub fn measured(&mut self, measured: &Measured) {
         if measured.elapsed > PAUSE {
             *self = Self::new(self.bounds);
@@ -127,7 +127,7 @@ impl Controller {
         if measured.throttled && self.settling.is_zero() {
             return self.back_off();
         }
-        // What the queue could not give says nothing of S3.
+        // A queue that runs dry says nothing about S3.
         if measured.dry {
             self.window = Window::default();
             return;
@@ -245,7 +245,7 @@ impl Controller {
         Phase::Steady(self.patience)
     }
 
-    /// Returns whether that changed anything. What was requested before takes about `latency` longer, in seconds.
+    /// Returns whether that changed anything. Earlier requests take about `latency` longer, in seconds.
     fn set_pipelines(&mut self, pipelines: u32, latency: f64) -> bool {
         let pipelines = pipelines.clamp(self.bounds.start.pipelines, self.most());
         let changed = pipelines != self.limits.pipelines;

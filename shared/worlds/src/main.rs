@@ -4,16 +4,16 @@
 //! cargo x worlds --seeds 1000
 //! ```
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
 //! | `main` | runs many worlds, each in a process of its own, and shrinks one that has failed |
-//! | `plan` | what is decided before a world begins |
-//! | `world` | a world: programs, SQS and S3, disks, and what goes wrong |
+//! | `plan` | the decisions before a world begins |
+//! | `world` | a world: programs, SQS and S3, disks, and faults |
 //! | `network` | the way of a request, with latency and faults |
-//! | `disk` | a disk that loses what was not forced |
-//! | `files` | the files, and what their results must say |
-//! | `history` | what the programs log, for `--replay` |
-//! | `ledger` | writes down what happens to each message, and objects to what must not happen |
+//! | `disk` | a disk that loses writes that were not forced |
+//! | `files` | the files, and their expected results |
+//! | `history` | the log of the programs, for `--replay` |
+//! | `ledger` | writes down the fate of each message, and objects to violations |
 //! | `luck` | makes all randomness follow from the seed |
 
 mod disk;

@@ -58,7 +58,7 @@ struct Worlds {
     machines: Option<u64>,
 }
 
-/// What can be made smaller in a world that fails.
+/// The parts of a failing world that can be made smaller.
 #[derive(Clone, Debug)]
 struct Smaller {
     seed: u64,
@@ -182,12 +182,12 @@ fn once_failed() -> Result<()> {
     Ok(())
 }
 
-/// What goes wrong in this world, if anything.
+/// The violations in this world, if there are any.
 fn fails(world: &Smaller) -> Result<Option<String>> {
     violations([world.seed.to_string()].iter().chain(&world.arguments()))
 }
 
-/// Runs a world with these arguments: a seed, and more. Returns what goes wrong in it, if anything.
+/// Runs a world with these arguments: a seed, and more. Returns its violations, if there are any.
 fn violations(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Option<String>> {
     let mut child = Command::new(env::current_exe()?)
         .arg("--world")
@@ -198,7 +198,7 @@ fn violations(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    // What it says fits into a pipe. If it does not, it never ends.
+    // Its output fits into a pipe. If it does not, the child never ends.
     let Some(status) = child.wait_timeout(LONGEST)? else {
         child.kill()?;
         child.wait()?;
@@ -211,7 +211,7 @@ fn violations(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<
     Ok((!is_fine).then(|| format!("{says}{complains}")))
 }
 
-/// Leaves out what is not needed for the failure.
+/// Leaves out everything that the failure does not need.
 fn shrink(mut world: Smaller) -> Result<Smaller> {
     for kind in KINDS {
         let kinds = world.kinds.iter().copied().filter(|it| *it != kind).collect();

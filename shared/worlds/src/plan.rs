@@ -1,4 +1,4 @@
-//! What happens in a world: all of it follows from the seed.
+//! The plan of a world: all of it follows from the seed.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::luck::Luck;
 pub enum Kind {
     /// The network between a program and AWS.
     Net,
-    /// What SQS may do at any time.
+    /// SQS does things that it may do at any time.
     Sqs,
-    /// What S3 may do, and what other users of a bucket may do.
+    /// S3 and other users of a bucket do things that they may do.
     S3,
     /// The disk.
     Disk,
     /// Killed programs, power failures, programs that are stopped.
     Process,
-    /// What an operator changes while programs run.
+    /// An operator changes things while programs run.
     Operator,
 }
 
@@ -67,7 +67,7 @@ pub enum Fault {
     Kill,
 }
 
-/// What is decided before a world begins.
+/// The decisions before a world begins.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,

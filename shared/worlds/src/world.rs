@@ -1,4 +1,4 @@
-//! A world: programs, SQS and S3, disks, one clock, and what goes wrong.
+//! A world: programs, SQS and S3, disks, one clock, and faults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::luck::Luck;
 use crate::network::{self, Request};
 use crate::plan::{Fault, Kind, Plan};
 
-/// What all parts of a world know.
+/// The state that all parts of a world share.
 #[derive(Debug)]
 pub struct World {
     pub plan: Plan,
@@ -86,7 +86,7 @@ const UNANNOUNCED: &str = "by.hand";
 const NOT_OURS: &str = "not.ours";
 /// How long a program may need to get over a fault: deletions are tried for five minutes.
 const RECOVERY: Duration = Duration::from_mins(6);
-/// How long a program is given to do what remains, when all is well again. A retry can wait for a quarter of an hour.
+/// How long a program has for the remaining work once the faults are over. A retry can wait for a quarter of an hour.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 impl Program {
@@ -122,7 +122,7 @@ impl Program {
     }
 }
 
-/// Runs a world to its end, and returns what must not have happened in it.
+/// Runs a world to its end, and returns the violations of its rules.
 pub async fn run(plan: Plan, tells: bool) -> anyhow::Result<(Vec<String>, Duration)> {
     shared::init_with("")?;
     let began = Instant::now();
@@ -278,7 +278,7 @@ impl World {
         Ok(())
     }
 
-    /// Somebody sends a message about a bucket that is none of the programs' business. A result of it would be wrong.
+    /// A stranger sends a message about a bucket that is none of the programs' business. A result of it would be wrong.
     async fn pry(&self) -> anyhow::Result<()> {
         let Aws { queue, s3 } = &self.aws;
         s3.put_object().bucket(NOT_OURS).key("secret").body(b"1\n".to_vec().into()).send().await?;
@@ -444,7 +444,7 @@ impl World {
         }
     }
 
-    /// As `kill -9` does. What it has written stays.
+    /// As `kill -9` does. Its writes stay.
     pub fn kill(&self, program: &Program) {
         self.tell(format_args!("{} is killed", program.name()));
         program.dead.cancel();
@@ -498,7 +498,7 @@ impl World {
                 if queue.client.purge_queue().queue_url(&queue.url).send().await.is_err() {
                     return Ok(()); // It was purged less than a minute ago.
                 }
-                // Nobody will hear of them any more, unless a program has the message already.
+                // No program will hear of them any more, unless one has the message already.
                 let mut versions = self.versions.lock();
                 for version in versions.values_mut().flatten() {
                     version.is_gone = true;
@@ -527,7 +527,7 @@ impl World {
         Ok(())
     }
 
-    /// All programs on this disk die, and what was not forced is lost.
+    /// All programs on this disk die, and writes that were not forced are lost.
     fn lose_power(&self, program: &Program, programs: &[Arc<Program>]) {
         self.tell("the power fails");
         for other in programs.iter().filter(|other| Arc::ptr_eq(&other.platter, &program.platter)) {
@@ -638,7 +638,7 @@ impl World {
         [Visible, Hidden].iter().filter_map(number).sum()
     }
 
-    /// What the messages in the dead-letter queue announce.
+    /// The objects that messages in the dead-letter queue announce.
     async fn dead_letters(&self, url: Option<&str>) -> anyhow::Result<Vec<Announced>> {
         let Some(url) = url else { return Ok(Vec::new()) };
         let mut dead = Vec::new();
@@ -684,7 +684,7 @@ impl World {
 }
 
 impl Version {
-    /// Whether a result says what is so.
+    /// Whether a result is true.
     fn is_told_by(&self, result: &Value) -> bool {
         self.content.is_good
             && result["key"] == *self.object.key

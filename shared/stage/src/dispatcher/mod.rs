@@ -140,7 +140,7 @@ impl<T> Dispatch<T> {
         }
     }
 
-    /// A consumer asks for `count` more events. Sends what is buffered for it, the oldest first. Returns how
+    /// A consumer asks for `count` more events. Sends it the buffered events, the oldest first. Returns how
     /// many the producer must be asked for.
     #[inline]
     pub(super) fn ask(&mut self, id: SubscriptionId, count: usize) -> usize {

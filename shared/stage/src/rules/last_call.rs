@@ -1,4 +1,4 @@
-//! What a stage does at its end, and what it is told of its subscriptions.
+//! The last call of a stage, and the ends of its subscriptions.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::CancelMode::Temporary;
 use super::*;
 
-/// Makes pairs of events, and emits what is left over at the end.
+/// Makes pairs of events, and emits a single one at the end.
 struct Pairs(Vec<u32>);
 
 impl ProducerConsumer for Pairs {
@@ -26,7 +26,7 @@ impl ProducerConsumer for Pairs {
     }
 }
 
-/// Tells what is called.
+/// Records the calls.
 struct Diary(UnboundedSender<String>);
 
 fn diary() -> (Diary, UnboundedReceiver<String>) {

@@ -352,7 +352,7 @@ impl<S: Stage> Worker<S> {
     async fn stop(&mut self, exit: Exit) {
         if self.stopping.is_none() {
             self.stopping = Some(exit);
-            // Nobody may be left who would forward it, and what is emitted has to be delivered.
+            // The demand may never be forwarded now, and the last events have to be delivered.
             for (id, count) in self.accumulated.take().into_iter().flatten() {
                 self.ask(id, count).await;
             }

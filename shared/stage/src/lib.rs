@@ -36,6 +36,7 @@
 // consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
+// testing              probes, with which the rules of this crate are tested too
 
 use std::future::Future;
 
@@ -55,6 +56,7 @@ mod options;
 mod stage_ref;
 mod subscription;
 mod supervisor;
+pub mod testing;
 mod worker;
 
 pub use batcher::TimeIsUp;

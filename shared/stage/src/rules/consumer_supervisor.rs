@@ -16,7 +16,7 @@ fn supervisor(restart: Restart) -> (Probe<Handle<u32, Infallible, Infallible>, u
             assert!(event < 13, "{event} is bad luck");
         }
     });
-    (Probe { handle, record }, gate)
+    (Probe::new(handle, record), gate)
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use crate::kind::AConsumer;
 use crate::mailbox::Message;
 use crate::message::{End, FromConsumer, FromProducer};
 use crate::subscription::Subscription;
+use crate::testing::Recorder;
 use crate::worker::Worker;
 
 #[tokio::test(start_paused = true)]
@@ -114,18 +115,19 @@ async fn rule_03_more_is_asked_for_after_a_chunk_is_handled_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let log = Log::capture();
-    let (recorder, record, _gate) = recorder(1000);
+    let (batches, record) = unbounded_channel();
+    let gate = Arc::new(Semaphore::new(1000));
     let (to_c, mailbox) = unbounded_channel();
     let dispatcher = (Demand.make("C".into(), Buffer::new(0, Keep::Last)), false);
     let (told, _) = watch::channel(End::default());
     let mailbox = (to_c.clone(), mailbox);
-    let c = AConsumer(recorder);
+    let c = AConsumer(Recorder { batches, gate });
     let c = Worker::new("C".into(), c, mailbox, dispatcher, Arc::default(), told);
     tokio::spawn(c.run());
-    let mut c = Probe { handle: to_c, record };
+    let mut c = Probe::new(to_c, record);
 
     let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
-    let mut a = Probe { handle: (), record: mailbox };
+    let mut a = Probe::new((), mailbox);
     let subscription = Subscription::new("A".into(), Arc::new(to_a), demand(5, 10)).unwrap();
     let id = subscription.id;
     assert!(c.send(Message::Subscribe(Box::new(subscription))).is_ok());

@@ -62,7 +62,7 @@ struct Told<T>(Diary, std::marker::PhantomData<T>);
 fn told<T: std::fmt::Debug + Send + 'static>() -> (ConsumerHandle<Told<T>>, Probe<(), String>) {
     let (diary, record) = diary();
     let handle = named("C").start_consumer(Told(diary, std::marker::PhantomData));
-    (handle, Probe { handle: (), record })
+    (handle, Probe::new((), record))
 }
 
 #[tokio::test(start_paused = true)]

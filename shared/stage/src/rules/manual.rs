@@ -34,7 +34,7 @@ impl CastConsumer for Listener {
 fn listener() -> Probe<Me<Infallible>, String> {
     let (told, record) = unbounded_channel();
     let handle = named("C").start_cast_consumer(|me| Listener { record: told, me: me.clone() });
-    Probe { handle, record }
+    Probe::new(handle, record)
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,7 +136,7 @@ proptest! {
                 }
             };
             prop_assert_eq!(real, count, "asked for, or discarded");
-            let letters = iter::from_fn(|| mailbox.try_recv().ok());
+            let letters = std::iter::from_fn(|| mailbox.try_recv().ok());
             let really_sent: Sent = letters.filter_map(|letter| match letter {
                 Message::FromProducer(FromProducer::Events { id, events }) => Some((id, Some(events))),
                 Message::FromProducer(FromProducer::Cancelled { id, .. }) => Some((id, None)),

@@ -16,7 +16,7 @@ fn start_group(supervisor: &mut Supervisor, name: &str) -> Group {
         let _ = starts.send(pair);
         Ok::<_, Infallible>(stages)
     });
-    Probe { handle: (), record }
+    Probe::new((), record)
 }
 
 impl Group {
@@ -82,7 +82,7 @@ async fn a_group_that_is_stopped_delivers_what_it_has_and_is_not_restarted() {
     let [mut one, mut two] = ["One", "Two"].map(|name| start_group(&mut supervisor, name));
     let ([a, other], [b, _]) = (one.started().await, two.started().await);
     let mut c = consumer("C");
-    a.cast(Order::Emit(0..3));
+    a.cast(Order::Emit((0..3).collect()));
     c.subscribe(&a, SubscribeOptions::default().max_demand(1).cancel(CancelMode::Temporary))
         .unwrap();
     supervisor.stop_group("One");
@@ -151,7 +151,7 @@ async fn a_group_whose_producer_is_gone_is_done() {
     // The group fails with the producer, is started again, and finds no producer.
     a.kill();
     assert!(end_of_all(&mut supervisor).await.unwrap().is_ok());
-    assert_eq!(Probe { handle: (), record }.record().await.len(), 2);
+    assert_eq!(Probe::new((), record).record().await.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_producer_that_ends_takes_a_producer_consumer_with_it_or_not() {
-    let end: [fn(&SourceProbe); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
+    let end: [fn(&Source<u32>); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
     let crashed = Some(crashed("A", "out of order"));
     for (mode, ends) in [
         (Permanent, [Some(Exit::Normal), crashed.clone(), Some(Exit::Killed)]),
@@ -29,7 +29,7 @@ async fn a_producer_that_ends_takes_a_producer_consumer_with_it_or_not() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_at_a_producer_consumer_outlives_the_producer() {
-    let end: [fn(&SourceProbe); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
+    let end: [fn(&Source<u32>); 3] = [|a| a.stop(), |a| a.cast(Order::Panic), |a| a.kill()];
     for end in end {
         let (a, b, mut c) = (source(0..0), middle(1), sink("C"));
         b.subscribe(&a, demand(0, 10).cancel(Temporary)).unwrap();
@@ -59,7 +59,7 @@ async fn another_consumer_takes_over_at_a_producer_consumer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_producer_can_buffer_without_limit() {
-    let (a, mut c) = (source_with(named("A").buffer_size(usize::MAX), 0..0), sink("C"));
+    let (a, mut c) = (testing::source(named("A").buffer_size(usize::MAX), 0..0), sink("C"));
     a.emit(0..50_000).await;
     assert_eq!((a.buffered().await, a.stage().lost()), (50_000, 0));
     c.subscribe(&a, demand(0, 50_000)).unwrap();

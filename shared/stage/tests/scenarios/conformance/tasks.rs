@@ -23,7 +23,7 @@ fn tasks() -> (TasksProbe, Arc<Semaphore>) {
             permits.acquire().await.unwrap().forget();
         }
     });
-    (Probe { handle, record }, gate)
+    (Probe::new(handle, record), gate)
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,18 @@ use tokio::task::spawn_blocking;
 
 use crate::*;
 
+/// A producer without events.
+struct Silent;
+
+impl Producer for Silent {
+    type Event = u32;
+    type Cast = Infallible;
+
+    async fn handle_demand(&mut self, _demand: usize) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
 /// A producer that takes its time as it is dropped.
 struct Reluctant {
     begins: mpsc::Sender<()>,
@@ -173,8 +185,8 @@ fn a_stage_ends_with_its_runtime_and_handles_still_work_in_another() {
     // A stage of one runtime can subscribe to a stage of the other.
     let mut d = other.block_on(async { sink("D") });
     d.subscribe(&a, demand(0, 10).cancel(Temporary)).unwrap();
-    a.cast(Order::Emit(0..3));
-    assert_eq!(other.block_on(soon(d.record.recv())), Some(vec![0, 1, 2]));
+    a.cast(Order::Emit((0..3).collect()));
+    assert_eq!(other.block_on(soon(d.next())), Some(vec![0, 1, 2]));
 
     drop(one);
     other.block_on(async {
@@ -192,10 +204,10 @@ fn a_stage_ends_with_its_runtime_and_handles_still_work_in_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_producer_can_be_killed_or_stopped_or_panic_while_it_is_made() {
-    let make = |then: fn(&ProducerHandle<Source>)| {
-        named("A").start_producer(|me: &ProducerHandle<Source>| {
+    let make = |then: fn(&ProducerHandle<Silent>)| {
+        named("A").start_producer(|me| {
             then(me);
-            Source { demands: unbounded_channel().0, supply: 0..0 }
+            Silent
         })
     };
     assert_eq!(end_of(make(Handle::kill).stage()).await, Some(Exit::Killed));
@@ -203,7 +215,7 @@ async fn a_producer_can_be_killed_or_stopped_or_panic_while_it_is_made() {
 
     let escaped = Mutex::new(None);
     let start = || {
-        named("A").start_producer(|me: &ProducerHandle<Source>| -> Source {
+        named("A").start_producer(|me| -> Silent {
             *escaped.lock().unwrap() = Some(me.clone());
             panic!("out of order");
         })
@@ -213,12 +225,24 @@ async fn a_producer_can_be_killed_or_stopped_or_panic_while_it_is_made() {
     assert_eq!(end_of(a.stage()).await, Some(Exit::Killed));
 }
 
+struct Batches(UnboundedSender<Vec<u32>>);
+
+impl Consumer for Batches {
+    type Event = u32;
+
+    async fn handle_events(&mut self, events: Vec<u32>) {
+        self.0.send(events).unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stage_without_a_handle_runs_on() {
-    let Probe { handle, record } = sink("C");
-    handle.subscribe(&source(0..3).handle, demand(0, 2)).unwrap();
-    drop(handle);
-    let mut c = Probe { handle: (), record };
+    let mut c = {
+        let (batches, record) = unbounded_channel();
+        let c = named("C").start_consumer(Batches(batches));
+        c.subscribe(&source(0..3), demand(0, 2)).unwrap();
+        Probe::new((), record)
+    };
     assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
 }
 
@@ -233,9 +257,9 @@ async fn dropping_the_future_of_stopped_or_stopped_within_changes_nothing() {
 
 #[tokio::test]
 async fn a_handle_and_a_supervisor_can_be_printed() {
-    let a: ProducerHandle<Source> = source(0..0).handle;
+    let a = source(0..0);
     let mut supervisor = Supervisor::default();
     supervisor.start_group("One", || Ok::<_, Infallible>(vec![]));
-    assert_eq!(format!("{a:?}"), r#"Handle("A")"#);
+    assert_eq!(format!("{a:?}"), r#"Probe(Handle("A"))"#);
     assert!(format!("{supervisor:?}").contains("One"));
 }

@@ -21,7 +21,7 @@ async fn a_normal_end_tells_how_many_events_were_lost() {
 #[tokio::test(start_paused = true)]
 async fn events_that_a_full_buffer_discarded_are_lost_too() {
     for keep in [Keep::First, Keep::Last] {
-        let a = source_with(named("A").buffer_size(3).buffer_keep(keep), 0..0);
+        let a = testing::source(named("A").buffer_size(3).buffer_keep(keep), 0..0);
         a.emit(0..2).await;
         a.emit(2..10).await;
         a.kill();
@@ -38,7 +38,7 @@ async fn a_consumer_that_crashes_has_lost_what_it_had_not_begun() {
     a.emit(0..6).await;
     a.emit(6..8).await;
     gate.close();
-    assert_eq!(end_of(c.stage()).await, Some(crashed("C", "choked on [0, 1]")));
+    assert_eq!(end_of(c.stage()).await, Some(crashed("C", "its gate is closed")));
     assert_eq!(c.stage().lost(), 6);
 }
 

@@ -5,6 +5,8 @@ use stage::STOP_LIMIT;
 
 use crate::*;
 
+type Kill = fn(&Source<u32>, &Middle<u32, u32>);
+
 #[tokio::test(start_paused = true)]
 async fn a_consumer_in_a_large_message_asks_for_nothing_more_once_it_is_stopped() {
     let (mut a, (mut c, gate)) = (source(0..100_000), held_sink("C"));
@@ -33,7 +35,7 @@ async fn a_consumer_in_a_large_message_asks_for_nothing_more_once_it_cancels() {
 
     // The other subscription goes on.
     for event in 0..3 {
-        other.emit(event..event + 1).await;
+        other.emit([event]).await;
     }
     assert_eq!(
         (c.record().await, other.record().await),
@@ -69,7 +71,7 @@ async fn a_subscription_that_is_cancelled_at_once_asks_for_nothing() {
 }
 
 /// Two producers and a slow consumer. One of them has nothing to deliver, and the other has a lot.
-async fn fan_in(mode: stage::CancelMode) -> ([SourceProbe; 2], SinkProbe) {
+async fn fan_in(mode: stage::CancelMode) -> ([Source<u32>; 2], Sink<u32>) {
     let (a1, a2) = (source(0..0), source(0..0));
     let (c, gate) = held_sink("C");
     for a in [&a1, &a2] {
@@ -130,7 +132,7 @@ async fn a_pipeline_whose_last_stage_is_killed_while_it_drains_needs_the_others_
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_of_another_stage_ends_a_pipeline_that_drains() {
-    let kill: [fn(&SourceProbe, &MiddleProbe); 2] = [|a, _| a.kill(), |_, b| b.kill()];
+    let kill: [Kill; 2] = [|a, _| a.kill(), |_, b| b.kill()];
     for kill in kill {
         let (a, b, (c, gate)) = (source(0..100), middle(1), held_sink("C"));
         c.subscribe(&b, demand(0, 2)).unwrap();

@@ -76,7 +76,7 @@ async fn a_supervisor_that_is_dropped_at_once_kills_its_stages() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_panics_fails_like_any_other_and_is_tried_again() {
     let (starts, record) = unbounded_channel();
-    let mut started = Probe { handle: (), record };
+    let mut started = Probe::new((), record);
     let mut supervisor = Supervisor::default();
     let mut count = 0;
     supervisor.start_group("One", move || {
@@ -100,7 +100,7 @@ async fn a_start_that_fails_halfway_kills_what_it_has_started() {
     let a = source(0..0);
     let (starts, mut started) = unbounded_channel();
     let mut supervisor = Supervisor::default();
-    let producer = a.handle.clone();
+    let producer = (*a).clone();
     supervisor.start_group("One", move || {
         let c = sink("C");
         let _ = starts.send(c.stage());

@@ -22,8 +22,8 @@ def wrong(pages, what):
     return {path: seen for path, page in pages.items() if (seen := what(page))}
 
 
-def test_that_the_browser_has_nothing_to_complain_of(pages):
-    assert not wrong(pages, lambda page: page["wrong"])
+def test_that_the_browser_has_nothing_to_complain_of(looked_at):
+    assert not wrong(looked_at, lambda page: page["wrong"])
 
 
 def test_that_next_and_previous_walk_through_all_pages(pages, base):
@@ -34,14 +34,14 @@ def test_that_next_and_previous_walk_through_all_pages(pages, base):
     assert previous == before[:-1]
 
 
-def test_that_the_pages_are_in_the_order_of_the_sidebar(pages, base):
+def test_that_the_pages_are_in_the_order_of_the_sidebar(pages, looked_at, base):
     order = [base + path for path in pages]
-    for path, page in pages.items():
+    for path, page in looked_at.items():
         assert page["sidebar"] == order, path
 
 
-def test_that_the_sidebar_shows_each_page_where_it_is(pages):
-    for path, page in pages.items():
+def test_that_the_sidebar_shows_each_page_where_it_is(looked_at):
+    for path, page in looked_at.items():
         depth = path.removeprefix("code/").removesuffix("/index.html").count("/") + 1
         assert page["depth"] == (depth if path.startswith("code/") else 1), path
 
@@ -83,24 +83,25 @@ def test_that_pages_have_a_title_and_one_heading(pages):
     assert "" not in titles and len(titles) == len(pages)
 
 
-def test_that_code_is_highlighted(pages):
-    assert not wrong(pages, lambda page: page["plain"])
-    languages = {language for page in pages.values() for language in page["languages"]}
+def test_that_code_is_highlighted(pages, looked_at):
+    assert not wrong(looked_at, lambda page: page["plain"])
+    languages = {language for page in looked_at.values() for language in page["languages"]}
     assert languages >= {"rust", "console", "toml", "json", "yaml"}
+    assert languages == {language for page in pages.values() for language in page["languages"]}
     # The playground is in the network.
-    assert not wrong(pages, lambda page: page["runnable"])
+    assert not wrong(looked_at, lambda page: page["runnable"])
 
 
-def test_that_all_pictures_of_the_readmes_are_shown(pages):
-    assert not wrong(pages, lambda page: [image for image in page["images"] if not image["shown"]])
+def test_that_all_pictures_of_the_readmes_are_shown(looked_at):
+    assert not wrong(looked_at, lambda page: [image for image in page["images"] if not image["shown"]])
     readmes = [*ROOT.glob("*.md"), *ROOT.glob("step*/README.md"), *ROOT.glob("shared/*.md"), *ROOT.glob("shared/stage/*.md"), *ROOT.glob("shared/examples/*/README.md"), *ROOT.glob("deploy/*.md")]
     named = sorted(name for readme in readmes for name in re.findall(r"!\[[^]]*\]\([^)]*?([\w-]+)\.svg\)", readme.read_text()))
     assert named, "no README has a picture"
-    assert sorted(picture for page in pages.values() for picture in page["pictures"]) == named
+    assert sorted(picture for page in looked_at.values() for picture in page["pictures"]) == named
 
 
-def test_that_no_page_is_too_wide_for_a_wide_screen(pages):
-    assert not wrong(pages, lambda page: page["tooWide"])
+def test_that_no_page_is_too_wide_for_a_wide_screen(looked_at):
+    assert not wrong(looked_at, lambda page: page["tooWide"])
 
 
 def test_that_no_page_is_too_wide_for_a_telephone(narrow):
@@ -194,9 +195,9 @@ def test_that_without_javascript_answers_are_folded_as_on_github(browser, base):
     assert page.get_by_text("each ask adds to what is unmet").is_visible()
 
 
-def test_that_a_theme_changes_the_colours_of_page_and_pictures(pages, open_page, base):
+def test_that_a_theme_changes_the_colours_of_page_and_pictures(looked_at, open_page, base):
     page = open_page(DESKTOP)
-    path = next(path for path, seen in pages.items() if seen["pictures"])
+    path = next(path for path, seen in looked_at.items() if seen["pictures"])
     page.goto(base + path)
     seen = {}
     for theme in THEMES:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+import read_page
+
 ROOT = Path(__file__).resolve().parents[3]
 # BOOK=/somewhere/else in the environment names another one.
 BOOK = Path(os.environ.get("BOOK", ROOT / "target" / "book"))
@@ -24,6 +26,15 @@ NO_PAGES = {"404.html", "toc.html"}
 
 # All that is looked at in a page.
 SEE = (Path(__file__).parent / "see.js").read_text()
+
+
+def numbers(recording, row):
+    """The numbers on the player's cards, in their order."""
+    shown = [row["sought"]] if recording["source"] else []
+    for stage, (demand, buffer, asked, holds) in zip(recording["stages"], row["counts"]):
+        shown += [demand] * stage["is_asked"] + [buffer] * (stage["is_asked"] and not stage["asks"])
+        shown += [asked, holds] * stage["asks"]
+    return shown
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -81,33 +92,51 @@ def look_at(paths, width, base):
     return seen
 
 
+def examples(pages):
+    """Pages with code, two of each kind of file: the longest name and the longest text. And those of the longest paths."""
+    code = [path for path in pages if not WRITTEN.match(path)]
+    kind = lambda path: Path(path.removesuffix(".html")).suffix
+    names = {kind(path): path for path in sorted(code, key=len)}
+    texts = {kind(path): path for path in sorted(code, key=lambda path: len(pages[path]["text"]))}
+    depths = {path.count("/"): path for path in sorted(code, key=len)}
+    return {*names.values(), *texts.values(), *depths.values()}
+
+
 @pytest.fixture(scope="session")
-def wide(base):
-    """What a wide window shows of every page, by its path. They are hundreds, so several browsers share them."""
+def pages(base):
+    """Every page by its path, in the order of the links to the next page: those from Markdown, and some of the hundreds with
+    code, as a wide window shows them, and the others as their files have them."""
     files = {file.relative_to(BOOK).as_posix() for file in BOOK.rglob("*.html")}
-    paths, count = sorted(files - NO_PAGES), os.cpu_count() or 1
+    read = {path: read_page.read(BOOK / path, base + path) for path in sorted(files - NO_PAGES)}
+    looked_at = [path for path in read if WRITTEN.match(path) or path in examples(read)]
+    count = os.cpu_count() or 1
     with multiprocessing.get_context("spawn").Pool(count) as pool:
-        shares = pool.starmap(look_at, [(paths[part::count], DESKTOP, base) for part in range(count)])
-    return {path: shown for share in shares for path, shown in share.items()}
-
-
-@pytest.fixture(scope="session")
-def pages(wide, base):
-    """The same in the order of the links to the next page."""
+        shares = pool.starmap(look_at, [(looked_at[part::count], DESKTOP, base) for part in range(count)])
+    for share in shares:
+        for path, seen in share.items():
+            if not WRITTEN.match(path):
+                # Those that are only read must be seen as a browser sees them. It has the links of the sidebar, too.
+                assert set(read[path]["links"]) <= set(seen["links"]), path
+                assert [it for it in read[path] if it != "links" and read[path][it] != seen[it]] == [], path
+            read[path] = seen
     pages, path, before = {}, "index.html", None
     while path:
         assert path not in pages, f"{before} leads back to {path}"
-        pages[path] = wide[path]
+        pages[path] = read[path]
         before, path = path, (pages[path]["next"] or "").removeprefix(base)
     return pages
 
 
 @pytest.fixture(scope="session")
-def narrow(pages, base):
-    """What a telephone shows. Pages with code differ in a box that scrolls by itself: the longest name of each folder will do."""
-    code = [path for path in pages if not WRITTEN.match(path)]
-    longest = {Path(path).parent: path for path in sorted(code, key=len)}
-    return look_at([path for path in pages if WRITTEN.match(path) or path in longest.values()], TELEPHONE, base)
+def looked_at(pages):
+    """The pages that a browser has shown."""
+    return {path: page for path, page in pages.items() if "wrong" in page}
+
+
+@pytest.fixture(scope="session")
+def narrow(looked_at, base):
+    """What a telephone shows of the same pages."""
+    return look_at(looked_at, TELEPHONE, base)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@
 const all = (selector, from) => Array.from((from ?? document).querySelectorAll(selector));
 const one = (selector, from) => (from ?? document).querySelector(selector);
 const isForTheSpeaker = location.hash === "#notes";
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const slides = all("#deck > .slide");
 const articles = all("#notes > article");
 
@@ -16,30 +17,51 @@ slides.forEach((slide, index) => slide.style.setProperty("--progress", index / (
 function stepsOf(slide) {
     const recording = one("figure.cast", slide);
     if (recording) return recording.player ??= new Cast(recording);
-    const room = one("figure.time .window", slide);
-    return room && new Moving(room);
+    const frame = one("figure.window", slide);
+    return frame && (frame.moving ??= new Moving(frame));
 }
 
+// A picture of time. It moves up until all of it was seen. Once it is told to play, the keys that turn the slides go from event
+// to event while it is paused, and turn the slide again while it plays, at its end, or before its beginning.
 class Moving {
-    constructor(room) {
-        this.room = room;
-        this.svg = one("svg", room);
-        this.at = 0;
-        this.most = Math.max(0, this.svg.getAttribute("height") - parseFloat(room.style.height));
-        this.move(0);
+    constructor(frame) {
+        this.frame = frame;
+        this.heads = one(".heads", frame.parentElement);
+        frame.addEventListener("scroll", () => { this.heads.scrollLeft = frame.scrollLeft; });
+        this.player = player(frame, { isOnSlide: true });
+        this.leave();
     }
-    move(to) {
-        this.at = to;
-        this.svg.style.transform = `translateY(${-to}px)`;
+    get most() {
+        return this.frame.scrollHeight - this.frame.clientHeight;
     }
     // Whether there was something left to do.
     next() {
+        if (this.player.row !== null) {
+            if (this.player.isPlaying || this.player.isAtEnd) return this.leave();
+            this.player.next();
+            return true;
+        }
         if (this.at >= this.most - 1) return false;
-        this.move(Math.min(this.most, this.at + 0.7 * parseFloat(this.room.style.height)));
+        this.at = Math.min(this.at + 0.7 * this.frame.clientHeight, this.most);
+        this.frame.scrollTo({ top: this.at, behavior: calm.matches ? "instant" : "smooth" });
         return true;
     }
+    previous() {
+        if (this.player.row === null) return false;
+        if (this.player.isPlaying) return this.leave();
+        if (this.player.row === 0) this.leave();
+        else this.player.previous();
+        return true;
+    }
+    play() {
+        this.player.toggle();
+    }
     leave() {
-        this.move(0);
+        this.player.leave();
+        this.at = 0;
+        // If it is too wide, the server is left out first, because the consumers are the point.
+        this.frame.scrollTo({ top: 0, left: this.frame.scrollWidth, behavior: "instant" });
+        return false;
     }
 }
 
@@ -95,7 +117,8 @@ function startHere() {
 
 const commands = {
     next,
-    previous: () => turn(-1),
+    previous: () => steps?.previous?.() || turn(-1),
+    play: () => steps?.play && !state.isDark ? steps.play() : dark(!state.isDark),
     first: () => show(0),
     last: () => show(slides.length - 1),
     dark: () => dark(!state.isDark),
@@ -106,16 +129,17 @@ const commands = {
     short: () => { state.isShort = !state.isShort; tell(); },
     clock: startHere,
     start: () => { show(0); document.documentElement.requestFullscreen?.().catch(() => {}); },
-    end: () => document.fullscreenElement && document.exitFullscreen(),
+    end: () => steps?.player?.row != null ? steps.leave() : document.fullscreenElement && document.exitFullscreen(),
     full: () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {}),
     speaker: () => { speaker = window.open(location.href.split("#")[0] + "#notes", "notes", "popup,width=1180,height=760"); },
 };
 
-// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen.
+// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen. On a picture of time,
+// `.` plays it instead.
 const keys = {
     ArrowRight: "next", ArrowDown: "next", PageDown: "next", " ": "next", Enter: "next",
     ArrowLeft: "previous", ArrowUp: "previous", PageUp: "previous", Backspace: "previous",
-    Home: "first", End: "last", ".": "dark", b: "dark", r: "frame", s: "short", t: "clock",
+    Home: "first", End: "last", ".": "play", b: "dark", r: "frame", s: "short", t: "clock",
     F5: "start", Escape: "end", f: "full", n: "speaker",
 };
 

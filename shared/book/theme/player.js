@@ -130,11 +130,12 @@ const player = (() => {
 
     // The picture: a band at the present row, a veil over what is still to come, and what happens now is lit.
     const makePicture = (svg, { rows, end }) => {
-        const width = svg.viewBox.baseVal.width;
+        const { x, width } = svg.viewBox.baseVal;
         const band = mark(svg, "rect", "player-band", svg.querySelector(".paper").nextSibling);
         const veil = mark(svg, "rect", "player-veil", null);
         const tokens = mark(svg, "g", "player-tokens", null);
         for (const it of [band, veil]) {
+            it.setAttribute("x", x);
             it.setAttribute("width", width);
         }
         const happenings = Array.from(svg.querySelectorAll("[data-row]"));
@@ -214,14 +215,17 @@ const player = (() => {
         return form;
     };
 
-    return (figure, { follow = true } = {}) => {
+    // On a slide, the deck turns the keys into calls, and the picture moves in its frame instead of the page.
+    return (figure, { isOnSlide = false } = {}) => {
         const box = make("div", "player");
         figure.before(box);
         const panel = make("div", "player-panel");
         const more = make("div", "player-more");
         const spoken = make("p", "player-spoken");
         box.append(figure, panel);
-        figure.tabIndex = 0;
+        if (!isOnSlide) {
+            figure.tabIndex = 0;
+        }
 
         // The position: a row, and the part of the way to the next one. None at first: the whole picture is shown.
         let [position, playing, before, speed] = [null, false, 0, 1];
@@ -238,15 +242,23 @@ const player = (() => {
             const lit = picture.lit();
             const all = Array.from(lit.length ? lit : [picture.band], it => it.getBoundingClientRect());
             const motion = calm.matches ? "instant" : "smooth";
-            if (figure.scrollWidth > figure.clientWidth + 1 && lit.length) {
-                const frame = figure.getBoundingClientRect();
-                const middle = (Math.min(...all.map(it => it.left)) + Math.max(...all.map(it => it.right))) / 2;
-                figure.scrollBy({ left: middle - (frame.left + frame.right) / 2, behavior: motion });
-            }
+            const frame = figure.getBoundingClientRect();
             const here = picture.band.getBoundingClientRect();
+            // A slide is larger or smaller than its pixels.
+            const scale = frame.width / figure.offsetWidth;
+            const isWide = figure.scrollWidth > figure.clientWidth + 1 && lit.length;
+            const [left, right] = [Math.min(...all.map(it => it.left)), Math.max(...all.map(it => it.right))];
+            figure.scrollBy({
+                left: isWide ? (left + right - frame.left - frame.right) / 2 / scale : 0,
+                top: isOnSlide ? (here.top + here.bottom - frame.top - frame.bottom) / 2 / scale : 0,
+                behavior: motion,
+            });
+            if (isOnSlide) {
+                return;
+            }
             const [top, bottom] = [70, Math.min(innerHeight, controls.bar.getBoundingClientRect().top) - 30];
             const by = here.bottom > bottom ? here.bottom - bottom + (bottom - top) / 3 : here.top < top ? here.top - top - 60 : 0;
-            if (follow && by !== 0) {
+            if (by !== 0) {
                 scrollBy({ top: by, behavior: motion });
             }
         };
@@ -354,7 +366,9 @@ const player = (() => {
             event.stopPropagation();
             return true;
         };
-        box.addEventListener("keydown", key);
+        if (!isOnSlide) {
+            box.addEventListener("keydown", key);
+        }
 
         // Shows this recording of this picture, from the beginning.
         const load = (svg, its) => {
@@ -380,12 +394,13 @@ const player = (() => {
             seek: time => go(Math.max(0, recording.rows.findLastIndex(row => row.at <= time * 10))),
             get row() { return position === null ? null : row(); },
             get isPlaying() { return playing; },
+            get isAtEnd() { return row() === last(); },
             get recording() { return recording; },
         };
     };
 })();
 
-for (const figure of document.querySelectorAll("figure.picture")) {
+for (const figure of document.querySelectorAll(".content figure.picture")) {
     if (figure.querySelector("script.recording")) {
         figure.player = player(figure);
     }

@@ -1,12 +1,13 @@
 """Looks at every slide of the deck as an audience does, in a browser, and turns the slides as a presenter remote does."""
 
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, numbers
 
 # DECK=/somewhere/else in the environment names another one.
 DECK = Path(os.environ.get("DECK", ROOT / "target" / "deck" / "index.html"))
@@ -94,6 +95,67 @@ def test_that_the_screen_can_be_dark_and_framed(window):
         assert box == {"x": 0, "y": 0, "width": 1280, "height": 720}, key
         window.keyboard.press(key)
         assert window.locator(what).is_hidden(), key
+
+
+# What the player on a slide shows: its row, the numbers on its cards, and the last lines of the log.
+PLAYED = """() => {
+    const all = selector => Array.from(slides[state.slide].querySelectorAll(selector));
+    return {
+        row: steps.player.row,
+        plays: steps.player.isPlaying,
+        lit: all("figure [data-row].now").map(it => Number(it.dataset.row)),
+        numbers: all(".player-meter b").map(it => Number(it.textContent)),
+        now: all(".player-log li.now").map(it => it.textContent),
+    };
+}"""
+
+
+def test_that_each_picture_of_time_plays_its_recording_on_its_slide(window, slides):
+    pictures = window.evaluate("slides.map(slide => slide.querySelector('.time')?.id ?? null)")
+    steps = [path.name[:6] for path in sorted(ROOT.glob("step0?_*"))]
+    assert [it for it in pictures if it] == [f"{step}-time" for step in steps]
+    for number, picture in enumerate(pictures):
+        if not picture:
+            continue
+        recording = json.loads((ROOT / f"shared/pictures/{picture}.json").read_text())
+        rows, lines = recording["rows"], [text for _, text in recording["said"]]
+        window.evaluate("slide => show(slide)", number)
+        window.keyboard.press(".")
+        assert window.evaluate(PLAYED)["plays"], picture
+        window.keyboard.press(".")
+        for at, row in enumerate(rows):
+            window.evaluate("document.getAnimations().forEach(animation => animation.finish())")
+            it, before = window.evaluate(PLAYED), rows[at - 1]["said"] if at else 0
+            assert (it["row"], it["plays"]) == (at, False), picture
+            assert set(it["lit"]) <= {at}
+            assert it["now"] == lines[before : row["said"]]
+            assert it["numbers"] == numbers(recording, row)
+            assert not window.evaluate(SEE)["wrong"], (picture, at)
+            window.keyboard.press("PageDown")
+        assert window.evaluate("[state.slide, slides[state.slide - 1].querySelector('.player.is-idle') !== null]") == [number + 1, True]
+
+
+def test_that_the_keys_of_a_remote_play_a_picture_and_still_turn_the_slide(window, slides):
+    number = window.evaluate("slides.findIndex(slide => slide.querySelector('#step05-time'))")
+    at = lambda: window.evaluate("[state.slide, steps?.player?.row ?? null]")
+    window.evaluate("slide => show(slide)", number)
+    for key, expected in [
+        # Paused: from event to event, and back to before the first one.
+        (".", [number, 0]), (".", [number, 0]), ("PageDown", [number, 1]), ("PageUp", [number, 0]), ("PageUp", [number, None]),
+        # While it plays, they turn the slide.
+        (".", [number, 0]), ("PageDown", [number + 1, None]), ("PageUp", [number, None]),
+        # Escape shows the whole picture again.
+        (".", [number, 0]), ("Escape", [number, None]), (".", [number, 0]), ("PageUp", [number - 1, None]),
+    ]:
+        window.keyboard.press(key)
+        assert at() == expected, key
+    window.evaluate("slide => show(slide)", number)
+    # The screen can still be dark, and a picture plays no further below that.
+    window.keyboard.press("b")
+    assert window.locator("#curtain").is_visible()
+    window.keyboard.press(".")
+    assert window.locator("#curtain").is_hidden()
+    assert at() == [number, None]
 
 
 def test_that_a_slide_fits_into_any_window(window):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from conftest import BOOK, DESKTOP, ROOT, SEE, TELEPHONE
+from conftest import BOOK, DESKTOP, ROOT, SEE, TELEPHONE, numbers
 
 # The recordings by the pages that show them.
 RECORDINGS = {
@@ -57,15 +57,6 @@ def opened(page, path, time=False):
     if time:
         page.clock.pause_at(page.evaluate("Date.now() + 1000"))
     return page.evaluate_handle(PLAYER)
-
-
-def numbers(recording, row):
-    """The numbers on the cards, in their order."""
-    shown = [row["sought"]] if recording["source"] else []
-    for stage, (demand, buffer, asked, holds) in zip(recording["stages"], row["counts"]):
-        shown += [demand] * stage["is_asked"] + [buffer] * (stage["is_asked"] and not stage["asks"])
-        shown += [asked, holds] * stage["asks"]
-    return shown
 
 
 def test_that_each_picture_of_time_can_be_played():

@@ -10,7 +10,7 @@
     const clips = element => {
         let box = { left: -Infinity, top: -Infinity, right: Infinity, bottom: Infinity };
         for (let parent = element; parent && parent !== slide; parent = parent.parentElement) {
-            if (!parent.matches(".window, svg")) continue;
+            if (!parent.matches(".window, .player-log, svg")) continue;
             const { left, top, right, bottom } = parent.getBoundingClientRect();
             box = { left: Math.max(box.left, left), top: Math.max(box.top, top), right: Math.min(box.right, right), bottom: Math.min(box.bottom, bottom) };
         }
@@ -22,7 +22,7 @@
     let letters = 0;
     while (texts.nextNode()) {
         const text = texts.currentNode, element = text.parentElement;
-        if (!text.textContent.trim() || element.closest("style, script, title, desc") || !visible(element)) continue;
+        if (!text.textContent.trim() || element.closest("style, script, title, desc, .player-spoken") || !visible(element)) continue;
         const range = document.createRange();
         range.selectNodeContents(text);
         const clip = clips(element);
@@ -40,10 +40,10 @@
     }
     if (letters === 0) wrong.push("it shows nothing");
     for (const element of slide.querySelectorAll("*")) {
-        if (element.closest("svg") || element.matches(".window, .screen") || !visible(element)) continue;
+        if (element.closest("svg, .player-spoken") || element.matches(".window, .screen, .player-log") || !visible(element)) continue;
         if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0 && getComputedStyle(element).display !== "inline") wrong.push(`too wide: ${name(element)}`);
         const box = element.getBoundingClientRect();
-        if (!element.closest(".window, .screen") && (box.bottom > deck.bottom + 1 || box.right > deck.right + 1 || box.top < deck.top - 1)) wrong.push(`beyond the edge: ${name(element)}`);
+        if (!element.closest(".window, .screen, .player-log") && (box.bottom > deck.bottom + 1 || box.right > deck.right + 1 || box.top < deck.top - 1)) wrong.push(`beyond the edge: ${name(element)}`);
     }
     // Blocks that stand one after the other must not lie on one another.
     const blocks = Array.from(slide.children).filter(visible).map(block => block.getBoundingClientRect()).filter(box => box.height > 0);

@@ -15,6 +15,7 @@ use clap::Subcommand;
 
 use crate::steps::root;
 pub use links::join;
+pub use picture::recording;
 
 /// The version that the tests have seen.
 const MDBOOK: &str = "0.5.4";

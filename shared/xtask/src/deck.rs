@@ -56,10 +56,12 @@ pub fn write() -> Result<()> {
 /// The whole file.
 fn make() -> Result<String> {
     let parts = notes()?;
-    let part = |name| read(&format!("shared/book/{name}"));
-    Ok(part("deck/deck.html")?
-        .replace("{{css}}", &(part("theme/cast.css")? + &part("deck/deck.css")?))
-        .replace("{{js}}", &(part("theme/cast.js")? + &part("deck/deck.js")?))
+    let parts_of = |names: &[&str]| -> Result<String> {
+        names.iter().map(|name| read(&format!("shared/book/{name}"))).collect()
+    };
+    Ok(parts_of(&["deck/deck.html"])?
+        .replace("{{css}}", &parts_of(&["theme/cast.css", "theme/player.css", "deck/deck.css"])?)
+        .replace("{{js}}", &parts_of(&["theme/cast.js", "theme/player.js", "deck/deck.js"])?)
         .replace("{{slides}}", &slides::all(&parts)?)
         .replace("{{notes}}", &notes::aside(&parts)))
 }

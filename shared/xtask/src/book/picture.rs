@@ -19,16 +19,32 @@ const SMALLEST: u32 = 57;
 pub fn inline(file: &str) -> Result<String> {
     let text = fs::read_to_string(root().join(file))
         .with_context(|| format!("cannot read the picture {file}"))?;
+    let scripts = file.strip_suffix("-time.svg").map(|it| recordings(it, &KINDS));
+    let scripts = scripts.transpose()?.unwrap_or_default();
+    figure(&text, &scripts).with_context(|| format!("{file} is no SVG"))
+}
+
+/// The recording of a picture of time, as HTML. The path is that of the picture, up to `-time.svg`.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn recording(picture: &str) -> Result<String> {
+    recordings(picture, &KINDS[..1])
+}
+
+/// Recordings by the classes of their elements, and by the ends of their names.
+const KINDS: [(&str, &str); 2] = [("recording", "time"), ("what-if", "what-if")];
+
+fn recordings(picture: &str, kinds: &[(&str, &str)]) -> Result<String> {
     let mut scripts = String::new();
-    if let Some(start) = file.strip_suffix("-time.svg") {
-        for (class, end) in [("recording", "time"), ("what-if", "what-if")] {
-            let path = root().join(format!("{start}-{end}.json"));
-            if path.exists() {
-                scripts += &script(class, &fs::read_to_string(path)?);
-            }
+    for (class, end) in kinds {
+        let path = root().join(format!("{picture}-{end}.json"));
+        if path.exists() {
+            scripts += &script(class, &fs::read_to_string(path)?);
         }
     }
-    figure(&text, &scripts).with_context(|| format!("{file} is no SVG"))
+    Ok(scripts)
 }
 
 fn script(class: &str, json: &str) -> String {

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::read;
+use crate::book::recording;
 
 /// The rectangle of a picture that is shown.
 struct View {
@@ -15,8 +16,6 @@ struct View {
 /// The letters of a picture in its own units, and those of a slide in pixels. No letter of a slide is smaller.
 const LETTERS: f64 = 15.0;
 const LEAST_LETTERS: f64 = 20.05;
-/// The heads of the columns in a picture of time.
-const HEADS: f64 = 56.0;
 
 /// The picture of the stages, as large as fits into this many pixels.
 ///
@@ -37,26 +36,28 @@ pub fn stages(name: &str, width: f64, height: f64) -> Result<String> {
     ))
 }
 
-/// The picture of time: the heads of its columns, and below them as much of the rest as fits. The deck moves it up by and by.
+/// The picture of time: the heads of its columns, and below them the rest, each in a frame that shows as much as fits. The deck
+/// moves the picture in there, and plays the recording of the run.
 ///
 /// # Errors
 ///
-/// If there is no such picture.
+/// If there is no such picture, or its recording cannot be read.
 pub fn time(name: &str, width: f64, height: f64) -> Result<String> {
     let svg = read(&format!("shared/pictures/{name}-time.svg"))?;
+    let recording = recording(&format!("shared/pictures/{name}"))?;
     let picture = Picture::of(&svg).with_context(|| format!("{name}-time.svg"))?;
     let top = picture.caption + 10.0;
     let end = picture.end.context("its columns do not end")? + 4.0;
     let whole = (width / picture.width).min(height / (end - top));
     let scale = whole.max(LEAST_LETTERS / LETTERS);
-    // What does not fit is at the left, where the time is, and not at the right, where the consumers are.
-    let shown = (width / scale).min(picture.width);
-    let x = (picture.width - shown - 14.0).max(0.0);
-    let heads = View { x, y: top, width: shown, height: HEADS };
-    let rest = View { x, y: top + HEADS, width: shown, height: end - top - HEADS };
-    let room = height - HEADS * scale;
+    let heads = picture.heads.context("its columns have no heads")? + 4.0 - top;
+    let all = picture.width;
+    let room = height - heads * scale;
+    let rest = View { x: 0.0, y: top + heads, width: all, height: end - top - heads };
+    let heads = View { x: 0.0, y: top, width: all, height: heads };
     Ok(format!(
-        "<figure class=\"time\" id=\"{}\">{}<div class=\"window\" style=\"height:{room:.0}px\">{}</div></figure>",
+        "<div class=\"time\" id=\"{}\" style=\"--room:{room:.0}px\"><div class=\"heads window\">{}</div>\
+         <figure class=\"window\">{}{recording}</figure></div>",
         picture.id,
         picture.shown(&heads, scale),
         picture.shown(&rest, scale)
@@ -71,7 +72,8 @@ struct Picture<'a> {
     height: f64,
     /// The last line of the caption.
     caption: f64,
-    /// The end of the columns, if it is a picture of time.
+    /// The lower edge of the columns' heads, and the end of the columns, if it is a picture of time.
+    heads: Option<f64>,
     end: Option<f64>,
 }
 
@@ -83,6 +85,7 @@ impl<'a> Picture<'a> {
         let caption = caption.take_while(|line| {
             line.starts_with("<text class=\"title\"") || line.contains(" x=\"16\"")
         });
+        let heads = body.lines().filter(|line| line.contains("class=\"box\""));
         let ends = body.lines().filter(|line| line.contains("class=\"gone\""));
         let last = |lines: &mut dyn Iterator<Item = &str>, name| {
             lines.filter_map(|line| attribute(line, name)?.parse::<f64>().ok()).reduce(f64::max)
@@ -93,6 +96,7 @@ impl<'a> Picture<'a> {
             width: number("width").context("it has no width")?,
             height: number("height").context("it has no height")?,
             caption: last(&mut caption.into_iter(), "y").unwrap_or_default(),
+            heads: last(&mut heads.into_iter(), "y").map(|top| top + 32.0),
             end: last(&mut ends.into_iter(), "y2"),
         })
     }

@@ -30,15 +30,14 @@ impl<T> Buffer<T> {
         self.events.len()
     }
 
-    /// Adds the newest events. Returns how many events had to be discarded.
-    pub(super) fn store(&mut self, events: impl IntoIterator<Item = T>) -> usize {
+    /// Adds the newest events. Returns the events that had to be discarded.
+    pub(super) fn store(&mut self, events: impl IntoIterator<Item = T>) -> Vec<T> {
         self.events.extend(events);
-        let discarded = self.events.len().saturating_sub(self.size);
+        let excess = self.events.len().saturating_sub(self.size);
         match self.keep {
-            Keep::First => self.events.truncate(self.size),
-            Keep::Last => drop(self.events.drain(..discarded)),
+            Keep::First => self.events.drain(self.events.len() - excess..).collect(),
+            Keep::Last => self.events.drain(..excess).collect(),
         }
-        discarded
     }
 
     /// Adds the newest events, which will be taken at once, so the size does not matter.

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 
 use super::kind::{AConsumer, AProducerConsumer, Stage};
 use super::message::{Exit, SubscriptionId};
+use super::topology::Kind;
 use super::{Consumer, ProducerConsumer};
 
 /// A consumer that messages can be cast to, such as the ticks of a timer.
@@ -64,6 +65,8 @@ impl<C: CastConsumer> Stage for ACastConsumer<C> {
     type Out = Infallible;
     type Cast = C::Cast;
 
+    const KIND: Kind = Kind::Consumer;
+
     fn events(
         &mut self,
         from: SubscriptionId,
@@ -92,7 +95,7 @@ impl<B: CastProducerConsumer> Stage for ACastProducerConsumer<B> {
     type Out = B::Event;
     type Cast = B::Cast;
 
-    const WAITS_FOR_DEMAND: bool = true;
+    const KIND: Kind = Kind::ProducerConsumer;
 
     fn events(
         &mut self,
@@ -104,6 +107,10 @@ impl<B: CastProducerConsumer> Stage for ACastProducerConsumer<B> {
 
     fn cast(&mut self, message: B::Cast) -> impl Future<Output = Vec<B::Event>> + Send {
         self.0.0.handle_cast(message)
+    }
+
+    fn discarded(&mut self, events: Vec<B::Event>) {
+        self.0.discarded(events);
     }
 
     fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {

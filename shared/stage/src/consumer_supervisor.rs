@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,7 +15,8 @@ use tracing::{Instrument, Span, error};
 use super::intensity::Intensity;
 use super::kind::Stage;
 use super::mailbox::Message;
-use super::message::{End, SubscriptionId};
+use super::message::{End, Mark, SubscriptionId};
+use super::topology::Kind;
 use super::worker::panic_message;
 
 /// Decides whether a consumer supervisor restarts a task that panics.
@@ -36,7 +37,11 @@ pub(super) struct TaskPerEvent<T, F> {
     /// The tasks end with the stage: at once if the stage is killed, and when their work is done if
     /// it is stopped. That holds even if their producer ended long ago.
     tasks: JoinSet<()>,
+    /// What each running task keeps until its end.
+    marks: Vec<Weak<Marks>>,
 }
+
+type Marks = Mutex<Vec<Mark>>;
 
 /// The data that all tasks share.
 struct Common<T, F> {
@@ -63,7 +68,7 @@ impl<T, F> TaskPerEvent<T, F> {
         let (intensity, gave_up) = (Intensity::default(), AtomicBool::new(false));
         let span = Span::current();
         let common = Common { name, me, start, restart, intensity, gave_up, span, _told: told };
-        Self { common: Arc::new(common), tasks: JoinSet::new() }
+        Self { common: Arc::new(common), tasks: JoinSet::new(), marks: Vec::new() }
     }
 }
 
@@ -77,12 +82,16 @@ where
     type Out = Infallible;
     type Cast = Infallible;
 
+    const KIND: Kind = Kind::Consumer;
     const TELLS_WHEN_HANDLED: bool = true;
 
     async fn events(&mut self, id: SubscriptionId, events: Vec<T>) -> Vec<Infallible> {
         while self.tasks.try_join_next().is_some() {} // Forget the tasks that have ended.
+        self.marks.retain(|marks| marks.strong_count() > 0);
         for event in events {
-            let task = run(self.common.clone(), id, event);
+            let marks = Arc::default();
+            self.marks.push(Arc::downgrade(&marks));
+            let task = run(self.common.clone(), id, event, marks);
             self.tasks.spawn(task.instrument(self.common.span.clone()));
         }
         Vec::new()
@@ -102,6 +111,12 @@ where
     fn handled(&mut self) {
         self.common.check();
     }
+
+    fn mark(&mut self, mark: Mark) {
+        for marks in self.marks.iter().filter_map(Weak::upgrade) {
+            marks.lock().unwrap_or_else(PoisonError::into_inner).push(mark.clone());
+        }
+    }
 }
 
 impl<T, F> Common<T, F> {
@@ -112,8 +127,12 @@ impl<T, F> Common<T, F> {
 
 /// Runs the task of one event until it ends. A task that panics starts again if the settings allow
 /// it.
-async fn run<T, F, Task>(common: Arc<Common<T, F>>, id: SubscriptionId, event: T)
-where
+async fn run<T, F, Task>(
+    common: Arc<Common<T, F>>,
+    id: SubscriptionId,
+    event: T,
+    _marks: Arc<Marks>,
+) where
     T: Clone,
     F: Fn(T) -> Task,
     Task: Future<Output = ()>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::mailbox::Message;
@@ -85,12 +85,7 @@ where
         ItsIn: Send + 'static,
         ItsCast: Send + 'static,
     {
-        let subscription = Subscription::new(
-            producer.stage.name.clone(),
-            Arc::new(producer.mailbox.clone()),
-            options,
-        )?;
-        Ok(self.send_subscription(subscription))
+        Ok(self.send_subscription(producer.subscription(options)?))
     }
 
     /// Subscribes this stage to those events of `producer` for which `selector` returns true. This is for a
@@ -110,10 +105,15 @@ where
         ItsIn: Send + 'static,
         ItsCast: Send + 'static,
     {
-        let address = Arc::new(producer.mailbox.clone());
-        let mut subscription = Subscription::new(producer.stage.name.clone(), address, options)?;
+        let mut subscription = producer.subscription(options)?;
         subscription.selector = Some(Arc::new(selector));
         Ok(self.send_subscription(subscription))
+    }
+
+    /// A subscription to this stage.
+    fn subscription(&self, options: SubscribeOptions) -> Result<Subscription<Out>, InvalidDemand> {
+        let StageRef { name, task, .. } = &self.stage;
+        Subscription::new((name.clone(), task.id()), Arc::new(self.mailbox.clone()), options)
     }
 
     fn send_subscription(&self, subscription: Subscription<In>) -> SubscriptionId {
@@ -125,11 +125,11 @@ where
         id
     }
 
-    /// Waits until this stage has come to a [`subscribe`](Handle::subscribe), and returns whether it has
-    /// this subscription then. It has not if one of the two stages had stopped, or if the subscription
-    /// has ended since.
+    /// Waits until this subscription of the stage, and all that the stage has asked for on it until now, have
+    /// arrived at the producer. Returns whether the producer has the subscription then. It has not if one of the
+    /// two stages had stopped, or if the subscription has ended since or is about to.
     ///
-    /// The stage replies in its turn, so this waits while a method of the stage runs.
+    /// Both stages come to this in their turn, so it waits while a method of theirs runs.
     pub async fn subscribed(&self, subscription: SubscriptionId) -> bool {
         let (reply, is_subscribed) = oneshot::channel();
         self.send(Message::IsSubscribed(subscription, reply));
@@ -198,6 +198,44 @@ where
         let (reply, count) = oneshot::channel();
         self.send(Message::CountBuffered(reply));
         count.await.unwrap_or(0)
+    }
+
+    /// Waits until all events that this stage has emitted are handled by its consumers, or discarded. While events
+    /// are in its buffer, it waits for those that are emitted meanwhile, too.
+    ///
+    /// This ends also if the stage or a consumer ends first: then it says nothing of the events that were
+    /// [lost](StageRef::lost). A producer-consumer has handled an event when it has emitted what it makes of
+    /// it, so each stage of a line is awaited in turn.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// # use stage::{Consumer, SubscribeOptions};
+    /// # struct Sum(Arc<AtomicU32>);
+    /// # impl Consumer for Sum {
+    /// #     type Event = u32;
+    /// #     async fn handle_events(&mut self, numbers: Vec<u32>) {
+    /// #         tokio::task::yield_now().await;
+    /// #         self.0.fetch_add(numbers.iter().sum(), Relaxed);
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sum = Arc::<AtomicU32>::default();
+    /// let numbers = stage::named("Numbers").start_feed();
+    /// let consumer = stage::named("Sum").start_consumer(Sum(sum.clone()));
+    /// consumer.subscribe(&numbers, SubscribeOptions::default())?;
+    /// numbers.call(1).await?;
+    /// numbers.call(2).await?;
+    /// numbers.handled().await;
+    /// assert_eq!(sum.load(Relaxed), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn handled(&self) {
+        let (mark, mut dropped) = mpsc::channel(1);
+        self.send(Message::Mark(mark));
+        dropped.recv().await;
     }
 
     /// Stops the stage in an orderly way: from now on it asks for nothing more. It handles the messages

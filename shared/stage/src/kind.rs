@@ -5,7 +5,8 @@ use std::future::Future;
 
 use futures_util::FutureExt;
 
-use super::message::{Exit, SubscriptionId};
+use super::message::{Exit, Mark, SubscriptionId};
+use super::topology::Kind;
 use super::{Consumer, Producer, ProducerConsumer};
 
 /// Any kind of stage. A producer never receives events and a consumer never emits any, so the type
@@ -15,8 +16,10 @@ pub(super) trait Stage: Send + 'static {
     type Out: Send + 'static;
     type Cast: Send + 'static;
 
+    const KIND: Kind;
+
     /// Whether events wait until a consumer wants the events that will be made from them.
-    const WAITS_FOR_DEMAND: bool = false;
+    const WAITS_FOR_DEMAND: bool = matches!(Self::KIND, Kind::ProducerConsumer);
 
     fn demanded(&mut self, _count: usize) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
@@ -36,6 +39,16 @@ pub(super) trait Stage: Send + 'static {
 
     /// Called when [`Message::Handled`](super::mailbox::Message::Handled) arrives.
     fn handled(&mut self) {}
+
+    /// Keeps this until all events are handled that the stage has been handed.
+    fn mark(&mut self, mark: Mark) {
+        drop(mark);
+    }
+
+    /// These events had no room in the buffer.
+    fn discarded(&mut self, events: Vec<Self::Out>) {
+        drop(events);
+    }
 
     fn cast(&mut self, _message: Self::Cast) -> impl Future<Output = Vec<Self::Out>> + Send {
         async { Vec::new() }
@@ -63,6 +76,8 @@ impl<P: Producer> Stage for AProducer<P> {
     type Out = P::Event;
     type Cast = P::Cast;
 
+    const KIND: Kind = Kind::Producer;
+
     fn demanded(&mut self, count: usize) -> impl Future<Output = Vec<P::Event>> + Send {
         self.0.handle_demand(count)
     }
@@ -74,6 +89,10 @@ impl<P: Producer> Stage for AProducer<P> {
     fn draining(&mut self) -> impl Future<Output = Vec<P::Event>> + Send {
         self.0.prepare_for_draining()
     }
+
+    fn discarded(&mut self, events: Vec<P::Event>) {
+        self.0.handle_discarded(events);
+    }
 }
 
 pub(super) struct AProducerConsumer<B>(pub B);
@@ -83,14 +102,18 @@ impl<B: ProducerConsumer> Stage for AProducerConsumer<B> {
     type Out = B::Event;
     type Cast = Infallible;
 
-    const WAITS_FOR_DEMAND: bool = true;
+    const KIND: Kind = Kind::ProducerConsumer;
 
     fn events(
         &mut self,
-        _from: SubscriptionId,
+        from: SubscriptionId,
         events: Vec<B::Input>,
     ) -> impl Future<Output = Vec<B::Event>> + Send {
-        self.0.handle_events(events)
+        self.0.handle_events_from(from, events)
+    }
+
+    fn discarded(&mut self, events: Vec<B::Event>) {
+        self.0.handle_discarded(events);
     }
 
     fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {
@@ -109,12 +132,14 @@ impl<C: Consumer> Stage for AConsumer<C> {
     type Out = Infallible;
     type Cast = Infallible;
 
+    const KIND: Kind = Kind::Consumer;
+
     fn events(
         &mut self,
-        _from: SubscriptionId,
+        from: SubscriptionId,
         events: Vec<C::Event>,
     ) -> impl Future<Output = Vec<Infallible>> + Send {
-        self.0.handle_events(events).map(|()| Vec::new())
+        self.0.handle_events_from(from, events).map(|()| Vec::new())
     }
 
     fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {

@@ -24,7 +24,7 @@
 // buffer               the events that a producer has emitted and that no consumer has asked for yet
 // options              starts a stage
 // handle               what the rest of the program has of a stage
-// stage_ref            awaits a stage's end, or ends it
+// stage_ref            awaits a stage's end, or ends it; asks stages for their topology
 //
 // Each of these is a feature that nothing else depends on:
 //
@@ -36,6 +36,7 @@
 // consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
+// topology             the running stages, and how much each asks of which other
 // testing              probes, with which the rules of this crate are tested too
 
 use std::future::Future;
@@ -57,6 +58,7 @@ mod stage_ref;
 mod subscription;
 mod supervisor;
 pub mod testing;
+mod topology;
 mod worker;
 
 pub use batcher::TimeIsUp;
@@ -69,9 +71,10 @@ pub use feed::{Call, Feed, NotTaken};
 pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use options::{Options, named};
-pub use stage_ref::{STOP_LIMIT, StageRef, stop_in_order};
+pub use stage_ref::{STOP_LIMIT, StageRef, stop_in_order, topology};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
+pub use topology::{Kind, StageNow, SubscriptionNow, Topology};
 
 /// A stage that has events: demand in, events out.
 ///
@@ -126,8 +129,8 @@ pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 ///
 /// let orders = stage::named("Orders").start_producer(|_me| Orders::default());
 /// let cook = stage::named("Cook").start_consumer(Cook);
-/// cook.subscribe(&orders, SubscribeOptions::default().max_demand(1))?;
-/// cook.buffered().await; // Now the cook has subscribed.
+/// let subscription = cook.subscribe(&orders, SubscribeOptions::default().max_demand(1))?;
+/// assert!(cook.subscribed(subscription).await);
 /// for order in ["soup", "fish", "cake"] {
 ///     orders.cast(order.to_owned());
 /// }
@@ -180,6 +183,12 @@ pub trait Producer: Send + 'static {
     fn prepare_for_draining(&mut self) -> impl Future<Output = Vec<Self::Event>> + Send {
         async { Vec::new() }
     }
+
+    /// These events had no room in the [buffer](Options::buffer_size), so nobody will get them. The default
+    /// drops them. A warning has their number in any case.
+    fn handle_discarded(&mut self, events: Vec<Self::Event>) {
+        drop(events);
+    }
 }
 
 /// A stage between two others: events in, other events out.
@@ -217,6 +226,22 @@ pub trait ProducerConsumer: Send + 'static {
         &mut self,
         events: Vec<Self::Input>,
     ) -> impl Future<Output = Vec<Self::Event>> + Send;
+
+    /// Turns events into the events to emit, as [`handle_events`](ProducerConsumer::handle_events) does, and knows
+    /// which subscription they came by: see [`Consumer::handle_events_from`].
+    fn handle_events_from(
+        &mut self,
+        from: SubscriptionId,
+        events: Vec<Self::Input>,
+    ) -> impl Future<Output = Vec<Self::Event>> + Send {
+        let _ = from;
+        self.handle_events(events)
+    }
+
+    /// These events had no room in the buffer: see [`Producer::handle_discarded`].
+    fn handle_discarded(&mut self, events: Vec<Self::Event>) {
+        drop(events);
+    }
 
     /// A subscription of this stage has ended: see [`Consumer::handle_cancel`].
     fn handle_cancel(
@@ -270,6 +295,19 @@ pub trait Consumer: Send + 'static {
     /// A panic ends the stage, and the log has its message: see [`Exit::Crashed`]. If the stage is
     /// [killed](Handle::kill), this is dropped at its next `.await`.
     fn handle_events(&mut self, events: Vec<Self::Event>) -> impl Future<Output = ()> + Send;
+
+    /// Handles events, as [`handle_events`](Consumer::handle_events) does, and knows which subscription they came
+    /// by: the one that [`subscribe`](Handle::subscribe) returned. The stage calls this, and the default calls
+    /// `handle_events`. A consumer of several producers implements this instead, if it treats them differently;
+    /// its `handle_events` is not called then.
+    fn handle_events_from(
+        &mut self,
+        from: SubscriptionId,
+        events: Vec<Self::Event>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = from;
+        self.handle_events(events)
+    }
 
     /// A subscription of this stage has ended: it was cancelled, or its producer has ended in this way.
     /// No event of it follows. After that, the stage goes on or stops, as the

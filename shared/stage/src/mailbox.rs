@@ -3,8 +3,9 @@
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::message::{FromConsumer, FromProducer, Post, SubscriptionId};
+use super::message::{FromConsumer, FromProducer, Mark, Post, SubscriptionId};
 use super::subscription::Subscription;
+use super::topology::StageNow;
 
 /// A message to a stage that receives `In`, emits `Out`, and accepts casts of type `Cast`.
 pub(super) enum Message<In, Out, Cast> {
@@ -23,10 +24,18 @@ pub(super) enum Message<In, Out, Cast> {
     /// Answer the asks that have waited.
     ForwardDemand,
     CountBuffered(oneshot::Sender<usize>),
-    Stop,
+    /// Somebody waits until all that this stage has emitted is handled.
+    Mark(Mark),
+    ToAny(ToAny),
     /// A stopping stage sends this to itself. When it arrives, the stage has handled everything
     /// that was in the mailbox before.
     Drained,
+}
+
+/// A message whose sender need not know the types of the stage's events.
+pub(super) enum ToAny {
+    Stop,
+    Describe(oneshot::Sender<StageNow>),
 }
 
 // The mailbox is unbounded, like that of an Erlang process. Demand bounds the messages between

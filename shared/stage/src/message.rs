@@ -1,8 +1,11 @@
 //! The messages that stages send each other.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
 
 /// A message from a producer to a consumer that has subscribed to it.
 pub enum FromProducer<T> {
@@ -10,6 +13,8 @@ pub enum FromProducer<T> {
         id: SubscriptionId,
         events: Vec<T>,
     },
+    /// Somebody waits until all events before this one are handled.
+    Mark(Mark),
     /// The subscription is over. No message follows this one.
     Cancelled {
         id: SubscriptionId,
@@ -28,7 +33,16 @@ pub(super) enum FromConsumer<T> {
     Cancel {
         id: SubscriptionId,
     },
+    /// Somebody waits until all that came before this has arrived, and asks whether the producer has this
+    /// subscription then.
+    IsSubscribed {
+        id: SubscriptionId,
+        reply: oneshot::Sender<bool>,
+    },
 }
+
+/// Whoever waits for something holds the receiver. It has happened when all copies of this are dropped.
+pub type Mark = mpsc::Sender<Infallible>;
 
 /// A consumer that subscribes.
 pub struct NewConsumer<T> {

@@ -14,7 +14,7 @@ use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::{Broadcast, Demand, Dispatcher, Partition};
 use super::handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle};
 use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
-use super::mailbox::Message;
+use super::mailbox::{Message, ToAny};
 use super::message::End;
 use super::stage_ref::StageRef;
 use super::worker::{MessageTo, Worker};
@@ -295,14 +295,16 @@ impl<D> Options<D> {
             span => tokio::spawn(task.instrument(span)),
         };
         let unheard = Arc::<AtomicUsize>::default();
-        let stop = {
+        let send = {
             let (mailbox, unheard) = (mailbox.clone(), unheard.clone());
-            Arc::new(move || {
-                unheard.fetch_add(1, Relaxed);
-                let _ = mailbox.send(Message::Stop); // If the stage has stopped, that is what is wanted.
+            Arc::new(move |message: ToAny| {
+                if matches!(message, ToAny::Stop) {
+                    unheard.fetch_add(1, Relaxed);
+                }
+                let _ = mailbox.send(Message::ToAny(message)); // A stage that has stopped needs none.
             })
         };
-        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle(), stop };
+        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle(), send };
         let handle = Handle { stage, mailbox, unheard };
 
         let buffer = Buffer::new(buffer_size, self.buffer_keep);

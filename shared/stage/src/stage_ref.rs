@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::warn;
 
+use super::mailbox::ToAny;
 use super::message::{End, Exit, StageFailed};
+use super::topology::Topology;
 
 /// The usual time limit of an orderly stop: 30 seconds, as in Elixir's Broadway.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -20,8 +22,8 @@ pub struct StageRef {
     pub(super) name: Arc<str>,
     pub(super) end: watch::Receiver<End>,
     pub(super) task: AbortHandle,
-    /// Tells the stage to stop. A function, because a mailbox has the types of the events.
-    pub(super) stop: Arc<dyn Fn() + Send + Sync>,
+    /// Sends the stage a message. A function, because a mailbox has the types of the events.
+    pub(super) send: Arc<dyn Fn(ToAny) + Send + Sync>,
 }
 
 impl fmt::Debug for StageRef {
@@ -39,7 +41,7 @@ impl StageRef {
 
     /// Stops the stage in an orderly way: see [`Handle::stop`](super::Handle::stop).
     pub fn stop(&self) {
-        (self.stop)();
+        (self.send)(ToAny::Stop);
     }
 
     /// Ends the stage at once, even in the middle of an event. The method that runs is dropped at its
@@ -124,4 +126,43 @@ pub async fn stop_in_order(stages: &[StageRef], limit: Duration) -> Result<(), S
         result = result.and(stage.stopped().await.ok());
     }
     result
+}
+
+/// Asks these stages for their subscriptions, how much they ask for, and how much they have. Each replies in
+/// its turn, so this waits while one of their methods runs. Those that have ended are left out.
+///
+/// ```
+/// # use futures_util::stream;
+/// # use stage::{Consumer, SubscribeOptions};
+/// # struct Printer;
+/// # impl Consumer for Printer {
+/// #     type Event = u32;
+/// #     async fn handle_events(&mut self, _numbers: Vec<u32>) {}
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let numbers = stage::named("Numbers").start_stream(stream::pending());
+/// let printer = stage::named("Printer").start_consumer(Printer);
+/// printer.subscribe(&numbers, SubscribeOptions::default().max_demand(10))?;
+///
+/// let now = stage::topology(&[numbers.stage(), printer.stage()]).await;
+/// let subscription = &now.stages[1].subscriptions[0];
+/// assert_eq!(now.producer(subscription), Some(&now.stages[0]));
+/// assert_eq!(subscription.outstanding, 10);
+/// println!("{now}"); // A flowchart in Mermaid's notation.
+/// # Ok(())
+/// # }
+/// ```
+pub async fn topology(stages: &[StageRef]) -> Topology {
+    let mut replies = Vec::new();
+    for stage in stages {
+        let (reply, now) = oneshot::channel();
+        (stage.send)(ToAny::Describe(reply));
+        replies.push(now);
+    }
+    let mut stages = Vec::new();
+    for now in replies {
+        stages.extend(now.await.ok());
+    }
+    Topology { stages }
 }

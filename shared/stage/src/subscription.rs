@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::task;
 use tracing::{trace, warn};
 
 use super::message::{Address, Exit, FromConsumer, Selector, SubscriptionId};
+use super::topology::SubscriptionNow;
 
 /// How a consumer subscribes to a producer.
 ///
@@ -162,6 +164,8 @@ pub(super) struct Subscription<T> {
     /// The producer's name.
     pub(super) name: Arc<str>,
     pub(super) producer: Address<FromConsumer<T>>,
+    /// The producer's task, which has no other with it.
+    task: task::Id,
     min: usize,
     max: usize,
     /// Whether somebody else decides when to ask.
@@ -178,7 +182,7 @@ pub(super) struct Subscription<T> {
 
 impl<T> Subscription<T> {
     pub(super) fn new(
-        name: Arc<str>,
+        (name, task): (Arc<str>, task::Id),
         producer: Address<FromConsumer<T>>,
         options: SubscribeOptions,
     ) -> Result<Self, InvalidDemand> {
@@ -195,6 +199,7 @@ impl<T> Subscription<T> {
             id,
             name,
             producer,
+            task,
             min,
             max,
             manual,
@@ -250,6 +255,16 @@ impl<T> Subscription<T> {
     pub(super) fn cancel(&mut self) {
         self.cancelled = true;
         self.producer.post(FromConsumer::Cancel { id: self.id });
+    }
+
+    pub(super) fn now(&self) -> SubscriptionNow {
+        SubscriptionNow {
+            id: self.id,
+            producer: self.name.clone(),
+            max_demand: self.max,
+            outstanding: self.outstanding,
+            task: self.task,
+        }
     }
 
     /// Tells that `consumer` cannot subscribe, because the stage `gone` has stopped.

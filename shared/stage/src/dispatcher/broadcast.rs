@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::trace;
 
-use super::OtherDispatch;
+use super::{Consumers, OtherDispatch};
 use crate::buffer::Buffer;
 use crate::message::{Address, Exit, FromProducer, NewConsumer, Selector, SubscriptionId};
 
@@ -89,6 +89,10 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
         !self.consumers.is_empty()
     }
 
+    fn consumers(&self) -> Consumers<T> {
+        self.consumers.iter().map(|consumer| (consumer.id, consumer.address.clone())).collect()
+    }
+
     fn subscribe(&mut self, consumer: NewConsumer<T>) {
         let NewConsumer { id, name, address, selector, .. } = consumer;
         self.consumers.push(Subscriber { id, name, pending: 0, address, selector });
@@ -114,7 +118,7 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
         missing
     }
 
-    fn dispatch(&mut self, events: Vec<T>) -> usize {
+    fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {
         self.asked_for = self.asked_for.saturating_sub(events.len());
         // They are sent first and stored then, so that the buffer discards none that somebody wants.
         let wanted = self.wanted().saturating_sub(self.buffer.len());

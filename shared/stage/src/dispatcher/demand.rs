@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::trace;
 
+use super::Consumers;
 use crate::buffer::Buffer;
 use crate::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
@@ -65,6 +66,10 @@ impl<T> ByDemand<T> {
         pending.fold(0, usize::saturating_add)
     }
 
+    pub(super) fn consumers(&self) -> Consumers<T> {
+        self.consumers.iter().map(|consumer| (consumer.id, consumer.address.clone())).collect()
+    }
+
     pub(super) fn has(&self, id: SubscriptionId) -> bool {
         self.consumers.iter().any(|consumer| consumer.id == id)
     }
@@ -108,13 +113,13 @@ impl<T> ByDemand<T> {
         missing - owed
     }
 
-    /// Sends events to the consumers that asked for them, and buffers the rest. Returns how many
-    /// events the buffer had to discard.
+    /// Sends events to the consumers that asked for them, and buffers the rest. Returns the
+    /// events that the buffer had to discard.
     #[inline]
-    pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
+    pub(super) fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {
         let rest = self.send(events);
         if rest.is_empty() {
-            return 0;
+            return rest;
         }
         self.owed_to_gone = self.owed_to_gone.saturating_sub(rest.len());
         let discarded = self.buffer.store(rest);

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
-use crate::message::{Exit, NewConsumer, SubscriptionId};
+use crate::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
 
 mod broadcast;
 mod demand;
@@ -83,13 +83,17 @@ pub trait OtherDispatch<T>: Send {
     fn is_wanted(&self) -> bool;
     fn may_want_more(&self) -> bool;
     fn can_deliver(&self) -> bool;
+    fn consumers(&self) -> Consumers<T>;
     fn subscribe(&mut self, consumer: NewConsumer<T>);
     fn cancel(&mut self, id: SubscriptionId);
     fn ask(&mut self, id: SubscriptionId, count: usize) -> usize;
-    fn dispatch(&mut self, events: Vec<T>) -> usize;
+    fn dispatch(&mut self, events: Vec<T>) -> Vec<T>;
     fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)>;
     fn end(&mut self, exit: &Exit);
 }
+
+/// The subscriptions, and their consumers.
+pub type Consumers<T> = Vec<(SubscriptionId, Address<FromProducer<T>>)>;
 
 impl<T> Dispatch<T> {
     /// How many events wait for a consumer to ask for them.
@@ -125,6 +129,13 @@ impl<T> Dispatch<T> {
         }
     }
 
+    pub(super) fn consumers(&self) -> Consumers<T> {
+        match self {
+            Self::ByDemand(it) => it.consumers(),
+            Self::Other(it) => it.consumers(),
+        }
+    }
+
     pub(super) fn subscribe(&mut self, consumer: NewConsumer<T>) {
         match self {
             Self::ByDemand(it) => it.subscribe(consumer),
@@ -150,10 +161,10 @@ impl<T> Dispatch<T> {
         }
     }
 
-    /// Sends events to consumers, and buffers what nobody has asked for. Returns how many events the buffer
+    /// Sends events to consumers, and buffers what nobody has asked for. Returns the events that the buffer
     /// had to discard.
     #[inline]
-    pub(super) fn dispatch(&mut self, events: Vec<T>) -> usize {
+    pub(super) fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {
         match self {
             Self::ByDemand(it) => it.dispatch(events),
             Self::Other(it) => it.dispatch(events),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::demand::ByDemand;
-use super::{OtherDispatch, Partition};
+use super::{Consumers, OtherDispatch, Partition};
 use crate::buffer::Buffer;
 use crate::message::{Exit, FromProducer, NewConsumer, SubscriptionId};
 
@@ -65,6 +65,10 @@ impl<T: Send, F: Fn(&T) -> u64 + Send> OtherDispatch<T> for ByPartition<T, F> {
         self.partitions.iter().any(|it| it.buffered() > 0 && it.has_consumers())
     }
 
+    fn consumers(&self) -> Consumers<T> {
+        self.partitions.iter().flat_map(ByDemand::consumers).collect()
+    }
+
     fn subscribe(&mut self, consumer: NewConsumer<T>) {
         let count = self.partitions.len();
         if let Some(partition) = self.partitions.get_mut(consumer.partition) {
@@ -93,7 +97,7 @@ impl<T: Send, F: Fn(&T) -> u64 + Send> OtherDispatch<T> for ByPartition<T, F> {
         missing
     }
 
-    fn dispatch(&mut self, events: Vec<T>) -> usize {
+    fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {
         self.asked_for = self.asked_for.saturating_sub(events.len());
         let count = self.partitions.len();
         let mut parts: Vec<Vec<T>> = iter::repeat_with(Vec::new).take(count).collect();
@@ -106,7 +110,7 @@ impl<T: Send, F: Fn(&T) -> u64 + Send> OtherDispatch<T> for ByPartition<T, F> {
             parts[partition].push(event);
         }
         let parts = self.partitions.iter_mut().zip(parts).filter(|(_, part)| !part.is_empty());
-        parts.map(|(partition, part)| partition.dispatch(part)).sum()
+        parts.flat_map(|(partition, part)| partition.dispatch(part)).collect()
     }
 
     fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)> {

@@ -128,7 +128,9 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
 
     let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
     let mut a = Probe::new((), mailbox);
-    let subscription = Subscription::new("A".into(), Arc::new(to_a), demand(5, 10)).unwrap();
+    let task = tokio::spawn(async {}).id();
+    let subscription =
+        Subscription::new(("A".into(), task), Arc::new(to_a), demand(5, 10)).unwrap();
     let id = subscription.id;
     assert!(c.send(Message::Subscribe(Box::new(subscription))).is_ok());
     assert_eq!(asks(a.record().await), [10]);

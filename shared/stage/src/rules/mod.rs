@@ -34,6 +34,7 @@ mod producer_consumer;
 mod supervision;
 mod telemetry;
 mod testing;
+mod told;
 
 /// The last event of a [`producer`], emitted when it is told to stop.
 const LAST: u32 = 99;

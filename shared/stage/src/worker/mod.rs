@@ -14,15 +14,16 @@ use std::vec;
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tokio::task::consume_budget;
+use tokio::task::{self, consume_budget};
 use tracing::{Instrument, error, trace, trace_span, warn};
 
 use crate::buffer::take_next;
 use crate::dispatcher::Dispatch;
 use crate::kind::Stage;
-use crate::mailbox::Message;
-use crate::message::{End, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
+use crate::mailbox::{Message, ToAny};
+use crate::message::{End, Exit, FromConsumer, FromProducer, Mark, NewConsumer, SubscriptionId};
 use crate::subscription::Subscription;
+use crate::topology::StageNow;
 
 mod end;
 
@@ -38,6 +39,8 @@ struct Batch<T> {
     /// The most events that the stage is handed at once, even if the subscription has ended by
     /// then.
     chunk: usize,
+    /// Somebody waits until this batch is handled, and those before it. Such a batch has no events.
+    mark: Option<Mark>,
 }
 
 pub(crate) struct Worker<S: Stage> {
@@ -55,6 +58,8 @@ pub(crate) struct Worker<S: Stage> {
     dispatcher: Dispatch<S::Out>,
     /// The asks that wait until the demand is forwarded; `None` if none has to.
     accumulated: Option<Vec<(SubscriptionId, usize)>>,
+    /// Those who wait until all that was emitted is handled. They can be told of when nothing is buffered.
+    marks: Vec<Mark>,
     /// How many calls of `stop` and `cancel` this stage has not come to yet. While there are any, it
     /// asks for nothing: the messages that tell of them may wait behind a lot of work.
     unheard: Arc<AtomicUsize>,
@@ -101,6 +106,7 @@ impl<S: Stage> Worker<S> {
             rest: vec::IntoIter::default(),
             dispatcher,
             accumulated: accumulates.then(Vec::new),
+            marks: Vec::new(),
             unheard,
             stopping: None,
             drained: false,
@@ -128,6 +134,14 @@ impl<S: Stage> Worker<S> {
             if let Some(message) = self.mailbox.recv().await {
                 self.handle_message(message).await;
             }
+            if !self.marks.is_empty() && self.dispatcher.buffered() == 0 {
+                for (_, consumer) in self.dispatcher.consumers() {
+                    for mark in &self.marks {
+                        consumer.post(FromProducer::Mark(mark.clone()));
+                    }
+                }
+                self.marks.clear();
+            }
             if self.has_handled_all() && !self.finished {
                 self.finished = true;
                 let last = self.stage.finish().await;
@@ -144,7 +158,7 @@ impl<S: Stage> Worker<S> {
             Message::FromConsumer(FromConsumer::Ask { id, count }) => self.ask(id, count).await,
             Message::FromProducer(FromProducer::Events { id, events }) => {
                 let chunk = self.subscription(id).map_or(events.len(), Subscription::chunk);
-                let batch = Batch { id, events, chunk };
+                let batch = Batch { id, events, chunk, mark: None };
                 if S::WAITS_FOR_DEMAND {
                     self.waiting.push_back(batch);
                     self.handle_waiting().await;
@@ -152,6 +166,13 @@ impl<S: Stage> Worker<S> {
                     self.handle_batch(batch).await;
                 }
             }
+            Message::FromProducer(FromProducer::Mark(mark)) => match self.waiting.back() {
+                None => self.stage.mark(mark),
+                Some(&Batch { id, chunk, .. }) => {
+                    let batch = Batch { id, events: Vec::new(), chunk, mark: Some(mark) };
+                    self.waiting.push_back(batch);
+                }
+            },
             Message::Cast(message) => {
                 let events = self.stage.cast(message).await;
                 self.emit(events);
@@ -183,7 +204,12 @@ impl<S: Stage> Worker<S> {
                 self.handled(id, 1);
             }
             Message::IsSubscribed(id, reply) => {
-                let _ = reply.send(self.subscription(id).is_some());
+                if let Some(subscription) = self.subscription(id) {
+                    subscription.producer.post(FromConsumer::IsSubscribed { id, reply });
+                }
+            }
+            Message::FromConsumer(FromConsumer::IsSubscribed { id, reply }) => {
+                let _ = reply.send(self.dispatcher.consumers().iter().any(|(it, _)| *it == id));
             }
             Message::ForwardDemand => {
                 for (id, count) in self.accumulated.take().into_iter().flatten() {
@@ -191,7 +217,9 @@ impl<S: Stage> Worker<S> {
                 }
             }
             Message::CountBuffered(reply) => drop(reply.send(self.dispatcher.buffered())),
-            Message::Stop => self.stop(Exit::Normal).await,
+            Message::Mark(mark) => self.marks.push(mark),
+            Message::ToAny(ToAny::Describe(reply)) => drop(reply.send(self.now())),
+            Message::ToAny(ToAny::Stop) => self.stop(Exit::Normal).await,
             Message::Drained => self.drained = true,
         }
     }
@@ -215,8 +243,13 @@ impl<S: Stage> Worker<S> {
     /// Handles the events that wait, one whole message at a time, while a consumer wants the
     /// results.
     async fn handle_waiting(&mut self) {
-        while self.dispatcher.is_wanted() {
+        while self.dispatcher.is_wanted()
+            || self.waiting.front().is_some_and(|batch| batch.mark.is_some())
+        {
             let Some(batch) = self.waiting.pop_front() else { break };
+            if batch.mark.is_some() {
+                continue; // Nothing is left to handle before it.
+            }
             self.handle_batch(batch).await;
             if !self.waiting.is_empty() {
                 consume_budget().await; // Other tasks get their turn.
@@ -227,7 +260,7 @@ impl<S: Stage> Worker<S> {
     /// Hands the events of one message to the stage, in chunks that fit the subscription's demand.
     /// With (max 1000, min 500), a message of 1000 goes like this: handle 500, ask for 500, handle
     /// 500, ask for 500.
-    async fn handle_batch(&mut self, Batch { id, mut events, chunk }: Batch<S::In>) {
+    async fn handle_batch(&mut self, Batch { id, mut events, chunk, .. }: Batch<S::In>) {
         let excess = self.subscription(id).map_or(0, |it| it.excess(events.len()));
         if excess > 0 {
             error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
@@ -290,12 +323,14 @@ impl<S: Stage> Worker<S> {
         }
         trace!(stage = &*self.name, count = events.len(), "emit");
         let discarded = self.dispatcher.dispatch(events);
-        if discarded > 0 {
-            self.end.lost += discarded;
+        if !discarded.is_empty() {
+            let count = discarded.len();
+            self.end.lost += count;
             warn!(
-                stage = %self.name, discarded,
-                "GenStage producer {} has discarded {discarded} events from buffer", self.name
+                stage = %self.name, discarded = count,
+                "GenStage producer {} has discarded {count} events from buffer", self.name
             );
+            self.stage.discarded(discarded);
         }
         self.ask_again();
     }
@@ -304,6 +339,16 @@ impl<S: Stage> Worker<S> {
     fn ask_again(&mut self) {
         for (id, count) in self.dispatcher.asks_again() {
             let _ = self.me.send(Message::FromConsumer(FromConsumer::Ask { id, count }));
+        }
+    }
+
+    fn now(&self) -> StageNow {
+        StageNow {
+            name: self.name.clone(),
+            kind: S::KIND,
+            buffered: self.dispatcher.buffered(),
+            subscriptions: self.subscriptions.iter().map(Subscription::now).collect(),
+            task: task::id(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
-use crate::{Error, progress, watch};
+use crate::{Error, otel, progress, watch};
 
 pub use crate::aws::{Download, Failure, S3Object};
 pub use crate::contents::Contents;
@@ -174,8 +174,9 @@ impl JobArgs {
         queue.in_flight.select(self.selection.clone());
         let in_flight = queue.in_flight.clone();
         let not_ready = move || in_flight.receive_error();
-        self.metrics.serve(queue.in_flight.stopping().clone(), not_ready).await?;
-        if self.metrics.are_served() {
+        let install = |recorder| otel::count(&queue.url, recorder);
+        self.metrics.serve(install, queue.in_flight.stopping().clone(), not_ready).await?;
+        if self.metrics.are_served() || otel::is_on() {
             tokio::spawn(queue.in_flight.clone().measure_dead_letters());
         }
         if results.until_idle() {

@@ -21,6 +21,9 @@ pub mod job;
 pub mod logging;
 #[cfg(feature = "aws")]
 pub mod metrics;
+#[cfg(feature = "aws")]
+#[cfg_attr(not(feature = "otel"), path = "otel/off.rs")]
+mod otel;
 mod plain;
 #[cfg(feature = "aws")]
 mod progress;

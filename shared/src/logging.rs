@@ -15,6 +15,8 @@ use std::{env, fmt, process};
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, error};
 use tracing_subscriber::field::RecordFields;
+#[cfg(feature = "otel")]
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::{
     self, DefaultFields, FmtSpan, FormatEvent, FormatFields, Writer,
@@ -60,6 +62,10 @@ pub fn init(format: &str) {
         if !["", "full", "json"].contains(&chosen) {
             error!("LOG_FORMAT={chosen} is not used: it can be full or json");
         }
+        #[cfg(feature = "otel")]
+        if let Some(error) = crate::otel::error() {
+            error!("OTEL_EXPORTER_OTLP_ENDPOINT is not used: {error}");
+        }
     }
 }
 
@@ -86,7 +92,11 @@ fn subscribe(
     filter: Targets,
 ) -> Result<(), SetGlobalDefaultError> {
     // Each layer has its own filter, because the other layers need events that the log does not show.
+    #[cfg(feature = "otel")]
+    let filter = filter.with_target(crate::otel::TARGET, LevelFilter::OFF);
     let layers = registry().with(log.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let layers = layers.with(crate::otel::layer());
     #[cfg(feature = "aws")]
     let layers = layers.with(crate::metrics::demand());
     #[cfg(feature = "watch")]

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use clap::Args;
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
 use tokio::net::TcpListener;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ pub(crate) const DOWNLOAD: &str = "palleto_download_seconds";
 pub(crate) const RETRIES: &str = "palleto_retries_total";
 
 /// Upper bounds of the histograms, in seconds: from a small file to one of many gigabytes.
-const BUCKETS: [f64; 14] =
+pub(crate) const BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1800.0, 10_800.0];
 
 /// Where to serve the metrics. A step flattens this into its own arguments.
@@ -71,9 +71,12 @@ pub enum MetricsError {
     /// The program cannot listen at this address.
     #[error("nothing can be served at {0}: choose another address with --metrics")]
     Address(SocketAddr, #[source] io::Error),
-    /// Another recorder already receives the program's metrics.
+    /// Prometheus's recorder cannot be built.
     #[error(transparent)]
     Recorder(#[from] BuildError),
+    /// Another recorder already receives the program's metrics.
+    #[error("the program's metrics go elsewhere already")]
+    Taken,
 }
 
 impl MetricsArgs {
@@ -81,7 +84,8 @@ impl MetricsArgs {
         self.metrics.is_some()
     }
 
-    /// Starts to serve this program's metrics, if an address is given. `/healthz` answers 200 until
+    /// Starts to serve this program's metrics, if an address is given. `install` makes all metrics go to their recorder,
+    /// and returns whether they do. `/healthz` answers 200 until
     /// `stopping` is cancelled, and then 503. `/readyz` also answers 503 while there is a reason in `not_ready`.
     ///
     /// # Errors
@@ -89,16 +93,26 @@ impl MetricsArgs {
     /// If the address cannot be used.
     pub(crate) async fn serve<R>(
         &self,
+        install: impl FnOnce(Option<PrometheusRecorder>) -> bool,
         stopping: CancellationToken,
         not_ready: R,
     ) -> Result<(), MetricsError>
     where
         R: Fn() -> Option<String> + Clone + Send + Sync + 'static,
     {
-        let Some(address) = self.metrics else { return Ok(()) };
+        let Some(address) = self.metrics else {
+            if install(None) {
+                describe();
+            }
+            return Ok(());
+        };
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| MetricsError::Address(address, error))?;
-        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+        let prometheus = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
+        let recorder = prometheus.handle();
+        if !install(Some(prometheus)) {
+            return Err(MetricsError::Taken);
+        }
         describe();
 
         let upkeep = recorder.clone();

@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::signals::Signals;
 use crate::surroundings::Surroundings;
-use crate::watch;
+use crate::{otel, watch};
 
 /// Cancelled when the program is told to stop. There is one program.
 static TOLD: OnceLock<CancellationToken> = OnceLock::new();
@@ -61,7 +61,7 @@ pub(crate) fn begin() {
 }
 
 async fn obey(mut signals: Signals, told: CancellationToken) {
-    let _at_the_end = ExitIfUnread;
+    let _at_the_end = AtTheEnd;
     tokio::select! {
         code = signals.next(watch::quit()) => {
             if !HAS_BEGUN.load(Relaxed) {
@@ -87,11 +87,13 @@ pub(crate) fn is_unread() -> bool {
     told.is_some()
 }
 
-/// Gives the program its exit code if standard output was closed. The runtime drops this however `main` ends.
-struct ExitIfUnread;
+/// Sends the last traces, and gives the program its exit code if standard output was closed. The runtime drops this
+/// however `main` ends.
+struct AtTheEnd;
 
-impl Drop for ExitIfUnread {
+impl Drop for AtTheEnd {
     fn drop(&mut self) {
+        otel::flush();
         if IS_UNREAD.load(Relaxed) {
             exit(UNREAD);
         }

@@ -11,8 +11,8 @@ use aws_types::origin::Origin;
 
 use super::address::{self, Address};
 use super::http::Http;
-use crate::UsageError;
 use crate::error::chain;
+use crate::{UsageError, otel};
 use local_aws::LocalAwsError;
 
 /// A client for each service.
@@ -203,7 +203,7 @@ impl Clients {
             // AWS accepts the bucket's name as part of the host name. Hardly any other S3 does.
             .force_path_style(has_endpoint);
         Self {
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(otel::sees_receives(sqs).build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
         }
     }

@@ -19,6 +19,7 @@ use crate::metrics::{
     DEMAND, FAILED, FILES_FAILED, FILES_LEFT_OUT, GIVEN_BACK, IN_FLIGHT, PROCESSING, QUEUE_WAIT,
     RECEIVED,
 };
+use crate::otel::{Trace, Traces};
 
 /// One event: an object that was created, and the message that announced it. A message can announce several
 /// objects. Each then has a delivery of its own.
@@ -35,6 +36,7 @@ pub struct Delivery {
     message: Option<Arc<Message>>,
     /// Whether work on it has begun.
     begun: AtomicBool,
+    trace: Trace,
 }
 
 /// A message that was received.
@@ -48,6 +50,7 @@ struct Message {
     receive_count: u32,
     received: Instant,
     lease: Lease,
+    traces: Traces,
     /// The worst [`Fate`] of its deliveries.
     fate: AtomicU8,
     in_flight: InFlight,
@@ -91,11 +94,13 @@ fn deliver(message: SqsMessage, in_flight: &InFlight) -> Vec<Delivery> {
     }
     in_flight.count_left_out(left_out.len());
     counter!(FILES_LEFT_OUT).increment(left_out.len() as u64);
-    let message = Arc::new(Message::new(message, in_flight));
-    let deliveries = objects.into_iter().map(|object| Delivery {
+    let traces = Traces::begin(&message, &objects);
+    let message = Arc::new(Message::new(message, traces, in_flight));
+    let deliveries = objects.into_iter().enumerate().map(|(position, object)| Delivery {
         object,
         message: Some(message.clone()),
         begun: AtomicBool::new(false),
+        trace: message.traces.of(position),
     });
     let deliveries = deliveries.collect();
     let fate = if is_whole {
@@ -192,12 +197,14 @@ impl Delivery {
             lines = Empty,
             seconds = Empty
         );
+        // The work on a file is a download first.
+        let phase = if has_begun { "process" } else { "download" };
         let done = tokio::select! {
             biased;
             () = message.lease.lost().cancelled() => Err(Failure::Cancelled),
             () = message.in_flight.time_is_up().cancelled() => Err(Failure::Cancelled),
             // Boxed, because the future is several KiB, which would be copied with this one.
-            done = Box::pin(work).instrument(span) => done,
+            done = self.trace.phase(phase, Box::pin(work).instrument(span)) => done,
         };
         if matches!(done, Err(Failure::Gone)) && message.in_flight.selection().misses_files() {
             return Err(Failure::Other("it is gone (--on-missing fail)".to_owned()));
@@ -228,6 +235,7 @@ impl Delivery {
         );
         message.in_flight.count_failed();
         counter!(FILES_FAILED).increment(1);
+        self.trace.failed(reason);
     }
 
     fn end(&mut self, fate: Fate) {
@@ -259,7 +267,7 @@ fn end(message: Arc<Message>, fate: Fate) {
 }
 
 impl Message {
-    fn new(message: SqsMessage, in_flight: &InFlight) -> Self {
+    fn new(message: SqsMessage, traces: Traces, in_flight: &InFlight) -> Self {
         let attribute = |name| message.attributes()?.get(&name);
         let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
         let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
@@ -279,6 +287,7 @@ impl Message {
             body: message.body.unwrap_or_default(),
             receive_count,
             received: Instant::now(),
+            traces,
             fate: AtomicU8::new(Fate::Released as u8),
             in_flight: in_flight.clone(),
             token: in_flight.token(),
@@ -288,12 +297,13 @@ impl Message {
     /// Ends the message, after all of its deliveries have ended.
     fn end(self) {
         gauge!(IN_FLIGHT).decrement(1);
-        let Self { id, lease, in_flight, token, .. } = self;
+        let Self { id, lease, mut traces, in_flight, token, .. } = self;
         let fate = self.fate.into_inner();
-        let visible_in = if fate == Fate::Released as u8 {
+        let (visible_in, outcome) = if fate == Fate::Released as u8 {
             histogram!(PROCESSING).record(self.received.elapsed());
             let (message_id, handle) = (id, self.handle);
-            let done = Done { message_id, handle, tries: 0, lease, _in_flight: token };
+            traces.worked();
+            let done = Done { message_id, handle, tries: 0, lease, traces, _in_flight: token };
             return in_flight.done(done);
         } else if lease.lost().is_cancelled() {
             // Another receiver may have the message, so its fate is no longer ours to decide.
@@ -302,6 +312,7 @@ impl Message {
             } else {
                 in_flight.receipts().left(&id, &self.handle);
             }
+            traces.kept("lost");
             return;
         } else if fate == Fate::GivenBack as u8
             || (fate == Fate::Dropped as u8 && in_flight.stopping().is_cancelled())
@@ -310,10 +321,10 @@ impl Message {
                 in_flight.count_given_back();
             }
             counter!(GIVEN_BACK).increment(1);
-            Duration::ZERO
+            (Duration::ZERO, "given back")
         } else if fate == Fate::Failed as u8 {
             counter!(FAILED).increment(1);
-            in_flight.retry_wait(self.receive_count)
+            (in_flight.retry_wait(self.receive_count), "failed")
         } else {
             warn!(
                 message_id = id,
@@ -321,8 +332,9 @@ impl Message {
             );
             in_flight.count_failed();
             counter!(FAILED).increment(1);
-            in_flight.retry_wait(self.receive_count)
+            (in_flight.retry_wait(self.receive_count), "failed")
         };
+        traces.kept(outcome);
         in_flight.receipts().given_up(&id, &self.handle);
         lease.give_up(visible_in, token);
     }

@@ -27,7 +27,7 @@ use crate::UsageError;
 
 /// How requests leave this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
+pub(crate) struct Http {
     certificates: TlsContext,
 }
 
@@ -37,7 +37,7 @@ impl Http {
     /// # Errors
     ///
     /// If the file cannot be read, or has no certificate.
-    pub(super) fn new(ca_bundle: Option<&Path>) -> Result<Self, UsageError> {
+    pub(crate) fn new(ca_bundle: Option<&Path>) -> Result<Self, UsageError> {
         let Some(path) = ca_bundle else { return Ok(Self { certificates: TlsContext::default() }) };
         let error = |reason: &dyn fmt::Display| {
             let path = path.display();
@@ -63,14 +63,23 @@ impl Http {
     /// A client that goes through the proxy in the environment, if one is set, except to this machine.
     pub(super) fn client(&self) -> SharedHttpClient {
         let direct = self.build(ProxyConfig::disabled());
-        let proxies = Arc::new(Matcher::from_env());
-        let elsewhere =
-            ["http://elsewhere.invalid", "https://elsewhere.invalid"].map(Uri::from_static);
-        if !elsewhere.iter().any(|uri| proxies.intercept(uri).is_some()) {
-            return direct;
-        }
+        let Some(proxies) = proxies() else { return direct };
         let through = self.build(ProxyConfig::from_env());
         SharedHttpClient::new(ByProxy { direct, through, proxies })
+    }
+
+    /// The same, for requests that are not the SDK's.
+    #[cfg(feature = "otel")]
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
+        let connect = |proxy| {
+            let connector = Connector::builder().proxy_config(proxy);
+            let connector = connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            SharedHttpConnector::new(connector.tls_context(self.certificates.clone()).build())
+        };
+        let direct = connect(ProxyConfig::disabled());
+        let Some(proxies) = proxies() else { return direct };
+        let through = connect(ProxyConfig::from_env());
+        SharedHttpConnector::new(ByProxy { direct, through, proxies })
     }
 
     fn build(&self, proxy: ProxyConfig) -> SharedHttpClient {
@@ -84,6 +93,13 @@ impl Http {
             connector.tls_context(certificates.clone()).build()
         })
     }
+}
+
+/// The proxies in the environment, if there are any.
+fn proxies() -> Option<Arc<Matcher>> {
+    let proxies = Matcher::from_env();
+    let elsewhere = ["http://elsewhere.invalid", "https://elsewhere.invalid"].map(Uri::from_static);
+    elsewhere.iter().any(|uri| proxies.intercept(uri).is_some()).then(|| Arc::new(proxies))
 }
 
 /// Goes through a proxy to other machines, and names it in errors, because otherwise they seem to be those of SQS

@@ -22,6 +22,7 @@ use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
 use super::{Backoff, Buckets, Rate, Selection};
 use crate::metrics::DEAD_LETTERS;
+use crate::otel::Traces;
 
 /// The attributes that SQS sends with each message: its receive count, which decides how long a failed
 /// message waits for its retry, and when it was sent. For the receive's `message_system_attribute_names`.
@@ -74,6 +75,7 @@ pub(super) struct Done {
     pub(super) tries: u32,
     /// Keeps it hidden until it can be deleted.
     pub(super) lease: Lease,
+    pub(super) traces: Traces,
     /// Keeps the message in flight until it is deleted.
     pub(super) _in_flight: TaskTrackerToken,
 }

@@ -8,6 +8,7 @@
 //! | `queue` | a queue, and how to receive from it |
 //! | `notification`, `event` | which objects a message announces |
 //! | `buckets`, `policy` | which buckets may be read, and which the queue's access policy names |
+//! | `sender` | the trace of the program that sent a message |
 //! | `selection` | which files are processed |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
@@ -46,6 +47,8 @@ mod rate;
 mod receipts;
 mod released;
 mod selection;
+#[cfg(any(feature = "otel", test))]
+pub(crate) mod sender;
 mod transient;
 mod why;
 
@@ -60,6 +63,8 @@ pub use download::Download;
 pub(crate) use download::{Replaced, other_region};
 pub(crate) use event::decode_key;
 pub use failure::Failure;
+#[cfg(feature = "otel")]
+pub(crate) use http::Http;
 pub(crate) use in_flight::Barrier;
 pub use in_flight::{ATTRIBUTES, InFlight};
 pub(crate) use meter::{Measured, Meter};

@@ -66,8 +66,9 @@ impl Released {
         drop(released); // Another task can take the next batch meanwhile.
         self.in_flight.may_delete().await;
         // A lease ends before its message is deleted, because a deleted message must not be renewed.
-        for message in &messages {
+        for message in &mut messages {
             message.lease.end();
+            message.traces.written();
         }
         let (in_flight, backoff) = (self.in_flight.clone(), self.backoff.clone());
         Some(Batch { messages, in_flight, backoff })
@@ -96,6 +97,7 @@ impl Batch {
                 None => {
                     counter!(RELEASED).increment(1);
                     self.in_flight.receipts().deleted(&message.message_id);
+                    message.traces.deleted();
                 }
                 Some(refused) if refused.sender_fault => {
                     give_up(&message, &refused.code, &self.in_flight);
@@ -128,7 +130,8 @@ impl Batch {
     }
 }
 
-fn give_up(Done { message_id, handle, .. }: &Done, reason: &str, in_flight: &InFlight) {
+fn give_up(Done { message_id, handle, traces, .. }: &Done, reason: &str, in_flight: &InFlight) {
+    traces.kept("not deleted");
     error!(
         message_id,
         "The message {message_id} is done, but not deleted, and will come back: {reason}"

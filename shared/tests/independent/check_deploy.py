@@ -25,6 +25,7 @@ TEMPLATE = DEPLOY / "palleto.yaml"
 # The program does not name these in its --help. They are the SDK's, and the log's.
 STANDARD = {
     "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "LOG_FORMAT", "RUST_LOG",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME",
 }
 # These actions concern no resource, so a policy has to allow them for all.
 FOR_ALL_RESOURCES = {"ecr:GetAuthorizationToken"}

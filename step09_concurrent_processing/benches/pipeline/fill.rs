@@ -16,59 +16,102 @@ use super::place::Place;
 pub struct Workload {
     pub files: u32,
     pub lines: u32,
+    /// Every hundredth file has 200 times as many lines.
+    pub mixed: bool,
 }
 
-/// The files of a workload, in S3. All have the same content, but a program that downloads them cannot
+/// The files of a workload, in S3. Those of one length have the same content, but a program that downloads them cannot
 /// know that.
 pub struct Files {
     pub count: u32,
-    /// Of each file, like the next fields.
-    pub lines: u32,
-    pub bytes: u64,
+    usual: Content,
+    /// Every hundredth file's, if there are large ones.
+    large: Option<Content>,
+}
+
+/// A file's, in S3.
+struct Content {
+    lines: u32,
+    bytes: u64,
     zipped: usize,
     etag: String,
 }
 
 /// How many requests are in progress at the same time.
 const AT_ONCE: usize = 8;
+/// One file of so many is large, in the middle of them.
+const LARGE_EVERY: u32 = 100;
+/// A large one has so many times as many lines.
+const LARGE: u32 = 200;
 
 impl Files {
+    /// Of all files.
+    pub fn lines(&self) -> u64 {
+        self.sum(|content| content.lines.into())
+    }
+
+    /// Of all files, unzipped.
+    pub fn bytes(&self) -> u64 {
+        self.sum(|content| content.bytes)
+    }
+
+    fn sum(&self, value: impl Fn(&Content) -> u64) -> u64 {
+        (0..self.count).map(|number| value(self.content(number))).sum()
+    }
+
+    fn content(&self, number: u32) -> &Content {
+        match &self.large {
+            Some(large) if number % LARGE_EVERY == LARGE_EVERY / 2 => large,
+            _ => &self.usual,
+        }
+    }
+
     fn key(&self, number: u32) -> String {
-        format!("palleto-benchmark/{}-lines/{number:06}.log.gz", self.lines)
+        format!("palleto-benchmark/{}-lines/{number:06}.log.gz", self.content(number).lines)
     }
 }
 
 impl fmt::Display for Files {
     #[allow(clippy::cast_precision_loss)] // Precise enough to read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, lines, bytes, zipped, .. } = self;
+        let Content { lines, bytes, zipped, .. } = &self.usual;
         let megabytes = *bytes as f64 / 1e6;
         let ratio = *bytes as f64 / *zipped as f64;
-        let files = if *count == 1 { "file" } else { "files" };
-        write!(f, "{count} {files} of {lines} lines, {megabytes:.1} MB each, zipped {ratio:.1}:1")
+        let files = if self.count == 1 { "file" } else { "files" };
+        write!(
+            f,
+            "{} {files} of {lines} lines, {megabytes:.1} MB each, zipped {ratio:.1}:1",
+            self.count
+        )?;
+        if let Some(large) = &self.large {
+            write!(f, ", but every {LARGE_EVERY}th of {:.0} MB", large.bytes as f64 / 1e6)?;
+        }
+        Ok(())
     }
 }
 
-/// Uploads one file, and lets S3 copy it, because a program that downloads them sees no difference.
+/// Uploads one file of each length, and lets S3 copy it, because a program that downloads them sees no difference.
 pub async fn upload(place: &Place, workload: &Workload) -> Result<Files, Error> {
     let Place { s3, bucket, .. } = place;
-    let (zipped, bytes) = log_file(workload.lines)?;
-    let mut files = Files {
-        count: workload.files,
-        lines: workload.lines,
-        bytes,
-        zipped: zipped.len(),
-        etag: String::new(),
+    let original = |lines| format!("palleto-benchmark/{lines}-lines/original.log.gz");
+    let put = async |lines| -> Result<Content, Error> {
+        let (zipped, bytes) = log_file(lines)?;
+        let length = zipped.len();
+        let put = s3.put_object().bucket(bucket).key(original(lines)).body(zipped.into());
+        let etag = put.send().await?.e_tag.unwrap_or_default();
+        Ok(Content { lines, bytes, zipped: length, etag: etag.trim_matches('"').to_owned() })
     };
-    let first = files.key(0);
-    let put = s3.put_object().bucket(bucket).key(&first).body(zipped.into());
-    let etag = put.send().await?.e_tag.unwrap_or_default();
-    etag.trim_matches('"').clone_into(&mut files.etag);
-    let copies = stream::iter(1..files.count).map(|number| {
-        let source = format!("{bucket}/{first}");
+    let usual = put(workload.lines).await?;
+    let large = if workload.mixed { Some(put(workload.lines * LARGE).await?) } else { None };
+    let files = Files { count: workload.files, usual, large };
+    let copies = stream::iter(0..files.count).map(|number| {
+        let source = format!("{bucket}/{}", original(files.content(number).lines));
         s3.copy_object().bucket(bucket).key(files.key(number)).copy_source(source).send()
     });
     copies.buffer_unordered(AT_ONCE).try_for_each(async |_| Ok(())).await?;
+    for content in [Some(&files.usual), files.large.as_ref()].into_iter().flatten() {
+        s3.delete_object().bucket(bucket).key(original(content.lines)).send().await?;
+    }
     Ok(files)
 }
 
@@ -119,8 +162,8 @@ fn message(place: &Place, files: &Files, number: u32) -> String {
             },
             "object": {
                 "key": files.key(number),
-                "size": files.zipped,
-                "eTag": files.etag,
+                "size": files.content(number).zipped,
+                "eTag": files.content(number).etag,
                 "sequencer": format!("{number:016X}"),
             },
         },

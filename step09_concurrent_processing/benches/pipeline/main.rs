@@ -1,9 +1,9 @@
 //! Measures how fast step 9 is, and how fast it could be at most. It ends with the table in the README:
 //! `cargo bench -p step09_concurrent_processing --bench pipeline`.
 //!
-//! The step's program and the [`ceiling`] take turns at the same files, in the same SQS and S3, each
-//! as a process of its own. The ceiling is a loop written by hand that does the same work and nothing
-//! else. This process serves the embedded SQS and S3; `--endpoint-url`, `--bucket` and `--queue-url`
+//! The step's program and the loop [`by_hand`] take turns at the same files, in the same SQS and S3, each
+//! as a process of its own. The loop does the same work and nothing else: with the SDK it is the ceiling, and without the
+//! SDK it is the floor. This process serves the embedded SQS and S3; `--endpoint-url`, `--bucket` and `--queue-url`
 //! select others.
 //!
 //! By default, the files are many small ones, some large ones, and a very large one. With
@@ -11,11 +11,12 @@
 //!
 //! `cargo test` runs this too, with next to no work, to check that it works.
 
-mod ceiling;
+mod by_hand;
 mod distance;
 mod fill;
 mod measure;
 mod place;
+mod requests;
 mod table;
 
 use std::num::NonZero;
@@ -27,6 +28,7 @@ use clap::{Parser, value_parser};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use by_hand::ByHand;
 use fill::Workload;
 use measure::{Contest, Program};
 use place::{Place, PlaceArgs};
@@ -39,7 +41,7 @@ struct Args {
     #[arg(long, value_name = "N", requires = "lines")]
     files: Option<NonZero<u32>>,
 
-    /// How many lines each file has, of about 100 bytes each
+    /// How many lines a file has, of about 100 bytes each
     #[arg(long, value_name = "N", requires = "files")]
     lines: Option<NonZero<u32>>,
 
@@ -63,6 +65,10 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
     scratch: PathBuf,
 
+    /// Every hundredth file has 200 times as many lines
+    #[arg(long)]
+    mixed: bool,
+
     #[command(flatten)]
     place: PlaceArgs,
 
@@ -73,16 +79,16 @@ struct Args {
 
 /// Many small files; large files; one file that does not fit into memory. Lines have 100 bytes.
 const WORKLOADS: [Workload; 3] = [
-    Workload { files: 5_000, lines: 1_000 },
-    Workload { files: 20, lines: 2_000_000 },
-    Workload { files: 1, lines: 10_737_419 },
+    Workload { files: 5_000, lines: 1_000, mixed: false },
+    Workload { files: 20, lines: 2_000_000, mixed: false },
+    Workload { files: 1, lines: 10_737_419, mixed: false },
 ];
 /// Only checks that everything works.
 const TINY: [&str; 7] = ["pipeline", "--files", "20", "--lines", "10", "--rounds", "1"];
 
 fn main() -> Result<(), shared::Error> {
-    if env::args().nth(1).as_deref() == Some(ceiling::FLAG) {
-        return ceiling::main();
+    if let Some(by_hand) = env::args().nth(1).as_deref().and_then(ByHand::from_flag) {
+        return by_hand.main();
     }
     // `cargo test` passes no `--bench`.
     let is_benchmark = env::args().any(|argument| argument == "--bench");
@@ -93,7 +99,11 @@ fn main() -> Result<(), shared::Error> {
     fs::create_dir_all(&args.scratch)?;
     let scratch = TempDir::new_in(&args.scratch)?;
     let given = args.files.zip(args.lines);
-    let given = given.map(|(files, lines)| Workload { files: files.get(), lines: lines.get() });
+    let given = given.map(|(files, lines)| Workload {
+        files: files.get(),
+        lines: lines.get(),
+        mixed: args.mixed,
+    });
     for workload in given.as_ref().map_or(&WORKLOADS[..], std::slice::from_ref) {
         let files = runtime.block_on(fill::upload(&place, workload))?;
         println!("{files}");
@@ -102,8 +112,11 @@ fn main() -> Result<(), shared::Error> {
             runtime.block_on(place.move_away(Duration::from_millis(*round_trip)))?;
             println!("{round_trip} ms away");
             let workers = args.workers.unwrap_or(if *round_trip == 0 { 6 } else { 64 });
-            let programs =
-                [&[Program::Step], &args.with[..], &[Program::Ceiling { workers }]].concat();
+            let mut programs = [&[Program::Step], &args.with[..]].concat();
+            programs.push(Program::ByHand { which: ByHand::Ceiling, workers });
+            if place.is_embedded() {
+                programs.push(Program::ByHand { which: ByHand::Floor, workers });
+            }
             let (place, scratch) = (&place, scratch.path());
             let contest = Contest { place, scratch, programs: &programs, rounds: args.rounds };
             let fill = || runtime.block_on(fill::send_messages(place, &files));

@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::Error;
 use tempfile::TempDir;
 
-use super::ceiling;
+use super::by_hand::ByHand;
 use super::fill::Files;
 use super::place::Place;
 
@@ -26,14 +26,14 @@ pub struct Contest<'a> {
 }
 
 /// A program, with its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Program {
     /// Step 9 as it is started.
     Step,
     /// Step 9 with `--pipelines` and `--max-demand`.
     StepWith { pipelines: u16, max_demand: u16 },
-    /// The loop written by hand, with so many workers.
-    Ceiling { workers: u16 },
+    /// A loop written by hand, with so many workers.
+    ByHand { which: ByHand, workers: u16 },
 }
 
 /// One run of each program, in their order.
@@ -129,9 +129,9 @@ impl Program {
                 let (pipelines, max_demand) = (pipelines.to_string(), max_demand.to_string());
                 step.args(["--pipelines", &pipelines, "--max-demand", &max_demand]);
             }
-            Self::Ceiling { workers } => {
+            Self::ByHand { which, workers } => {
                 let mut this = Command::new(std::env::current_exe()?);
-                this.args([ceiling::FLAG, "--workers", &workers.to_string()]);
+                this.args([which.flag(), "--workers", &workers.to_string()]);
                 return Ok(this);
             }
         }
@@ -146,7 +146,8 @@ impl Display for Program {
             Self::StepWith { pipelines, max_demand } => {
                 write!(f, "step 9, {pipelines}/{max_demand}")
             }
-            Self::Ceiling { .. } => f.write_str("ceiling"),
+            Self::ByHand { which: ByHand::Ceiling, .. } => f.write_str("ceiling"),
+            Self::ByHand { which: ByHand::Floor, .. } => f.write_str("floor"),
         }
     }
 }
@@ -214,7 +215,7 @@ fn must_have_all(output: &Path, files: &Files) -> Result<(), Error> {
         count += 1;
         lines += result["line_count"].as_u64().unwrap_or_default();
     }
-    let expected = (files.count, u64::from(files.count) * u64::from(files.lines));
+    let expected = (files.count, files.lines());
     if (count, lines) != expected {
         let found = format!("{count} results with {lines} lines, instead of {expected:?}");
         return Err(io::Error::other(found).into());

@@ -97,6 +97,11 @@ impl Place {
         Self { sqs, s3, queue_url, bucket, endpoint_url, embedded: None, far_url: None }
     }
 
+    /// Whether SQS and S3 are the embedded ones, which speak no TLS.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
+    }
+
     /// From now on, SQS and S3 are so far away from the programs that are measured.
     pub async fn move_away(&mut self, round_trip: Duration) -> io::Result<()> {
         self.far_url = match &self.endpoint_url {

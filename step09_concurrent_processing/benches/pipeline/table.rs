@@ -26,7 +26,7 @@ pub fn markdown(measured: &[Measured]) -> String {
     for Measured { files, round_trip, programs, rounds } in measured {
         let count = f64::from(files.count);
         #[allow(clippy::cast_precision_loss)] // Precise enough to read.
-        let megabytes = count * files.bytes as f64 / 1e6;
+        let megabytes = files.bytes() as f64 / 1e6;
         for (position, program) in programs.iter().enumerate() {
             let median = |value: &dyn Fn(&Run) -> Option<f64>, digits: usize| {
                 cell(median(rounds.iter().map(|round| value(&round[position]))), digits)
@@ -58,13 +58,24 @@ pub fn markdown(measured: &[Measured]) -> String {
                 "| | {round_trip} | {name} | {speed} | {speed} | {memory} | {processor} | {serving} | {requests} |"
             );
         };
-        let ceiling = programs.len() - 1;
-        ratios("step 9 ÷ ceiling", &|_| ceiling);
-        if ceiling > 1 {
+        for (position, program) in programs.iter().enumerate() {
+            if matches!(program, Program::ByHand { .. }) {
+                ratios(&format!("step 9 ÷ {program}"), &|_| position);
+            }
+        }
+        let settings = || {
+            let is_one = |program: &&Program| matches!(program, Program::StepWith { .. });
+            programs
+                .iter()
+                .enumerate()
+                .filter(move |(_, program)| is_one(program))
+                .map(|(position, _)| position)
+        };
+        if settings().next().is_some() {
             let fastest = |round: &Round| {
-                let with =
-                    (1..ceiling).min_by(|a, b| round[*a].seconds.total_cmp(&round[*b].seconds));
-                with.unwrap_or_default()
+                let fastest =
+                    settings().min_by(|a, b| round[*a].seconds.total_cmp(&round[*b].seconds));
+                fastest.unwrap_or_default()
             };
             ratios("step 9 ÷ its best settings", &fastest);
         }

@@ -1,5 +1,5 @@
-//! The ceiling: the speed that the SDK and a few tasks can reach. This very program runs as the
-//! ceiling, in a process of its own, if it is given a flag.
+//! A loop written by hand, with the SDK as the ceiling, and without it as the floor. This very program runs as the
+//! loop, in a process of its own, if it is given one of the flags.
 //!
 //! It does the same work as step 9: it receives ten messages at a time, streams files through gunzip,
 //! counts lines, writes results as durably, and deletes messages in tens. It leaves out everything else
@@ -10,7 +10,7 @@ use std::env;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
+use aws_sdk_sqs::types::Message;
 use clap::Parser;
 use flate2::write::MultiGzDecoder;
 use serde_json::json;
@@ -23,10 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::place::clients;
-
-/// The flag that makes this program the ceiling.
-pub const FLAG: &str = "--as-ceiling";
+use super::requests::{Requests, Sdk, Unassisted};
 
 #[derive(Parser)]
 struct Args {
@@ -39,10 +36,8 @@ struct Args {
 }
 
 #[derive(Clone)]
-struct Ceiling {
-    sqs: aws_sdk_sqs::Client,
-    s3: aws_sdk_s3::Client,
-    queue_url: String,
+struct Loop<R> {
+    requests: R,
     results: Results,
 }
 
@@ -63,24 +58,50 @@ impl Write for Counter {
 
 const BATCH: usize = 10;
 
-pub fn main() -> Result<(), Error> {
-    Runtime::new()?.block_on(run(Args::parse_from(env::args().skip(1))))
+/// Which loop this is.
+#[derive(Clone, Copy)]
+pub enum ByHand {
+    Ceiling,
+    Floor,
 }
 
-async fn run(args: Args) -> Result<(), Error> {
+impl ByHand {
+    /// The loop with this flag.
+    pub fn from_flag(flag: &str) -> Option<Self> {
+        [Self::Ceiling, Self::Floor].into_iter().find(|it| it.flag() == flag)
+    }
+
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Ceiling => "--as-ceiling",
+            Self::Floor => "--as-floor",
+        }
+    }
+
+    /// Runs this program as the loop.
+    pub fn main(self) -> Result<(), Error> {
+        let args = Args::parse_from(env::args().skip(1));
+        Runtime::new()?.block_on(async {
+            match self {
+                Self::Ceiling => run(args, Sdk::new().await?).await,
+                Self::Floor => run(args, Unassisted::new()?).await,
+            }
+        })
+    }
+}
+
+async fn run<R: Requests>(args: Args, requests: R) -> Result<(), Error> {
     let results = Results::open(&args.results, None, None).await?;
-    let (sqs, s3) = clients(None).await;
-    let queue_url = env::var("SQS_QUEUE_URL")?;
-    let ceiling = Ceiling { sqs, s3, queue_url, results };
+    let by_hand = Loop { requests, results };
 
     let (put, stock) = mpsc::channel(2 * BATCH);
     let (done, to_delete) = mpsc::channel(2 * BATCH);
     let stock = Arc::new(Mutex::new(stock));
     let mut tasks = JoinSet::new();
-    tasks.spawn(ceiling.clone().receive(put));
-    tasks.spawn(ceiling.clone().delete(to_delete));
+    tasks.spawn(by_hand.clone().receive(put));
+    tasks.spawn(by_hand.clone().delete(to_delete));
     for _ in 0..args.workers {
-        tasks.spawn(ceiling.clone().work(stock.clone(), done.clone()));
+        tasks.spawn(by_hand.clone().work(stock.clone(), done.clone()));
     }
     drop(done);
     while let Some(ended) = tasks.join_next().await {
@@ -89,15 +110,13 @@ async fn run(args: Args) -> Result<(), Error> {
     Ok(())
 }
 
-impl Ceiling {
+impl<R: Requests> Loop<R> {
     /// Receives until the queue is empty. While the workers process ten messages, it receives the next
     /// ten.
     async fn receive(self, stock: mpsc::Sender<Message>) -> Result<(), Error> {
         loop {
             let room = stock.reserve_many(BATCH).await?;
-            let receive = self.sqs.receive_message().queue_url(&self.queue_url);
-            let receive = receive.max_number_of_messages(10).wait_time_seconds(1);
-            let messages = receive.send().await?.messages.unwrap_or_default();
+            let messages = self.requests.receive().await?;
             if messages.is_empty() {
                 return Ok(());
             }
@@ -124,10 +143,9 @@ impl Ceiling {
     }
 
     async fn count(&self, object: &S3Object) -> Result<Count, Error> {
-        let get = self.s3.get_object().bucket(&object.bucket).key(&object.key);
-        let mut body = get.send().await?.body;
+        let mut body = self.requests.get(object).await?;
         let mut unzipped = MultiGzDecoder::new(Counter::default());
-        while let Some(chunk) = body.try_next().await? {
+        while let Some(chunk) = R::next(&mut body).await? {
             unzipped.write_all(&chunk)?;
         }
         Ok(unzipped.finish()?.0)
@@ -141,15 +159,9 @@ impl Ceiling {
             if handles.len() < BATCH && !is_last {
                 continue;
             }
-            let entries = handles.drain(..).enumerate().filter_map(|(position, handle)| {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
-                entry.receipt_handle(handle).build().ok() // All required fields are set.
-            });
-            let entries: Vec<_> = entries.collect();
-            if !entries.is_empty() {
+            if !handles.is_empty() {
                 self.results.make_durable().await;
-                let delete = self.sqs.delete_message_batch().queue_url(&self.queue_url);
-                delete.set_entries(Some(entries)).send().await?;
+                self.requests.delete(handles.drain(..).collect()).await?;
             }
             if is_last {
                 return Ok(());

@@ -75,7 +75,7 @@ struct Window {
 }
 
 /// Enough to tell twice as much time from chance. Also more than the twelve files of the talk, which three pipelines do.
-const FEWEST: usize = 16;
+const FEWEST: usize = 13;
 /// A probe's change is smaller than that of growing, so it takes more to tell it from chance.
 const FEWEST_OF_PROBE: usize = 60;
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -86,8 +86,11 @@ const PAUSE: Duration = Duration::from_secs(30);
 const HELPS: f64 = 0.2;
 /// Fewer are kept if they cost no more than this part.
 const COSTS: f64 = 0.1;
-/// Growing doubles.
+/// Growing doubles,
 const GROWTH: u32 = 2;
+/// and quadruples after growth that brought nearly all that it could: over a long way, each decision takes long.
+const GROWTH_AFTER_GAIN: u32 = 4;
+const NEARLY_ALL: f64 = 0.8;
 /// In windows.
 const UNUSUAL: u32 = 5;
 const PATIENCE: u32 = 16;
@@ -174,17 +177,18 @@ impl Controller {
             self.phase = Phase::Growing(None);
         }
         match self.phase {
-            Phase::Growing(before) => {
-                let helped = before.is_none_or(|before| before.part_of_gain(now) >= HELPS);
-                if !helped {
-                    self.set_pipelines(
-                        before.map_or(now.pipelines, |before| before.pipelines),
-                        latency,
-                    );
-                    self.phase = Phase::Steady(self.patience);
-                } else if self.set_pipelines(now.pipelines * GROWTH, latency) {
-                    self.phase = Phase::Growing(Some(now));
+            Phase::Growing(None) => self.grow(now, GROWTH),
+            Phase::Growing(Some(before)) => {
+                let part = before.part_of_gain(now);
+                if part >= NEARLY_ALL {
+                    self.grow(now, GROWTH_AFTER_GAIN);
+                } else if part >= HELPS {
+                    self.grow(now, GROWTH);
+                } else if now.pipelines > before.pipelines * GROWTH {
+                    // That was too many. Half as many may help.
+                    self.set_pipelines(before.pipelines * GROWTH, latency);
                 } else {
+                    self.set_pipelines(before.pipelines, latency);
                     self.phase = Phase::Steady(self.patience);
                 }
             }
@@ -193,8 +197,10 @@ impl Controller {
                 let up = self.patience.trailing_zeros().is_multiple_of(2);
                 let part = now.pipelines.div_ceil(3);
                 let probed = if up { now.pipelines + part } else { now.pipelines - part };
+                // Many windows tell better than the last one.
+                let before = Before { latency: self.usual.unwrap_or(latency), ..now };
                 let changed = self.set_pipelines(probed, latency);
-                self.phase = if changed { Phase::Probing(now) } else { self.wait_longer() };
+                self.phase = if changed { Phase::Probing(before) } else { self.wait_longer() };
             }
             Phase::Steady(windows) => self.phase = Phase::Steady(windows - 1),
             Phase::Probing(before) => {
@@ -212,6 +218,11 @@ impl Controller {
                 }
             }
         }
+    }
+
+    fn grow(&mut self, now: Before, growth: u32) {
+        let changed = self.set_pipelines(now.pipelines * growth, now.latency);
+        self.phase = if changed { Phase::Growing(Some(now)) } else { Phase::Steady(self.patience) };
     }
 
     /// S3 has said so: half as much at once, and nothing more for a while.

@@ -26,12 +26,19 @@ struct World {
     history: Vec<u32>,
 }
 
+/// Chance decides some of what is tested.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
+
 impl World {
     fn new(bounds: Bounds) -> Self {
+        Self::with_seed(bounds, 1)
+    }
+
+    fn with_seed(bounds: Bounds, seed: u64) -> Self {
         Self {
             controller: Controller::new(bounds),
             left: 0.,
-            seed: 1,
+            seed,
             file: SMALL,
             history: Vec::new(),
         }
@@ -43,7 +50,7 @@ impl World {
             .seed
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        f64::from(u32::try_from(self.seed >> 33).unwrap()) / f64::from(1 << 31)
+        f64::from(u32::try_from(self.seed >> 33).unwrap()) / f64::from(1u32 << 31)
     }
 
     fn pipelines(&self) -> u32 {
@@ -106,15 +113,19 @@ fn while_s3_takes_as_long_as_before_there_are_more() {
 
 #[test]
 fn a_few_seconds_are_enough_near_and_far() {
-    for base in [0.004, 0.02, 0.1] {
-        World::new(BOUNDS).must_reach_the_best(5, &capacity(base, 30.), 1.);
+    for (base, seed) in
+        [0.004, 0.02, 0.1].into_iter().flat_map(|base| SEEDS.map(move |seed| (base, seed)))
+    {
+        World::with_seed(BOUNDS, seed).must_reach_the_best(5, &capacity(base, 30.), 1.);
     }
 }
 
 #[test]
 fn more_that_only_wait_are_stopped_again() {
-    for most in [6., 12., 24.] {
-        let mut world = World::new(BOUNDS);
+    for (most, seed) in
+        [6., 12., 24.].into_iter().flat_map(|most| SEEDS.map(move |seed| (most, seed)))
+    {
+        let mut world = World::with_seed(BOUNDS, seed);
         world.must_reach_the_best(60, &capacity(0.02, most), 1.);
         assert!(f64::from(world.pipelines()) <= 2.2 * most, "{} for {most}", world.pipelines());
     }
@@ -122,11 +133,13 @@ fn more_that_only_wait_are_stopped_again() {
 
 #[test]
 fn what_the_processors_limit_stays_as_it_began() {
-    let mut world = World::new(BOUNDS);
-    world.pass(60, &capacity(0.001, 2.), 1.);
-    let most = world.history.iter().max();
-    assert!(most <= Some(&6), "{most:?}");
-    assert!(world.pipelines() <= 4, "{}", world.pipelines());
+    for seed in SEEDS {
+        let mut world = World::with_seed(BOUNDS, seed);
+        world.pass(60, &capacity(0.001, 2.), 1.);
+        let most = world.history.iter().max();
+        assert!(most <= Some(&6), "{most:?}");
+        assert!(world.pipelines() <= 4, "{}", world.pipelines());
+    }
 }
 
 #[test]
@@ -143,8 +156,8 @@ fn a_limit_on_bandwidth() {
 
 #[test]
 fn a_few_answers_that_take_long_change_nothing() {
-    for tail in [5., 50.] {
-        World::new(BOUNDS).must_reach_the_best(10, &capacity(0.05, 40.), tail);
+    for (tail, seed) in [5., 50.].into_iter().flat_map(|tail| SEEDS.map(move |seed| (tail, seed))) {
+        World::with_seed(BOUNDS, seed).must_reach_the_best(10, &capacity(0.05, 40.), tail);
     }
 }
 
@@ -159,15 +172,20 @@ fn when_the_network_changes_so_does_what_is_best() {
 
 #[test]
 fn what_is_found_is_kept_except_for_probes() {
-    let mut world = World::new(BOUNDS);
-    world.pass(20, &capacity(0.02, 20.), 1.);
-    world.history.clear();
-    world.pass(120, &capacity(0.02, 20.), 1.);
-    let mut sorted = world.history.clone();
-    sorted.sort_unstable();
-    let median = sorted[sorted.len() / 2];
-    let elsewhere = world.history.iter().filter(|count| **count != median).count();
-    assert!(elsewhere * 4 < world.history.len(), "{elsewhere} of {}", world.history.len());
+    // A probe can be misled by chance, but rarely.
+    let (mut moments, mut elsewhere) = (0, 0);
+    for seed in SEEDS {
+        let mut world = World::with_seed(BOUNDS, seed);
+        world.pass(20, &capacity(0.02, 20.), 1.);
+        world.history.clear();
+        world.pass(120, &capacity(0.02, 20.), 1.);
+        let mut sorted = world.history.clone();
+        sorted.sort_unstable();
+        let median = sorted[sorted.len() / 2];
+        moments += sorted.len();
+        elsewhere += sorted.iter().filter(|count| **count != median).count();
+    }
+    assert!(elsewhere * 10 < moments, "{elsewhere} of {moments}");
 }
 
 #[test]

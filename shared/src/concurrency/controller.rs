@@ -291,7 +291,11 @@ impl Controller {
         // when the one before it has ended.
         let in_hand = IN_HAND.as_secs_f64().max(4. * latency);
         let wanted = (rate / f64::from(pipelines) * in_hand).ceil();
-        let memory = self.memory_for(pipelines);
+        // For large files, more pipelines are worth more than more demand, so there must be memory for those that may follow.
+        let memory = self.memory_for(match self.phase {
+            Phase::Growing(_) => self.bounds.max_pipelines,
+            Phase::Steady(_) | Phase::Probing(_) => pipelines,
+        });
         let fits = |demand: &u32| u64::from(*demand) <= memory;
         let enough = |demand: &u32| f64::from(*demand) >= wanted;
         let fitting = || DEMANDS.into_iter().filter(fits);

@@ -263,6 +263,20 @@ fn files_fit_into_memory() {
 }
 
 #[test]
+fn memory_goes_to_pipelines_before_it_goes_to_demand() {
+    let mut world = World::new(Bounds { demand_is_auto: true, ..BOUNDS });
+    world.file = 1024 * 1024;
+    world.pass(10, &|_| 0.1, 1.);
+    assert_eq!(world.controller.limits(), Limits { pipelines: 32, max_demand: 1 });
+
+    // More pipelines are of no use here, so that there is memory for demand.
+    let mut world = World::new(Bounds { demand_is_auto: true, ..BOUNDS });
+    world.file = 1024 * 1024;
+    world.pass(10, &capacity(0.01, 3.), 1.);
+    assert_eq!(world.controller.limits(), Limits { pipelines: 3, max_demand: 5 });
+}
+
+#[test]
 fn what_is_fixed_stays() {
     let mut world = World::new(Bounds { max_pipelines: 3, ..BOUNDS });
     world.pass(10, &|_| 0.1, 1.);

@@ -8,6 +8,7 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::mem;
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::Message;
@@ -161,7 +162,7 @@ impl<R: Requests> Loop<R> {
             }
             if !handles.is_empty() {
                 self.results.make_durable().await;
-                self.requests.delete(handles.drain(..).collect()).await?;
+                self.requests.delete(mem::take(&mut handles)).await?;
             }
             if is_last {
                 return Ok(());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, process};
 
-/// A folder on disk. Names are those of files in it.
+/// A folder on disk. Names are those of files in it, or in a folder in it, which is there as long as it has files.
 ///
 /// What was written, renamed or removed survives a power failure only after it was forced: a file's content by
 /// [`force`](Self::force), the names in the folder by [`force_names`](Self::force_names).
@@ -19,6 +19,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     ///
     /// The operating system's.
     fn exists(&self, name: &str) -> io::Result<bool>;
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
     /// Writes a file that does not exist yet.
     ///
@@ -121,6 +128,10 @@ impl Disk for Folder {
         self.path.join(name).try_exists()
     }
 
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+
     fn create(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(self.path.join(name))?;
@@ -133,11 +144,25 @@ impl Disk for Folder {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path.join(from), self.path.join(to))
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(folder) = to.parent().filter(|it| **it != self.path) {
+                    fs::create_dir_all(folder)?;
+                }
+                fs::rename(from, to)
+            }
+            renamed => renamed,
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path.join(name))
+        let file = self.path.join(name);
+        fs::remove_file(&file)?;
+        if let Some(folder) = file.parent().filter(|it| **it != self.path) {
+            let _ = fs::remove_dir(folder); // It may have other files.
+        }
+        Ok(())
     }
 
     fn force_names(&self) -> io::Result<()> {
@@ -181,7 +206,15 @@ mod tests {
         disk.rename("y", "x").unwrap();
         disk.force_names().unwrap();
         assert!(disk.exists("x").unwrap() && !disk.exists("y").unwrap());
-        assert_eq!(fs::read(disk.path.join("x")).unwrap(), b"3");
+        assert_eq!(disk.read("x").unwrap(), b"3");
+        for name in ["c/1", "c/2"] {
+            disk.create("y", name.as_bytes()).unwrap();
+            disk.rename("y", name).unwrap();
+        }
+        disk.remove("c/1").unwrap();
+        assert!(!disk.exists("c/1").unwrap() && disk.read("c/1").is_err());
+        assert_eq!(disk.read("c/2").unwrap(), b"c/2");
+        disk.remove("c/2").unwrap();
         disk.remove("x").unwrap();
         assert!(disk.remove("x").is_err() && disk.force("x").is_err());
         assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 0);

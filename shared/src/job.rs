@@ -146,6 +146,8 @@ impl Setting {
 
 /// How long the last results may take to be written.
 const WRITE_LIMIT: Duration = Duration::from_secs(8);
+/// How long the last records of failed files may take to be written.
+const RECORDS_LIMIT: Duration = Duration::from_secs(3);
 
 impl JobArgs {
     /// Sets up logging, connects to the queue and S3, and opens the folder or the bucket for
@@ -228,6 +230,8 @@ impl Job {
         self.queue.in_flight.settled().await;
         if timeout(WRITE_LIMIT, self.results.make_durable()).await.is_err() {
             warn!("Some results could not be written: their messages will come back");
+        } else if timeout(RECORDS_LIMIT, self.results.write_failures()).await.is_err() {
+            warn!("Some records of failed files could not be written");
         }
         progress::clear();
         watch::end();

@@ -1,6 +1,7 @@
 //! Writes the result of each file to a file of its own in one folder, or to an object of its own in a bucket.
 
 mod bucket;
+mod failures;
 mod named;
 mod output;
 mod waiting;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Span, info};
 
-use crate::aws::{Backoff, Barrier, Failure, Queue, S3Object};
+use crate::aws::{Backoff, Failed, Failure, Outcomes, Queue, S3Object};
 use crate::contents::{Contents, Count};
 use crate::disk::Folder;
 use crate::metrics::{BYTES, FILES, LINES};
@@ -30,6 +31,7 @@ use crate::surroundings::Surroundings;
 
 use bucket::Bucket;
 pub(crate) use bucket::Probed;
+use failures::Failures;
 pub(crate) use output::Output;
 use output::Sink;
 use waiting::Waiting;
@@ -64,6 +66,7 @@ struct Inner {
     output: Output,
     sink: Sink,
     waiting: Waiting,
+    failures: Failures,
     until_idle: bool,
     started: Instant,
     /// When the last file was done.
@@ -134,6 +137,7 @@ impl Results {
         Ok(Self(Arc::new(Inner {
             output: output.clone(),
             waiting: Waiting::new(sink.clone(), writing),
+            failures: Failures::new(sink.clone()),
             sink,
             until_idle: *until_idle,
             started: Instant::now(),
@@ -218,9 +222,15 @@ impl Results {
         self.0.waiting.write().await;
     }
 
-    /// Writes results as long as the program runs, each at most a moment after it was added.
+    /// Writes the records of failures so far, and removes those of files that are done.
+    pub(crate) async fn write_failures(&self) {
+        self.0.failures.write(&self.0.waiting).await;
+    }
+
+    /// Writes results as long as the program runs, each at most a moment after it was added; and records of failures.
     pub(crate) async fn keep_writing(self) {
-        self.0.waiting.keep_writing(LONGEST_WAIT).await;
+        let Inner { waiting, failures, .. } = &*self.0;
+        tokio::join!(waiting.keep_writing(LONGEST_WAIT), failures.keep_writing(waiting));
     }
 
     /// Makes sure that this version of the object has no result yet. In a bucket without versions, it compares
@@ -305,9 +315,17 @@ impl Results {
     }
 }
 
-impl Barrier for Results {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+impl Outcomes for Results {
+    fn durable(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.make_durable())
+    }
+
+    fn failed(&self, object: &S3Object, failed: &Failed<'_>) {
+        self.0.failures.failed(object, failed);
+    }
+
+    fn done(&self, object: &S3Object, receive_count: u32) {
+        self.0.failures.done(object, receive_count);
     }
 }
 
@@ -441,6 +459,10 @@ mod tests {
     impl Disk for Failing {
         fn exists(&self, name: &str) -> io::Result<bool> {
             Ok(self.names.lock().contains(name))
+        }
+
+        fn read(&self, _: &str) -> io::Result<Vec<u8>> {
+            Ok(Vec::new())
         }
 
         fn create(&self, name: &str, _: &[u8]) -> io::Result<()> {

@@ -11,7 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::field::Empty;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::in_flight::Done;
+use super::in_flight::{Done, Failed};
 use super::lease::Lease;
 use super::notification::read;
 use super::{Failure, InFlight, Rate, S3Object};
@@ -117,6 +117,11 @@ impl Delivery {
     /// The work is done. When all deliveries of the message are released, the message goes to the loop that
     /// deletes, by [`InFlight::released`].
     pub fn release(mut self) {
+        if let Some(message) = &self.message
+            && let Some(outcomes) = message.in_flight.outcomes()
+        {
+            outcomes.done(&self.object, message.receive_count);
+        }
         self.end(Fate::Released);
     }
 
@@ -129,18 +134,20 @@ impl Delivery {
     /// it to the dead-letter queue if there is one. The `reason` is logged.
     pub fn retry_later(mut self, reason: &str) {
         self.log_failure("is left to the queue", reason);
+        self.note_failure(reason, false);
         self.end(Fate::Failed);
     }
 
     /// The work has failed, and a retry would fail too. The message goes to the queue's dead-letter queue at once,
     /// with the `reason` as an attribute, and is released. Without a dead-letter queue, or if that queue does not
     /// accept the message, this is [`retry_later`](Self::retry_later). Both are logged.
-    pub async fn put_aside(self, reason: &str) {
+    pub async fn put_aside(mut self, reason: &str) {
         let Some(message) = &self.message else { return };
         match message.in_flight.dead_letters().send(&message.body, &self.object, reason).await {
             Ok(true) => {
                 self.log_failure("is put aside", reason);
-                self.release();
+                self.note_failure(reason, true);
+                self.end(Fate::Released);
             }
             Ok(false) => self.retry_later(reason),
             Err(error) => {
@@ -238,6 +245,15 @@ impl Delivery {
         self.trace.failed(reason);
     }
 
+    fn note_failure(&self, reason: &str, is_put_aside: bool) {
+        if let Some(message) = &self.message
+            && let Some(outcomes) = message.in_flight.outcomes()
+        {
+            let receive_count = message.receive_count;
+            outcomes.failed(&self.object, &Failed { reason, receive_count, is_put_aside });
+        }
+    }
+
     fn end(&mut self, fate: Fate) {
         if let Some(message) = self.message.take() {
             end(message, fate);
@@ -254,6 +270,9 @@ impl fmt::Display for Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
+        if self.message.as_ref().is_some_and(|it| !it.in_flight.stopping().is_cancelled()) {
+            self.note_failure("the work on it ended without a result, as after a panic", false);
+        }
         self.end(Fate::Dropped);
     }
 }

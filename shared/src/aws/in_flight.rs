@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::dead_letters::DeadLetters;
 use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
-use super::{Backoff, Buckets, Rate, Selection};
+use super::{Backoff, Buckets, Rate, S3Object, Selection};
 use crate::metrics::DEAD_LETTERS;
 use crate::otel::Traces;
 
@@ -46,7 +46,7 @@ struct Inner {
     /// From a message's last event to the loop that deletes.
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
-    barrier: OnceLock<Arc<dyn Barrier>>,
+    outcomes: OnceLock<Arc<dyn Outcomes>>,
     rate: OnceLock<Rate>,
     deleting: Backoff,
     receiving: Backoff,
@@ -80,10 +80,26 @@ pub(super) struct Done {
     pub(super) _in_flight: TaskTrackerToken,
 }
 
-/// What must be done before messages can be deleted.
-pub(crate) trait Barrier: Debug + Send + Sync {
+/// Where the outcome of the work on each object is kept.
+pub(crate) trait Outcomes: Debug + Send + Sync {
     /// Waits until all work that has ended so far would survive a power failure.
-    fn pass(&self) -> BoxFuture<'_, ()>;
+    fn durable(&self) -> BoxFuture<'_, ()>;
+
+    /// The work on the object has failed.
+    fn failed(&self, object: &S3Object, failed: &Failed<'_>);
+
+    /// There is nothing left to do for the object. Its message was received so many times.
+    fn done(&self, object: &S3Object, receive_count: u32);
+}
+
+/// A failure of the work on an object.
+#[derive(Debug)]
+pub(crate) struct Failed<'a> {
+    pub(crate) reason: &'a str,
+    /// How many times its message was received.
+    pub(crate) receive_count: u32,
+    /// Whether its message is in the dead-letter queue now.
+    pub(crate) is_put_aside: bool,
 }
 
 /// The longest wait before SQS delivers a failed message again.
@@ -117,7 +133,7 @@ impl InFlight {
             messages: TaskTracker::new(),
             done,
             released: Arc::new(Mutex::new(released)),
-            barrier: OnceLock::new(),
+            outcomes: OnceLock::new(),
             rate: OnceLock::new(),
             deleting: Backoff::new("Deleting messages"),
             receiving: receiving.clone(),
@@ -156,9 +172,13 @@ impl InFlight {
         self.0.released.clone()
     }
 
-    /// From now on, no message is deleted before this barrier is passed.
-    pub(crate) fn delete_behind(&self, barrier: Arc<dyn Barrier>) {
-        let _ = self.0.barrier.set(barrier); // There is one for each program.
+    /// From now on, these are told of outcomes, and no message is deleted before its own are durable.
+    pub(crate) fn delete_behind(&self, outcomes: Arc<dyn Outcomes>) {
+        let _ = self.0.outcomes.set(outcomes); // There is one for each program.
+    }
+
+    pub(super) fn outcomes(&self) -> Option<&dyn Outcomes> {
+        self.0.outcomes.get().map(|outcomes| &**outcomes)
     }
 
     /// From now on, no more files are begun in a second than this rate allows.
@@ -172,8 +192,8 @@ impl InFlight {
 
     /// Waits until messages whose work has ended may be deleted.
     pub(super) async fn may_delete(&self) {
-        if let Some(barrier) = self.0.barrier.get() {
-            barrier.pass().await;
+        if let Some(outcomes) = self.outcomes() {
+            outcomes.durable().await;
         }
     }
 

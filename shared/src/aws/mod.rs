@@ -65,8 +65,8 @@ pub(crate) use event::decode_key;
 pub use failure::Failure;
 #[cfg(feature = "otel")]
 pub(crate) use http::Http;
-pub(crate) use in_flight::Barrier;
 pub use in_flight::{ATTRIBUTES, InFlight};
+pub(crate) use in_flight::{Failed, Outcomes};
 pub(crate) use meter::{Measured, Meter};
 pub use notification::S3Object;
 pub use queue::Queue;

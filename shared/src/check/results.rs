@@ -24,7 +24,7 @@ pub(super) async fn check(
         Ok(results) => results,
         Err(error) => return report.failed(CHECK, chain(&error)),
     };
-    let Some(Probed { refuses, silent, unsure }) = results.probe().await else {
+    let Some(Probed { refuses, silent, unsure, keeps_failed }) = results.probe().await else {
         return report.ok(CHECK, format!("can be written to {output} (--output)"));
     };
     match refuses {
@@ -48,6 +48,13 @@ pub(super) async fn check(
              announced again. Allow s3:GetObject for what is there, and s3:ListBucket for the bucket"
         );
         report.warning("Earlier results", says);
+    }
+    if let Some(reason) = keeps_failed {
+        let reason = reason.trim_end_matches('.');
+        let says = format!(
+            "cannot be removed when a later try succeeds: {reason}. Allow s3:DeleteObject for {output}failed/*"
+        );
+        report.warning("Records of failed files", says);
     }
     if let Some(reason) = unsure {
         let reason = reason.trim_end_matches('.');

@@ -20,8 +20,9 @@ use futures_util::{StreamExt, stream};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::failures::{FOLDER, Listed};
 use super::named::Named;
-use crate::aws::{Backoff, Queue, S3Object, other_region, why};
+use crate::aws::{Backoff, Queue, S3Object, is_denied, other_region, why};
 use crate::check::notification::tells;
 
 /// A prefix in a bucket.
@@ -43,6 +44,8 @@ pub(crate) struct Probed {
     pub(crate) silent: Option<String>,
     /// Why it does not say whether it tells the queue of results.
     pub(crate) unsure: Option<String>,
+    /// Why it removes no record of a failure.
+    pub(crate) keeps_failed: Option<String>,
 }
 
 /// How many results are put at the same time. It is more than the messages that one request can delete.
@@ -52,6 +55,8 @@ const LOOK_LIMIT: Duration = Duration::from_secs(10);
 /// The object that `--check` puts and removes.
 const PROBE: &str = "palleto-check";
 const NO_SUCH_RESULT: &str = "palleto-check-no-such-result";
+/// How many pages of a thousand records are listed.
+const PAGES: usize = 10;
 /// How each result's name ends.
 const SUFFIX: &str = ".json";
 
@@ -169,7 +174,59 @@ impl Bucket {
                 None => why(&error),
             }),
             unsure: self.unsure.clone(),
+            keeps_failed: self.remove_failed(PROBE).await.err(),
         }
+    }
+
+    // Records of failures.
+
+    /// The names of the records, as many as can be listed with ten requests.
+    pub(super) async fn list_failed(&self) -> Result<Listed, String> {
+        let folder = self.key(FOLDER);
+        let list = self.s3.list_objects_v2().bucket(&self.name).prefix(&folder);
+        let mut pages = list.into_paginator().send();
+        let mut listed = Listed::default();
+        for _page in 0..PAGES {
+            let Some(page) = pages.next().await else { return Ok(listed) };
+            let page = page.map_err(|error| why(&error))?;
+            let keys = page.contents().iter().filter_map(|object| object.key());
+            let names = keys.filter_map(|key| key.strip_prefix(&folder)).map(str::to_owned);
+            listed.names.extend(names);
+            listed.has_more = page.is_truncated() == Some(true);
+        }
+        Ok(listed)
+    }
+
+    /// The content of a record, if there is one.
+    pub(super) async fn read_failed(&self, name: &str) -> Result<Option<Bytes>, String> {
+        let get = self.s3.get_object().bucket(&self.name).key(self.failed_key(name));
+        match Box::pin(get.send()).await {
+            Ok(found) => match found.body.collect().await {
+                Ok(content) => Ok(Some(content.into_bytes())),
+                Err(error) => Err(error.to_string()),
+            },
+            // Without s3:ListBucket, S3 does not say which of the two it means.
+            Err(error) if error.code().is_some_and(|it| it == "NoSuchKey" || is_denied(it)) => {
+                Ok(None)
+            }
+            Err(error) => Err(why(&error)),
+        }
+    }
+
+    pub(super) async fn write_failed(&self, name: &str, json: Vec<u8>) -> Result<(), String> {
+        let put = self.s3.put_object().bucket(&self.name).key(self.failed_key(name));
+        let put = put.body(json.into()).content_type("application/json");
+        Box::pin(put.send()).await.map(drop).map_err(|error| why(&error))
+    }
+
+    /// Removes a record, if there is one.
+    pub(super) async fn remove_failed(&self, name: &str) -> Result<(), String> {
+        let delete = self.s3.delete_object().bucket(&self.name).key(self.failed_key(name));
+        Box::pin(delete.send()).await.map(drop).map_err(|error| why(&error))
+    }
+
+    fn failed_key(&self, name: &str) -> String {
+        self.key(&format!("{FOLDER}{name}"))
     }
 
     fn key(&self, name: &str) -> String {
@@ -201,6 +258,8 @@ mod tests {
             let name = file_name(&object("in", "a-b/c-d.json"), "v");
             assert!(bucket.is_result(&object("b", &bucket.key(&name))));
             assert!(!bucket.is_result(&object("other", &bucket.key(&name))));
+            // A record of a failure that the queue is told of is no file to process either.
+            assert!(bucket.is_result(&object("b", &bucket.failed_key(&name))));
             for key in ["a.json", "a-0123.json", "results/a.json", &name.replace(".json", ".gz")] {
                 assert!(!bucket.is_result(&object("b", key)), "{key}");
             }

@@ -94,7 +94,7 @@ def count(content):
 
 def results(folder):
     """The result of each object, by key and version."""
-    files = [json.loads(file.read_text()) for file in folder.iterdir()]
+    files = [json.loads(file.read_text()) for file in folder.iterdir() if file.name != "failed"]
     found = {(it["key"], it.get("version_id")): (it["line_count"], it["byte_size"]) for it in files}
     assert len(found) == len(files), "one file for each version"
     return found
@@ -230,6 +230,39 @@ def test_a_corrupt_file_ends_as_a_dead_letter(ministack, tmp_path, step):
         printed += warehouse.process(step, tmp_path)[1]
     assert printed.count("truncated.gz failed") == 2, printed
     assert (warehouse.counts(), warehouse.counts(warehouse.dead_letters)) == ((0, 0), (1, 0))
+
+
+@pytest.mark.parametrize("to", ["folder", "bucket"])
+def test_why_a_file_failed_stands_beside_the_results_until_it_is_done(ministack, tmp_path, to):
+    warehouse = Warehouse(ministack)
+    warehouse.put("a/file.txt", b"line\n" * 100)
+    done = f"{warehouse.bucket}-results"
+    warehouse.s3.create_bucket(Bucket=done)
+    output = tmp_path if to == "folder" else f"s3://{done}/done"
+
+    def written():
+        """Names and contents, of results and records alike."""
+        if to == "folder":
+            return {str(it.relative_to(tmp_path)): json.loads(it.read_text()) for it in tmp_path.rglob("*.json")}
+        listed = warehouse.s3.list_objects_v2(Bucket=done).get("Contents", [])
+        bodies = {it["Key"]: warehouse.s3.get_object(Bucket=done, Key=it["Key"])["Body"].read() for it in listed}
+        return {key.removeprefix("done/"): json.loads(body) for key, body in bodies.items()}
+
+    records = []
+    for _run in range(2):
+        code, printed = warehouse.process("step09", output, "--retry-wait", "1", "--max-file-size", "10")
+        [(name, record)] = written().items()
+        assert code == 1 and re.fullmatch(r"failed/file\.txt-[0-9a-f]{32}\.json", name), printed
+        assert (record["bucket"], record["key"]) == (warehouse.bucket, "a/file.txt")
+        assert "--max-file-size" in record["reason"] and record["put_aside"] is False
+        records.append(record)
+        wait_for(lambda: warehouse.counts() == (1, 0), "the retry")
+    first, second = records
+    assert 1 <= first["attempts"] < second["attempts"]
+    assert first["first_failed_at"] == second["first_failed_at"] < second["last_failed_at"]
+    code, printed = warehouse.process("step09", output)
+    [(result, content)] = written().items()
+    assert (code, f"failed/{result}", content["line_count"]) == (0, name, 100), printed
 
 
 @PROCESSING

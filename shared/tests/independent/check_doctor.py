@@ -196,6 +196,7 @@ def test_results_in_a_bucket_are_written_once(aws):
     ("s3:PutObject", "failed", "Results"),
     ("s3:GetObject", "warning", "Earlier results"),
     ("s3:GetBucketNotification", "warning", "Notification of results"),
+    ("s3:DeleteObject", "warning", "Records of failed files"),
 ])
 def test_what_a_bucket_for_results_does_not_allow_is_named(aws, action, mark, check):
     world = World(aws, allowed=[it for it in EVERYTHING + ON_RESULTS if it != action])

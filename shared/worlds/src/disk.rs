@@ -99,6 +99,13 @@ impl Disk for ProgramDisk {
         Ok(self.state().names.contains_key(name))
     }
 
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.step("read")?;
+        let state = self.state();
+        let file = *state.names.get(name).ok_or_else(missing)?;
+        Ok(state.files[file].content.clone())
+    }
+
     fn create(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let failed = self.step("create");
         let mut state = self.state();

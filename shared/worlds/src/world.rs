@@ -676,6 +676,13 @@ impl World {
                 continue; // Not whole, and not called a result.
             }
             let result: Value = serde_json::from_slice(&file).unwrap_or_default();
+            if name.starts_with("failed/") {
+                let is_meant = versions.iter().any(|version| version.is_meant_by(&result));
+                if !is_meant && result["bucket"] != NOT_OURS {
+                    self.ledger.object_to(format!("the record {name} is of no file: {result}"));
+                }
+                continue;
+            }
             if !versions.iter().any(|version| version.is_told_by(&result)) {
                 self.ledger.object_to(format!("the result {name} is wrong: {result}"));
             }
@@ -684,12 +691,17 @@ impl World {
 }
 
 impl Version {
+    /// Whether a result, or the record of a failure, is about this version.
+    fn is_meant_by(&self, result: &Value) -> bool {
+        result["key"] == *self.object.key
+            && result["etag"] == *self.object.etag
+            && result["version_id"].as_str() == self.object.version_id.as_deref()
+    }
+
     /// Whether a result is true.
     fn is_told_by(&self, result: &Value) -> bool {
         self.content.is_good
-            && result["key"] == *self.object.key
-            && result["etag"] == *self.object.etag
-            && result["version_id"].as_str() == self.object.version_id.as_deref()
+            && self.is_meant_by(result)
             && result["line_count"] == self.content.lines
             && result["byte_size"] == self.content.size
     }

@@ -7,6 +7,7 @@ mod backfill;
 mod buckets;
 mod concurrency;
 mod crashes;
+mod failures;
 mod leases;
 mod outages;
 mod poison;

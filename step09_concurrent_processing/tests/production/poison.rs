@@ -9,7 +9,7 @@ use super::scene::{Ask, Scene, noise, until};
 use super::support::{Running, gzip};
 
 /// Creates a dead-letter queue for messages that were received three times. Returns its URL.
-async fn dead_letters(scene: &Scene) -> String {
+pub async fn dead_letters(scene: &Scene) -> String {
     let queue = &scene.world.local.aws().queue;
     let created = queue.client.create_queue().queue_name("dead-letters").send().await.unwrap();
     let url = created.queue_url.unwrap();

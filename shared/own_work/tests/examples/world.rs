@@ -85,10 +85,12 @@ impl World {
 
     /// The results in a folder of this name, by key, without the fields that step 9 adds.
     pub fn results(&self, output: &str) -> BTreeMap<String, Value> {
-        let files = fs::read_dir(self.path(output)).unwrap();
+        let files = fs::read_dir(self.path(output)).unwrap().map(Result::unwrap);
+        // The folder has the records of failures.
+        let files = files.filter(|file| file.file_name() != "failed");
         let results = files.map(|file| {
             let mut result: Value =
-                serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap();
+                serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
             let fields = result.as_object_mut().unwrap();
             for name in ["bucket", "etag", "processed_at"] {
                 assert!(fields.remove(name).unwrap().is_string(), "{name}");

@@ -214,7 +214,7 @@ mod tests {
     async fn what_a_stage_failed_at_is_not_handled() {
         after(15, true, |_, consumers, unmet| {
             assert_eq!(unmet, [0, 10]);
-            assert!(consumers[0].has_stopped && !consumers[1].has_stopped);
+            assert!(consumers[0].has_stopped() && !consumers[1].has_stopped());
             assert_eq!(consumers[0].handled.total(), 0);
         })
         .await;

@@ -11,6 +11,9 @@ use super::server::Server;
 /// How many log lines are kept: as many as the tallest terminal shows.
 const LINES: usize = 200;
 
+/// How long a stage is shown that has ended.
+const SHOWN_FOR: Duration = Duration::from_secs(5);
+
 /// A stage that is busy for this many percent of the time sets the pace.
 const MOST_OF_THE_TIME: u64 = 50;
 
@@ -50,7 +53,8 @@ pub(super) struct Stage {
     working_since: Duration,
     /// How long they ran, in milliseconds.
     busy: Meter,
-    pub(super) has_stopped: bool,
+    /// When it ended, if it has.
+    stopped_at: Option<Duration>,
     pub(super) restarts: usize,
 }
 
@@ -101,6 +105,7 @@ impl Model {
                 let link = self.link(subscription, task, &producer);
                 link.unmet += count;
                 link.asks.add(at, count);
+                self.note_most(|stage| stage.task == task || stage.name == producer);
             }
             Did::Dispatch { subscription, count } => {
                 self.stage(task, name).sent.add(at, count);
@@ -112,9 +117,13 @@ impl Model {
                 if let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == consumer) {
                     stage.in_hand += count;
                 }
+                self.note_most(|stage| [task, consumer].contains(&stage.task));
             }
             Did::Emit { count } => self.stage(task, name).emitted.add(at, count),
-            Did::Buffer { count } => self.stage(task, name).buffered = count,
+            Did::Buffer { count } => {
+                self.stage(task, name).buffered = count;
+                self.note_most(|stage| stage.task == task);
+            }
             Did::Begin(work) => {
                 let stage = self.stage(task, name);
                 if stage.working == 0 {
@@ -136,9 +145,21 @@ impl Model {
                     stage.handled.add(at, count);
                 }
             }
-            Did::Stop => self.stopped(task),
+            Did::Stop => self.stopped(at, task),
         }
-        self.note_most();
+    }
+
+    /// Forgets the stages that ended some time ago and were not started again: those of pipelines that were stopped.
+    pub(super) fn forget_ended(&mut self, now: Duration) {
+        if self.is_stopping {
+            return;
+        }
+        let is_over =
+            |stage: &Stage| stage.stopped_at.is_some_and(|at| now.saturating_sub(at) > SHOWN_FOR);
+        let links = &mut self.links;
+        for stage in self.stages.extract_if(.., |stage| is_over(stage)) {
+            links.retain(|link| link.consumer != stage.task);
+        }
     }
 
     /// What a paused view goes on to show.
@@ -217,11 +238,11 @@ impl Model {
     fn stage(&mut self, task: u64, name: &str) -> &mut Stage {
         let known = self.stages.iter().position(|stage| stage.task == task);
         let index = known.unwrap_or_else(|| {
-            let ended = |stage: &Stage| stage.has_stopped && stage.name == name;
+            let ended = |stage: &Stage| stage.has_stopped() && stage.name == name;
             if let Some(index) = self.stages.iter().position(ended) {
                 let stage = &mut self.stages[index];
                 self.links.retain(|link| link.consumer != stage.task);
-                (stage.task, stage.has_stopped) = (task, false);
+                (stage.task, stage.stopped_at) = (task, None);
                 stage.restarts += 1;
                 index
             } else {
@@ -244,9 +265,9 @@ impl Model {
     }
 
     /// A stage that has ended waits for nothing, and nothing waits for it.
-    fn stopped(&mut self, task: u64) {
+    fn stopped(&mut self, at: Duration, task: u64) {
         let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == task) else { return };
-        (stage.has_stopped, stage.working) = (true, 0);
+        (stage.stopped_at, stage.working) = (Some(at), 0);
         (stage.in_hand, stage.buffered) = (0, 0);
         for link in &mut self.links {
             if link.consumer == task || link.producer == stage.name {
@@ -255,17 +276,23 @@ impl Model {
         }
     }
 
-    fn note_most(&mut self) {
+    fn note_most(&mut self, has_more: impl Fn(&Stage) -> bool) {
         for index in 0..self.stages.len() {
             let stage = &self.stages[index];
-            let most = [self.demand(stage), self.unmet(stage), stage.in_hand, stage.buffered];
-            let most = most.into_iter().max().unwrap_or_default();
-            self.stages[index].most = stage.most.max(most);
+            if has_more(stage) {
+                let most = [self.demand(stage), self.unmet(stage), stage.in_hand, stage.buffered];
+                let most = most.into_iter().max().unwrap_or_default();
+                self.stages[index].most = stage.most.max(most);
+            }
         }
     }
 }
 
 impl Stage {
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped_at.is_some()
+    }
+
     pub(super) fn is_working(&self) -> bool {
         self.working > 0
     }
@@ -388,7 +415,7 @@ pub(super) mod tests {
             ],
         );
         let consumer = model.consumers(model.producers()[0])[0];
-        assert!(consumer.has_stopped && !consumer.is_working());
+        assert!(consumer.has_stopped() && !consumer.is_working());
         assert_eq!((model.unmet(consumer), consumer.in_hand), (0, 0));
         assert_eq!(model.demand(model.producers()[0]), 10);
 
@@ -396,9 +423,25 @@ pub(super) mod tests {
         let consumers = model.consumers(model.producers()[0]);
         assert_eq!(names(&consumers), ["C", "D"]);
         let consumer = consumers[0];
-        assert_eq!((consumer.task, consumer.restarts, consumer.has_stopped), (9, 1, false));
+        assert_eq!((consumer.task, consumer.restarts, consumer.has_stopped()), (9, 1, false));
         assert_eq!((model.unmet(consumer), consumer.handled.total()), (10, 1));
         assert_eq!((&*model.label(consumer), &*model.label(consumers[1])), ("C ↻1", "D"));
+    }
+
+    #[test]
+    fn a_stage_that_is_not_started_again_is_shown_for_some_more_seconds() {
+        let mut model = Model::default();
+        let (c, d) = ((2, "C"), (3, "D"));
+        tell(&mut model, 0, [(c, ask(0, "P", 1)), (d, ask(1, "P", 1)), (P, dispatch(1, 1))]);
+        tell(&mut model, 10, [(c, Did::Stop)]);
+        let shown = |model: &mut Model, second| {
+            model.forget_ended(Duration::from_secs(second));
+            names(&model.consumers(model.producers()[0]))
+        };
+        assert_eq!(shown(&mut model, 15), ["C", "D"]);
+        let mut stopping = Model { is_stopping: true, ..model.clone() };
+        assert_eq!(shown(&mut model, 16), ["D"]);
+        assert_eq!(shown(&mut stopping, 16), ["C", "D"]);
     }
 
     #[test]

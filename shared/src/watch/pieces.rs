@@ -120,7 +120,7 @@ pub(super) fn shortened(name: &str, width: usize) -> String {
 
 /// The style of a stage's name: the stage works, waits, or has stopped.
 pub(super) fn name_style(stage: &Stage) -> Style {
-    if stage.has_stopped {
+    if stage.has_stopped() {
         QUIET.crossed_out()
     } else if stage.is_working() {
         EVENTS.bold()

@@ -48,9 +48,11 @@ fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
             screen.terminal.draw(|frame| view::draw(frame, model, title, *at))
         } else {
             paused = None;
-            screen
-                .terminal
-                .draw(|frame| view::draw(frame, &shared.model(), title, shared.elapsed()))
+            screen.terminal.draw(|frame| {
+                let (mut model, at) = (shared.model(), shared.elapsed());
+                model.forget_ended(at);
+                view::draw(frame, &model, title, at);
+            })
         };
         if drawn.is_err() {
             return shared.lost();

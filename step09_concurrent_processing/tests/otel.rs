@@ -7,6 +7,8 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::{Command, Output};
 
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -177,12 +179,20 @@ async fn a_file_that_fails_is_an_error_in_its_trace() {
     let (world, collector) = (World::new().await, Collector::start().await.unwrap());
     world.put("good.gz", gzip("line\n")).await;
     world.put("bad.gz", &gzip("line\n".repeat(1000))[..40]).await;
-    let mut step = world.step(&[]);
+    let mut step = world.step(&["--metrics", "127.0.0.1:0"]);
     exports_to(&mut step, &collector.endpoint());
     let ended = tokio::task::spawn_blocking(move || {
         let mut running = Running::start(&mut step);
+        let line = running.until("Serving /metrics and /healthz at http://");
         running.until("bad.gz failed");
-        terminate(&running);
+        // Prometheus gets its numbers all the same.
+        let mut connection = TcpStream::connect(line.split("http://").nth(1).unwrap()).unwrap();
+        connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let metrics = std::io::read_to_string(connection).unwrap();
+        assert!(metrics.contains("\npalleto_messages_received_total "), "{metrics}");
+        assert!(!metrics.contains("\npalleto_messages_received_total 0\n"), "{metrics}");
+        let kill = format!("kill -TERM {}", running.child.id());
+        assert!(Command::new("sh").arg("-c").arg(kill).status().unwrap().success());
         running.end()
     });
     assert_eq!(ended.await.unwrap().code(), Some(0));
@@ -268,9 +278,4 @@ async fn a_collector_that_is_away_or_does_not_answer_holds_nothing_up() {
         );
     };
     tokio::join!(run_with("http://127.0.0.1:1"), run_with(&silent), run_with("this is no URL"));
-}
-
-fn terminate(running: &Running) {
-    let kill = format!("kill -TERM {}", running.child.id());
-    assert!(Command::new("sh").arg("-c").arg(kill).status().unwrap().success());
 }

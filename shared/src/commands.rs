@@ -5,7 +5,7 @@ use clap::Args;
 use crate::Error;
 use crate::backfill::BackfillArgs;
 use crate::check::CheckArgs;
-use crate::job::JobArgs;
+use crate::job::{Job, JobArgs};
 
 /// A command that ends when it is done. Step 9 flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
@@ -18,21 +18,19 @@ pub struct CommandArgs {
 }
 
 impl CommandArgs {
-    /// Whether the program is to do something else than to process files.
-    pub fn is_asked_for(&self) -> bool {
-        self.check.is_asked_for() || self.backfill.is_asked_for()
-    }
-
-    /// Does it.
+    /// Runs the command that is asked for. Without one, this starts the job.
     ///
     /// # Errors
     ///
-    /// The command's own.
-    pub async fn run(&self, job: &JobArgs) -> Result<(), Error> {
+    /// The command's own, or the job's.
+    pub async fn run_or_start(&self, job: &JobArgs) -> Result<Option<Job>, Error> {
         if self.check.is_asked_for() {
-            self.check.run(job).await
+            self.check.run(job).await?;
+        } else if self.backfill.is_asked_for() {
+            self.backfill.run(job).await?;
         } else {
-            self.backfill.run(job).await
+            return Ok(Some(job.start().await?));
         }
+        Ok(None)
     }
 }

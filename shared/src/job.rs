@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::aws::{Aws, AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern};
+use crate::aws::{AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -81,8 +81,10 @@ pub struct JobArgs {
 /// Where files come from, and where results go.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The queue that announces new objects.
+    /// The queue that announces new objects, or the first of several.
     pub queue: Queue,
+    /// All queues that announce new objects.
+    pub queues: Vec<Queue>,
     /// The S3 that stores the objects.
     pub s3: aws_sdk_s3::Client,
     /// How large a file may be.
@@ -158,19 +160,24 @@ impl JobArgs {
     /// If results cannot be written, the queue cannot be reached, or the metrics cannot be served.
     pub async fn start(&self) -> Result<Job, Error> {
         self.aws.init()?;
-        let Aws { queue, s3 } = self.aws.connect().await?;
-        let results = Results::open(&self.results, Some(&s3), Some(&queue)).await?;
+        let (connected, s3) = self.aws.connect_all().await?;
+        let results = Results::open(&self.results, Some(&s3), &connected).await?;
         let meter = Meter::default();
         let s3 = s3.config().to_builder().interceptor(meter.clone()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         let retry_wait = Duration::from_secs(self.retry_wait.into());
-        let hidden_for = queue.visibility_timeout;
-        let buckets = Buckets::allowed(&self.allow_buckets, queue.policy.as_deref());
-        // The embedded queue tells of one bucket only, which holds nothing but what was put into it.
-        if self.aws.is_real() || !self.allow_buckets.is_empty() {
-            buckets.log();
+        let mut queues: Vec<Queue> = Vec::new();
+        for queue in connected {
+            let hidden_for = queue.visibility_timeout;
+            let buckets = Buckets::allowed(&self.allow_buckets, queue.policy.as_deref());
+            // The embedded queue tells of one bucket only, which holds nothing but what was put into it.
+            if self.aws.is_real() || !self.allow_buckets.is_empty() {
+                buckets.log();
+            }
+            let beside = queues.first().map(|first| &first.in_flight);
+            queues.push(queue.with(hidden_for, retry_wait, buckets, beside));
         }
-        let queue = queue.with(hidden_for, retry_wait, buckets);
+        let queue = queues[0].clone();
         tokio::spawn(results.clone().keep_writing());
         queue.in_flight.delete_behind(Arc::new(results.clone()));
         queue.in_flight.select(self.selection.clone());
@@ -182,10 +189,11 @@ impl JobArgs {
             tokio::spawn(queue.in_flight.clone().measure_dead_letters());
         }
         if results.until_idle() {
-            progress::show(&results, &queue);
+            progress::show(&results, &queues);
         }
         Ok(Job {
             queue,
+            queues,
             s3,
             limits: self.limits,
             results,
@@ -238,8 +246,8 @@ impl Job {
         let count = self.queue.in_flight.failed();
         self.results.summary(count, self.queue.in_flight.left_out());
         if self.gave_up.is_cancelled() {
-            let reason = self.queue.in_flight.receive_error().unwrap_or_default();
-            return Err(CannotReceive { queue: self.queue.url.clone(), reason }.into());
+            let (queue, reason) = self.queue.in_flight.failing().unwrap_or_default();
+            return Err(CannotReceive { queue, reason }.into());
         }
         if self.results.until_idle() && count > 0 {
             return Err(FilesFailed { count }.into());
@@ -272,9 +280,10 @@ mod tests {
         let results = UntilIdle::parse_from(arguments).results;
         let job = Job {
             queue: queue.clone(),
+            queues: vec![queue.clone()],
             s3,
             limits: Limits::default(),
-            results: Results::open(&results, None, None).await.unwrap(),
+            results: Results::open(&results, None, &[]).await.unwrap(),
             max_demand: 1,
             demand: Setting::Number(1),
             meter: Meter::default(),

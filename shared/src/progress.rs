@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+use futures_util::future::join_all;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use tokio::time::{Instant, interval};
 
@@ -21,7 +22,7 @@ const ASKED: Duration = Duration::from_secs(1);
 
 /// Shows progress until [`clear`]. Does nothing unless standard output and standard error are
 /// terminals, or with `--watch`.
-pub(crate) fn show(results: &Results, queue: &Queue) {
+pub(crate) fn show(results: &Results, queues: &[Queue]) {
     if !io::stderr().is_terminal() || !io::stdout().is_terminal() || watch::is_on() {
         return;
     }
@@ -30,7 +31,7 @@ pub(crate) fn show(results: &Results, queue: &Queue) {
         Some(line) => line.suspend(write),
         None => write(),
     });
-    tokio::spawn(draw(line, results.clone(), queue.clone()));
+    tokio::spawn(draw(line, results.clone(), queues.to_vec()));
 }
 
 /// The work is done, so the line disappears.
@@ -45,14 +46,15 @@ fn style() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-async fn draw(line: &ProgressBar, results: Results, queue: Queue) {
+async fn draw(line: &ProgressBar, results: Results, queues: Vec<Queue>) {
     let started = Instant::now();
     let (mut waiting, mut asked) = (0, None::<Instant>);
     let mut now_and_then = interval(DRAWN);
     while !line.is_finished() {
         now_and_then.tick().await;
         if asked.is_none_or(|asked| asked.elapsed() > ASKED) {
-            waiting = messages_in(&queue).await.unwrap_or(waiting);
+            let counts = join_all(queues.iter().map(messages_in)).await;
+            waiting = counts.into_iter().sum::<Option<u64>>().unwrap_or(waiting);
             asked = Some(Instant::now());
         }
         let done = results.files_done();
@@ -60,7 +62,8 @@ async fn draw(line: &ProgressBar, results: Results, queue: Queue) {
         let speed = megabytes / started.elapsed().as_secs().max(1);
         line.set_position(done);
         // This counts each message as one file. A message can announce several, but seldom does.
-        line.set_length(done + queue.in_flight.len() as u64 + waiting);
+        let in_flight = queues.first().map_or(0, |queue| queue.in_flight.len()) as u64;
+        line.set_length(done + in_flight + waiting);
         line.set_message(format!("{} lines, {speed} MB/s", HumanCount(results.lines())));
         line.tick();
     }

@@ -108,7 +108,7 @@ struct Document<'a, T> {
 
 impl Results {
     /// Uses the given folder, and creates it if it does not exist; or uses the given bucket of this S3, whose new objects
-    /// the queue must not be told of.
+    /// the queues must not be told of.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Results {
     pub async fn open(
         args: &ResultsArgs,
         s3: Option<&aws_sdk_s3::Client>,
-        queue: Option<&Queue>,
+        queues: &[Queue],
     ) -> Result<Self, OutputError> {
         let ResultsArgs { output, until_idle } = args;
         let sink = match output {
@@ -128,7 +128,7 @@ impl Results {
                 },
             },
             Output::Bucket { name, prefix } => match s3 {
-                Some(s3) => Bucket::open(s3, name, prefix, queue).await.map(Sink::Bucket),
+                Some(s3) => Bucket::open(s3, name, prefix, queues).await.map(Sink::Bucket),
                 None => Err("there is no S3".into()),
             },
         };
@@ -387,7 +387,7 @@ mod tests {
 
     async fn open(folder: &Path) -> Result<Results, OutputError> {
         let output = Output::Folder(folder.to_owned());
-        Results::open(&ResultsArgs { output, until_idle: true }, None, None).await
+        Results::open(&ResultsArgs { output, until_idle: true }, None, &[]).await
     }
 
     #[tokio::test]

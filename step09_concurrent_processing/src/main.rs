@@ -15,8 +15,8 @@
 //! - `pipeline.rs`: starts a producer-consumer and a consumer under a name. They are supervised as a
 //!   unit: if one of them fails, both are started again, and the other pipelines go on.
 //! - `server.rs`: sends several receives at the same time, and deletes in several loops.
-//! - `main.rs`: starts several pipelines, on all processors. `--check` checks that everything is set up, and
-//!   `--backfill` sends messages about objects that are older than the bucket's notification.
+//! - `main.rs`: starts several pipelines, on all processors, and a producer for each queue. `--check` checks that everything is
+//!   set up, and `--backfill` sends messages about objects that are older than the bucket's notification.
 //! - `producer_consumer.rs`: prints its name without a `#`, as the talk did.
 
 mod consumer;
@@ -29,7 +29,7 @@ use clap::Parser;
 use shared::commands::CommandArgs;
 use shared::concurrency::ConcurrencyArgs;
 use shared::job::JobArgs;
-use shared::stage::Supervisor;
+use shared::stage::{Supervisor, all_stopped};
 
 use producer::SqsProducer;
 use server::Server;
@@ -53,13 +53,11 @@ fn main() -> Result<(), shared::Error> {
 }
 
 async fn run(args: Args) -> Result<(), shared::Error> {
-    if args.command.is_asked_for() {
-        return args.command.run(&args.job).await;
-    }
-    let job = args.job.start().await?;
+    let Some(job) = args.command.run_or_start(&args.job).await? else { return Ok(()) };
 
-    let producer = SqsProducer::start(Server::start(&job.queue));
-    let (events, work) = (producer.clone(), job.clone());
+    // Each queue has a producer, and each pipeline asks all of them.
+    let producers: Vec<_> = job.queues.iter().map(Server::start).map(SqsProducer::start).collect();
+    let (events, work) = (producers.clone(), job.clone());
     let start = move |name: &str, max_demand| pipeline::start(name, max_demand, &events, &work);
     let mut pipelines = Supervisor::default();
 
@@ -69,12 +67,12 @@ async fn run(args: Args) -> Result<(), shared::Error> {
         // Another consumer asks for events too, and that is all it takes to be faster.
         () = args.concurrency.run(&job, &mut pipelines, start) => {}
     }
-    // Work that has begun is finished, and other events go back to the queue. When the producer stops, so do the
+    // Work that has begun is finished, and other events go back to their queue. When a producer stops, so do the
     // pipelines.
-    producer.stop();
+    producers.iter().for_each(|producer| producer.stop());
     job.stop();
     pipelines.stopped().await?;
-    producer.stopped().await.ok()?;
+    all_stopped(&producers).await?;
     job.summary().await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::producer_consumer::SqsProducerConsumer;
 pub fn start(
     name: &str,
     max_demand: usize,
-    producer: &ProducerHandle<SqsProducer>,
+    producers: &[ProducerHandle<SqsProducer>],
     job: &Job,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
     // Every line that its stages log carries the pipeline's name.
@@ -23,6 +23,8 @@ pub fn start(
     let consumer = SqsConsumer::start(&format!("{name} Consumer"), job);
     let demand = SubscribeOptions::default().max_demand(max_demand);
     consumer.subscribe(&producer_consumer, demand)?;
-    producer_consumer.subscribe(producer, demand)?;
+    for producer in producers {
+        producer_consumer.subscribe(producer, demand)?;
+    }
     Ok(vec![producer_consumer.stage(), consumer.stage()])
 }

@@ -2,8 +2,7 @@
 
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use shared::aws::{ATTRIBUTES, Delivery, Queue, why};
 use shared::stage::ProducerHandle;
 use tokio::task::JoinHandle;
@@ -78,35 +77,32 @@ async fn server_loop(
     let (mut missing, mut has_more, mut run) = (demand, false, 0);
     // One loop at a time, or both would look for the same events.
     if let Some((task, _)) = previous {
-        let rest;
-        (rest, has_more) = task.await.expect("a loop does not panic");
-        missing += rest;
+        let (rest, more) = task.await.expect("a loop does not panic");
+        (missing, has_more) = (missing + rest, more);
     }
     while missing > 0 && !terminate.is_cancelled() {
         let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         // SQS hands out ten messages at most for a receive. One receive is enough for a queue that has
         // fewer. If it has more, three at the same time look for 25 events: for 10, 10, and 5.
-        let at_once = if has_more { RECEIVES } else { 1 };
-        let parts = (0..missing).step_by(10).take(at_once);
+        let parts = (0..missing).step_by(10).take(if has_more { RECEIVES } else { 1 });
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
-        let mut receives: FuturesUnordered<_> =
-            parts.map(|from| receive(&queue, missing - from)).collect();
-        let (looked_for, mut found) = (missing.min(10 * at_once), 0);
+        let mut receives = FuturesUnordered::from_iter(parts.map(|n| receive(&queue, missing - n)));
+        // If each finds as many as it looks for, so many are missing then, and the queue seems to have more.
+        let least = missing.saturating_sub(10 * receives.len());
         while let Some(received) = receives.next().await {
             match received {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
-                    found += events.len();
+                    missing = missing.saturating_sub(events.len());
                     info!("Casting events to producer");
                     SqsProducer::enqueue(&producer, events);
                 }
                 Err(error) => queue.backoff.failed(why(&error)),
             }
         }
-        missing = missing.saturating_sub(found);
-        has_more = found >= looked_for;
+        has_more = missing <= least;
         // If SQS fails, the loop waits, and longer each time.
         terminate.run_until_cancelled(queue.backoff.wait()).await;
         run += 1;

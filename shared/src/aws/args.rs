@@ -5,16 +5,17 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_sdk_s3 as s3;
 use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::{info, warn};
 
 use super::clients::{Clients, Configured, ConnectError};
 use super::queue::{Queue, RETRY_WAIT, VISIBILITY_TIMEOUT};
-use super::{Aws, Buckets};
+use super::{Aws, Backoff, Buckets};
 use crate::surroundings::Surroundings;
 use crate::{UsageError, clock, stop, watch};
 
@@ -39,8 +40,16 @@ pub struct AwsArgs {
     files: Vec<PathBuf>,
 
     /// The queue to read from instead of the embedded one
-    #[arg(long, value_name = "URL", env = "SQS_QUEUE_URL", value_parser = url, help_heading = "AWS")]
-    queue_url: Option<String>,
+    // Step 9 takes several: `ConcurrencyArgs` says so.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SQS_QUEUE_URL",
+        action = ArgAction::Set,
+        value_parser = url,
+        help_heading = "AWS"
+    )]
+    queue_url: Vec<String>,
 
     /// The name of the queue to read from, if no URL is given
     #[arg(
@@ -152,8 +161,19 @@ impl AwsArgs {
 
     // An empty environment variable counts as not set.
 
-    pub(crate) fn given_queue_url(&self) -> Option<&str> {
-        self.queue_url.as_deref().filter(|url| !url.is_empty())
+    fn given_queue_url(&self) -> Option<&str> {
+        self.given_queue_urls().first().copied()
+    }
+
+    /// Each of them once.
+    pub(crate) fn given_queue_urls(&self) -> Vec<&str> {
+        let mut urls: Vec<&str> = Vec::new();
+        for url in self.queue_url.iter().map(String::as_str).filter(|url| !url.is_empty()) {
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        urls
     }
 
     fn given_endpoint_url(&self) -> Option<&str> {
@@ -183,55 +203,81 @@ impl AwsArgs {
     ///
     /// If SQS and S3 cannot be reached, or the queue does not exist.
     pub async fn connect(&self) -> Result<Aws, ConnectError> {
+        let (mut queues, s3) = self.connect_all().await?;
+        Ok(Aws { queue: queues.swap_remove(0), s3 })
+    }
+
+    /// Like [`connect`](Self::connect), for all queues. There is at least one.
+    pub(crate) async fn connect_all(&self) -> Result<(Vec<Queue>, s3::Client), ConnectError> {
         self.init()?;
-        let Aws { queue, s3 } = match Surroundings::simulated() {
+        let (queues, s3) = match Surroundings::simulated() {
             Some(simulated) => {
                 let Clients { sqs, s3 } = Clients::embedded(&simulated.sdk_config);
-                Aws { queue: Queue::at(sqs, &simulated.queue_url).await?, s3 }
+                (vec![Queue::at(sqs, &simulated.queue_url).await?], s3)
             }
             None if self.is_real() => self.real().await?,
             None => self.embedded().await?,
         };
         stop::begin();
-        Ok(Aws { queue: self.set_up(queue), s3 })
+        Ok((queues.into_iter().map(|queue| self.set_up(queue)).collect(), s3))
     }
 
-    async fn real(&self) -> Result<Aws, ConnectError> {
+    async fn real(&self) -> Result<(Vec<Queue>, s3::Client), ConnectError> {
         let Clients { sqs, s3 } = self.configured().await?.sufficient().await?;
-        let queue = self.find_queue(sqs).await?;
-        info!("Using the queue {}", queue.url);
-        if queue.visibility_timeout == 0 && self.visibility_timeout.is_none() {
-            warn!(
-                "The queue's VisibilityTimeout is 0, so that each message would be received again and again: \
-                 {VISIBILITY_TIMEOUT} seconds are asked for (--visibility-timeout)"
-            );
+        let queues = self.find_queues(sqs).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for queue in &queues {
+            info!("Using the queue {}", queue.url);
+            if queue.visibility_timeout == 0 && self.visibility_timeout.is_none() {
+                warn!(
+                    "The queue's VisibilityTimeout is 0, so that each message would be received again and again: \
+                     {VISIBILITY_TIMEOUT} seconds are asked for (--visibility-timeout)"
+                );
+            }
         }
-        Ok(Aws { queue, s3 })
+        Ok((queues, s3))
     }
 
-    async fn embedded(&self) -> Result<Aws, ConnectError> {
+    async fn embedded(&self) -> Result<(Vec<Queue>, s3::Client), ConnectError> {
         let local = self.start_embedded().await?;
         info!("Using the embedded SQS and S3 at {}", local.endpoint_url());
         local.fill(&self.files).await?;
         local.answer_after(self.latency.unwrap_or_default());
         let Clients { sqs, s3 } = Clients::embedded(local.sdk_config());
-        let queue = Queue::at(sqs, local.queue_url()).await?;
-        Ok(Aws { queue, s3 })
+        Ok((vec![Queue::at(sqs, local.queue_url()).await?], s3))
     }
 
     // The parts of `connect`. `--check` looks at them one after the other.
 
     pub(crate) async fn configured(&self) -> Result<Configured, UsageError> {
-        let endpoint_url = self.given_endpoint_url();
-        let argument = endpoint_url.filter(|_| self.consistent.is_endpoint_argument);
-        Configured::load(argument, self.given_queue_url()).await
+        self.configured_for(self.given_queue_url()).await
     }
 
-    pub(crate) async fn find_queue(&self, sqs: Client) -> Result<Queue, ConnectError> {
-        match self.given_queue_url() {
-            Some(url) => Queue::at(sqs, url).await,
-            None => Queue::named(sqs, &self.queue_name).await,
+    async fn configured_for(&self, queue_url: Option<&str>) -> Result<Configured, UsageError> {
+        let endpoint_url = self.given_endpoint_url();
+        let argument = endpoint_url.filter(|_| self.consistent.is_endpoint_argument);
+        Configured::load(argument, queue_url).await
+    }
+
+    /// The queues, by means of a client for the first one. Each other one can be elsewhere.
+    pub(crate) async fn find_queues(&self, sqs: Client) -> Vec<Result<Queue, ConnectError>> {
+        let urls = self.given_queue_urls();
+        let [first, others @ ..] = &urls[..] else {
+            return vec![Queue::named(sqs, &self.queue_name).await];
+        };
+        let mut queues = vec![Queue::at(sqs, first).await];
+        for url in others {
+            queues.push(self.find_other(url).await);
         }
+        if urls.len() > 1 {
+            let queues = queues.iter_mut().flatten();
+            queues.for_each(|it| it.backoff = Backoff::new(format!("Receiving from {}", it.url)));
+        }
+        queues
+    }
+
+    async fn find_other(&self, url: &str) -> Result<Queue, ConnectError> {
+        let Clients { sqs, .. } = self.configured_for(Some(url)).await?.sufficient().await?;
+        Queue::at(sqs, url).await
     }
 
     pub(crate) async fn start_embedded(&self) -> Result<LocalAws, LocalAwsError> {
@@ -246,7 +292,8 @@ impl AwsArgs {
         let of_queue = Some(queue.visibility_timeout).filter(|seconds| *seconds > 0);
         let visibility_timeout = self.visibility_timeout.or(of_queue).unwrap_or(VISIBILITY_TIMEOUT);
         let buckets = Buckets::default();
-        Queue { wait: self.wait.into(), ..queue.with(visibility_timeout, RETRY_WAIT, buckets) }
+        let queue = queue.with(visibility_timeout, RETRY_WAIT, buckets, None);
+        Queue { wait: self.wait.into(), ..queue }
     }
 }
 

@@ -75,6 +75,11 @@ impl DeadLetters {
         Ok(count.and_then(|count| count.parse().ok()))
     }
 
+    /// The queue's URL, once it was needed.
+    pub(super) fn url(&self) -> Option<&str> {
+        self.url.get()?.as_deref()
+    }
+
     async fn find(&self) -> Result<Option<String>, String> {
         let policy = self.attribute(&self.queue_url, QueueAttributeName::RedrivePolicy).await?;
         let Some(policy) = policy else { return Ok(None) };

@@ -74,9 +74,7 @@ impl InFlight {
     /// in the queue, which delivers it again or moves it to its dead-letter queue. The log says so.
     pub fn take(&self, messages: Option<Vec<SqsMessage>>) -> Vec<Delivery> {
         let messages = messages.unwrap_or_default();
-        if messages.is_empty() {
-            self.found_nothing();
-        }
+        self.found(!messages.is_empty());
         let deliveries: Vec<_> =
             messages.into_iter().flat_map(|message| deliver(message, self)).collect();
         gauge!(DEMAND).decrement(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
@@ -382,6 +380,7 @@ mod tests {
             Duration::from_secs(5),
             &Backoff::new("Receiving"),
             Buckets::default(),
+            None,
         )
     }
 

@@ -1,7 +1,7 @@
 //! The messages in flight: received, but neither deleted nor given back yet.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use super::dead_letters::DeadLetters;
 use super::lease::{Lease, Leases};
 use super::receipts::Receipts;
+use super::sources::{Source, Sources};
 use super::{Backoff, Buckets, Rate, S3Object, Selection};
 use crate::metrics::DEAD_LETTERS;
 use crate::otel::Traces;
@@ -34,35 +35,39 @@ pub const ATTRIBUTES: [MessageSystemAttributeName; 2] = [
 /// The messages that this program has received from a queue, but neither deleted nor given back.
 ///
 /// A message in flight stays hidden from other receivers, because its visibility timeout is renewed until
-/// each of its events is done. Clones share the same set.
+/// each of its events is done. Clones share the same set. If a program has several queues, their messages count together.
 #[derive(Clone, Debug)]
 pub struct InFlight(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     leases: Leases,
-    /// Each message holds one of its tokens.
-    messages: TaskTracker,
     /// From a message's last event to the loop that deletes.
     done: UnboundedSender<Done>,
     released: Arc<Mutex<UnboundedReceiver<Done>>>,
+    deleting: Backoff,
+    buckets: Buckets,
+    retry_wait: Duration,
+    source: Arc<Source>,
+    all: Arc<All>,
+}
+
+/// What the messages of all queues have in common.
+#[derive(Debug, Default)]
+struct All {
+    sources: Sources,
+    /// Each message holds one of its tokens.
+    messages: TaskTracker,
     outcomes: OnceLock<Arc<dyn Outcomes>>,
     rate: OnceLock<Rate>,
-    deleting: Backoff,
-    receiving: Backoff,
-    dead_letters: DeadLetters,
-    buckets: Buckets,
     selection: OnceLock<Selection>,
     left_out: AtomicU64,
-    retry_wait: Duration,
     stopping: CancellationToken,
     time_is_up: CancellationToken,
     idle: CancellationToken,
     failed: AtomicU64,
     receipts: Receipts,
     given_back: AtomicU64,
-    /// Whether a receive has brought no message since somebody asked.
-    dry: AtomicBool,
 }
 
 /// A message whose events are all released.
@@ -104,8 +109,6 @@ pub(crate) struct Failed<'a> {
 
 /// The longest wait before SQS delivers a failed message again.
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
-/// How long a program that is to end when the queue is empty keeps trying to find out.
-const PATIENCE: Duration = Duration::from_mins(5);
 /// How often the messages in the dead-letter queue are counted for `/metrics`.
 const DEAD_LETTERS_COUNTED: Duration = Duration::from_mins(1);
 /// How long the last deletions and visibility changes may take.
@@ -113,7 +116,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 
 impl InFlight {
     /// For messages from the queue at `url`, which SQS hides for `visibility_timeout` seconds. The first
-    /// retry of a failed message waits for `retry_wait`. The messages may be about objects in these `buckets`.
+    /// retry of a failed message waits for `retry_wait`. The messages may be about objects in these `buckets`. They count
+    /// together with those `beside` them.
     ///
     /// # Panics
     ///
@@ -125,46 +129,38 @@ impl InFlight {
         retry_wait: Duration,
         receiving: &Backoff,
         buckets: Buckets,
+        beside: Option<&Self>,
     ) -> Self {
+        let all: Arc<All> = beside.map(|beside| beside.0.all.clone()).unwrap_or_default();
+        let dead_letters = DeadLetters::of(client.clone(), url.to_owned());
+        let source = all.sources.add(url.to_owned(), receiving.clone(), dead_letters);
         let (done, released) = unbounded_channel();
         let hidden_for = Duration::from_secs(visibility_timeout.unsigned_abs().into());
         Self(Arc::new(Inner {
             leases: Leases::keep(client.clone(), url.to_owned(), hidden_for),
-            messages: TaskTracker::new(),
             done,
             released: Arc::new(Mutex::new(released)),
-            outcomes: OnceLock::new(),
-            rate: OnceLock::new(),
             deleting: Backoff::new("Deleting messages"),
-            receiving: receiving.clone(),
-            dead_letters: DeadLetters::of(client.clone(), url.to_owned()),
             buckets,
-            selection: OnceLock::new(),
-            left_out: AtomicU64::new(0),
             retry_wait,
-            stopping: CancellationToken::new(),
-            time_is_up: CancellationToken::new(),
-            idle: CancellationToken::new(),
-            failed: AtomicU64::new(0),
-            receipts: Receipts::default(),
-            given_back: AtomicU64::new(0),
-            dry: AtomicBool::new(false),
+            source,
+            all,
         }))
     }
 
-    /// Records that a receive has brought no message.
-    pub(super) fn found_nothing(&self) {
-        self.0.dry.store(true, Relaxed);
-        // After a receive has failed, SQS can still hide messages that never arrived here.
-        let is_failing = self.0.receiving.is_failing();
-        if self.0.messages.is_empty() && !is_failing {
-            self.0.idle.cancel();
+    /// Records whether a receive has brought messages.
+    pub(super) fn found(&self, some: bool) {
+        let Inner { source, all, .. } = &*self.0;
+        if some {
+            all.sources.found_some(source);
+        } else if all.sources.found_nothing(source, !all.messages.is_empty()) {
+            all.idle.cancel();
         }
     }
 
-    /// Whether a receive has brought no message since the last call.
+    /// Whether a receive has brought no message since the last call. Of several queues, none may have more.
     pub(crate) fn was_dry(&self) -> bool {
-        self.0.dry.swap(false, Relaxed)
+        self.0.all.sources.were_dry()
     }
 
     /// The channel into which [`done`](Self::done) sends messages.
@@ -174,20 +170,20 @@ impl InFlight {
 
     /// From now on, these are told of outcomes, and no message is deleted before its own are durable.
     pub(crate) fn delete_behind(&self, outcomes: Arc<dyn Outcomes>) {
-        let _ = self.0.outcomes.set(outcomes); // There is one for each program.
+        let _ = self.0.all.outcomes.set(outcomes); // There is one for each program.
     }
 
     pub(super) fn outcomes(&self) -> Option<&dyn Outcomes> {
-        self.0.outcomes.get().map(|outcomes| &**outcomes)
+        self.0.all.outcomes.get().map(|outcomes| &**outcomes)
     }
 
     /// From now on, no more files are begun in a second than this rate allows.
     pub(crate) fn limit(&self, rate: Rate) {
-        let _ = self.0.rate.set(rate); // There is one for each program.
+        let _ = self.0.all.rate.set(rate); // There is one for each program.
     }
 
     pub(super) fn rate(&self) -> Option<&Rate> {
-        self.0.rate.get()
+        self.0.all.rate.get()
     }
 
     /// Waits until messages whose work has ended may be deleted.
@@ -202,19 +198,24 @@ impl InFlight {
         self.0.deleting.clone()
     }
 
-    /// Waits until a receive brings no message while none is in flight.
+    /// Waits until a receive from each queue brings no message while none is in flight.
     pub async fn idle(&self) {
-        self.0.idle.cancelled().await;
+        self.0.all.idle.cancelled().await;
     }
 
-    /// Waits until receives have failed for five minutes.
+    /// Waits until receives from a queue have failed for five minutes, and all others are idle.
     pub(crate) async fn cannot_receive(&self) {
-        self.0.receiving.failing_long(PATIENCE).await;
+        self.0.all.sources.cannot_receive().await;
     }
 
     /// Why receives fail, while they do.
     pub(crate) fn receive_error(&self) -> Option<String> {
-        self.0.receiving.error()
+        self.failing().map(|(_, error)| error)
+    }
+
+    /// The first queue from which nothing can be received, and why.
+    pub(crate) fn failing(&self) -> Option<(String, String)> {
+        self.0.all.sources.failing()
     }
 
     /// The program is stopping: work that has begun may take `limit` longer.
@@ -223,8 +224,8 @@ impl InFlight {
     ///
     /// Outside a tokio runtime.
     pub(crate) fn stop(&self, limit: Duration) {
-        self.0.stopping.cancel();
-        let time_is_up = self.0.time_is_up.clone();
+        self.0.all.stopping.cancel();
+        let time_is_up = self.0.all.time_is_up.clone();
         tokio::spawn(async move {
             sleep(limit).await;
             time_is_up.cancel();
@@ -234,16 +235,16 @@ impl InFlight {
     /// Waits until nothing is in flight: each message is deleted, or SQS knows when to deliver it again.
     /// Warns if SQS cannot be told within 8 seconds, and otherwise logs how many messages were given back.
     pub async fn settled(&self) {
-        self.0.messages.close();
-        if timeout(SETTLE_LIMIT, self.0.messages.wait()).await.is_err() {
-            let count = self.0.messages.len();
+        self.0.all.messages.close();
+        if timeout(SETTLE_LIMIT, self.0.all.messages.wait()).await.is_err() {
+            let count = self.0.all.messages.len();
             warn!(
                 count,
                 "{count} messages are neither deleted nor given back: they will come back"
             );
             return;
         }
-        match self.0.given_back.load(Relaxed) {
+        match self.0.all.given_back.load(Relaxed) {
             0 => {}
             1 => info!(count = 1, "Gave back 1 message that was not done"),
             count => info!(count, "Gave back {count} messages that were not done"),
@@ -252,17 +253,17 @@ impl InFlight {
 
     /// Waits until nothing is in flight, and nothing more can come.
     pub(super) async fn ended(&self) {
-        self.0.messages.wait().await;
+        self.0.all.messages.wait().await;
     }
 
     /// Cancelled when the program is stopping.
     pub(crate) fn stopping(&self) -> &CancellationToken {
-        &self.0.stopping
+        &self.0.all.stopping
     }
 
     /// Cancelled when work that has begun must end too.
     pub(super) fn time_is_up(&self) -> &CancellationToken {
-        &self.0.time_is_up
+        &self.0.all.time_is_up
     }
 
     pub(super) fn leases(&self) -> &Leases {
@@ -270,21 +271,21 @@ impl InFlight {
     }
 
     pub(super) fn dead_letters(&self) -> &DeadLetters {
-        &self.0.dead_letters
+        &self.0.source.dead_letters
     }
 
     /// About how many messages are in the dead-letter queue, if there is one; or why SQS does not say.
     pub(crate) async fn count_dead_letters(&self) -> Result<Option<u64>, String> {
-        self.0.dead_letters.count().await
+        self.dead_letters().count().await
     }
 
-    /// Keeps the metric of the dead-letter queue up to date until the program is stopping.
+    /// Keeps the metric of the dead-letter queues up to date until the program is stopping.
     pub(crate) async fn measure_dead_letters(self) {
         let mut now_and_then = interval(DEAD_LETTERS_COUNTED);
         let measure = async {
             loop {
                 now_and_then.tick().await;
-                if let Ok(Some(count)) = self.count_dead_letters().await {
+                if let Some(count) = self.0.all.sources.count_dead_letters().await {
                     gauge!(DEAD_LETTERS).set(u32::try_from(count).unwrap_or(u32::MAX));
                 }
             }
@@ -299,27 +300,27 @@ impl InFlight {
 
     /// From now on, only these files are delivered.
     pub(crate) fn select(&self, selection: Selection) {
-        let _ = self.0.selection.set(selection); // There is one for each program.
+        let _ = self.0.all.selection.set(selection); // There is one for each program.
     }
 
     /// The files to process: all, without [`select`](Self::select).
     pub(super) fn selection(&self) -> &Selection {
-        self.0.selection.get_or_init(Selection::default)
+        self.0.all.selection.get_or_init(Selection::default)
     }
 
     /// Counts files that are not selected.
     pub(super) fn count_left_out(&self, count: usize) {
-        self.0.left_out.fetch_add(count as u64, Relaxed);
+        self.0.all.left_out.fetch_add(count as u64, Relaxed);
     }
 
     /// How many files were not selected.
     pub(crate) fn left_out(&self) -> u64 {
-        self.0.left_out.load(Relaxed)
+        self.0.all.left_out.load(Relaxed)
     }
 
     /// A token for one more message.
     pub(super) fn token(&self) -> TaskTrackerToken {
-        self.0.messages.token()
+        self.0.all.messages.token()
     }
 
     /// Hands a message to the loop that deletes.
@@ -335,26 +336,26 @@ impl InFlight {
 
     /// Counts a message that is given back because the program is stopping.
     pub(super) fn count_given_back(&self) {
-        self.0.given_back.fetch_add(1, Relaxed);
+        self.0.all.given_back.fetch_add(1, Relaxed);
     }
 
     /// Counts a file that failed, or a message that cannot be read.
     pub(super) fn count_failed(&self) {
-        self.0.failed.fetch_add(1, Relaxed);
+        self.0.all.failed.fetch_add(1, Relaxed);
     }
 
     pub(super) fn receipts(&self) -> &Receipts {
-        &self.0.receipts
+        &self.0.all.receipts
     }
 
     /// How many files failed, and how many messages stay in the queue for another reason.
     pub(crate) fn failed(&self) -> u64 {
-        self.0.failed.load(Relaxed) + self.0.receipts.count_left()
+        self.0.all.failed.load(Relaxed) + self.0.all.receipts.count_left()
     }
 
     /// How many messages are in flight.
     pub(crate) fn len(&self) -> usize {
-        self.0.messages.len()
+        self.0.all.messages.len()
     }
 }
 
@@ -374,6 +375,7 @@ mod tests {
             RETRY_WAIT,
             &Backoff::new("Receiving"),
             Buckets::default(),
+            None,
         );
         let wait = |count| in_flight.retry_wait(count).as_secs();
         assert_eq!([1, 2, 3, 4, 8, 9, 100].map(wait), [5, 10, 20, 40, 640, 900, 900]);

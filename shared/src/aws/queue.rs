@@ -44,7 +44,7 @@ impl Queue {
         let backoff = Backoff::new("Receiving from SQS");
         let buckets = Buckets::default();
         let in_flight =
-            InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff, buckets);
+            InFlight::of(&client, &url, visibility_timeout, RETRY_WAIT, &backoff, buckets, None);
         Self {
             client,
             url,
@@ -58,15 +58,17 @@ impl Queue {
     }
 
     /// The same queue with this visibility timeout, this wait before the first retry of a failed message, and these
-    /// buckets that its messages may be about.
+    /// buckets that its messages may be about. Its messages count together with those of another queue, if there is one.
     pub(crate) fn with(
         self,
         visibility_timeout: i32,
         retry_wait: Duration,
         buckets: Buckets,
+        beside: Option<&InFlight>,
     ) -> Self {
         let Self { client, url, backoff, .. } = &self;
-        let in_flight = InFlight::of(client, url, visibility_timeout, retry_wait, backoff, buckets);
+        let in_flight =
+            InFlight::of(client, url, visibility_timeout, retry_wait, backoff, buckets, beside);
         Self { visibility_timeout, in_flight, ..self }
     }
 

@@ -92,6 +92,9 @@ pub struct NotAllowed {
 const NO_QUEUE: &str = "--backfill sends messages to a queue of yours, and the embedded one ends with the program: name yours \
     with --queue-url or SQS_QUEUE_URL";
 
+const SEVERAL_QUEUES: &str = "--backfill sends messages to one queue, and several are given: name the one that it is to send to \
+    with --queue-url, which counts more than SQS_QUEUE_URL";
+
 impl BackfillArgs {
     /// Whether `--backfill` is given.
     pub(crate) fn is_asked_for(&self) -> bool {
@@ -108,6 +111,9 @@ impl BackfillArgs {
         job.aws.init()?;
         if !job.aws.is_real() {
             return Err(UsageError::new(NO_QUEUE).into());
+        }
+        if job.aws.given_queue_urls().len() > 1 {
+            return Err(UsageError::new(SEVERAL_QUEUES).into());
         }
         let Aws { queue, s3 } = job.aws.connect().await?;
         let allowed = Buckets::allowed(&job.allow_buckets, queue.policy.as_deref());

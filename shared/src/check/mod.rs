@@ -42,7 +42,8 @@ pub struct CheckFailed;
 
 /// The queue and buckets to check, as far as they are known.
 struct Found {
-    queue: Option<Queue>,
+    /// The queues; or why one of them cannot be used.
+    queues: Vec<Result<Queue, String>>,
     s3: Option<S3Client>,
     /// The buckets to check in any case.
     buckets: Vec<String>,
@@ -69,18 +70,32 @@ impl CheckArgs {
         } else {
             embedded(aws, &mut report).await.unwrap_or_else(|error| {
                 report.failed("Embedded SQS and S3", chain(&error));
-                Found { queue: None, s3: None, buckets: Vec::new(), is_embedded: true }
+                Found { queues: Vec::new(), s3: None, buckets: Vec::new(), is_embedded: true }
             })
         };
-        let (s3, queue) = (found.s3.clone(), found.queue.clone());
-        aws_of(found, allow_buckets, &mut report).await;
-        results::check(results, s3.as_ref(), queue.as_ref(), &mut report).await;
+        let Found { queues, s3, buckets, is_embedded } = found;
+        if let Some(s3) = &s3 {
+            let several = queues.len() > 1;
+            for queue in &queues {
+                if several {
+                    tell(queue, &mut report);
+                }
+                let queue = queue.as_ref().ok();
+                aws_of(queue, s3, buckets.clone(), is_embedded, allow_buckets, &mut report).await;
+            }
+        }
+        let queues: Vec<_> = queues.into_iter().flatten().collect();
+        results::check(results, s3.as_ref(), &queues, &mut report).await;
         if report.end() { Ok(()) } else { Err(CheckFailed.into()) }
     }
 
     async fn real(&self, aws: &AwsArgs, report: &mut Report) -> Found {
-        let mut found =
-            Found { queue: None, s3: None, buckets: self.buckets.clone(), is_embedded: false };
+        let mut found = Found {
+            queues: Vec::new(),
+            s3: None,
+            buckets: self.buckets.clone(),
+            is_embedded: false,
+        };
         let configured = match aws.configured().await {
             Ok(configured) => configured,
             Err(error) => {
@@ -97,20 +112,27 @@ impl CheckArgs {
         }
         let Clients { sqs, s3 } = configured.clients();
         found.s3 = Some(s3);
-        match aws.find_queue(sqs).await {
-            Ok(queue) => {
-                report.ok("Queue", &queue.url);
-                found.queue = Some(aws.set_up(queue));
-            }
-            Err(error) => {
+        for queue in aws.find_queues(sqs).await {
+            found.queues.push(queue.map(|queue| aws.set_up(queue)).map_err(|error| {
                 let mut says = chain(&error);
                 if says.contains("AccessDenied") {
                     says += " Allow sqs:GetQueueUrl, or give the queue's URL (SQS_QUEUE_URL)";
                 }
-                report.failed("Queue", says);
-            }
+                says
+            }));
+        }
+        if let [queue] = &found.queues[..] {
+            tell(queue, report);
         }
         found
+    }
+}
+
+/// Reports whether there is the queue.
+fn tell(queue: &Result<Queue, String>, report: &mut Report) {
+    match queue {
+        Ok(queue) => report.ok("Queue", &queue.url),
+        Err(says) => report.failed("Queue", says),
     }
 }
 
@@ -127,18 +149,24 @@ async fn embedded(aws: &AwsArgs, report: &mut Report) -> Result<Found, ConnectEr
     let queue = Queue::at(sqs, local.queue_url()).await?;
     report.ok("Queue", &queue.url);
     Ok(Found {
-        queue: Some(aws.set_up(queue)),
+        queues: vec![Ok(aws.set_up(queue))],
         s3: Some(s3),
         buckets: vec![local_aws::BUCKET.to_owned()],
         is_embedded: true,
     })
 }
 
-async fn aws_of(found: Found, allowed: &[String], report: &mut Report) {
-    let Found { queue, s3, mut buckets, is_embedded } = found;
-    let Some(s3) = s3 else { return };
+/// Checks a queue, and the buckets that tell it of files.
+async fn aws_of(
+    queue: Option<&Queue>,
+    s3: &S3Client,
+    mut buckets: Vec<String>,
+    is_embedded: bool,
+    allowed: &[String],
+    report: &mut Report,
+) {
     let mut arn = None;
-    if let Some(queue) = &queue {
+    if let Some(queue) = queue {
         let known = queue::check(queue, is_embedded, report).await;
         permissions::check(queue, report).await;
         let Senders { buckets: in_policy, mut others } =
@@ -164,7 +192,7 @@ async fn aws_of(found: Found, allowed: &[String], report: &mut Report) {
     buckets.sort_unstable();
     buckets.dedup();
     for name in buckets {
-        bucket::check(&s3, &name, arn.as_deref(), report).await;
+        bucket::check(s3, &name, arn.as_deref(), report).await;
     }
 }
 

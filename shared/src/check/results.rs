@@ -12,7 +12,7 @@ const CHECK: &str = "Results";
 pub(super) async fn check(
     args: &ResultsArgs,
     s3: Option<&Client>,
-    queue: Option<&Queue>,
+    queues: &[Queue],
     report: &mut Report,
 ) {
     let output = &args.output;
@@ -20,7 +20,7 @@ pub(super) async fn check(
         let says = "AWS answers no request without a region and credentials";
         return report.skipped(CHECK, says);
     }
-    let results = match Results::open(args, s3, queue).await {
+    let results = match Results::open(args, s3, queues).await {
         Ok(results) => results,
         Err(error) => return report.failed(CHECK, chain(&error)),
     };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::future::pending;
 
-use clap::{Args, value_parser};
+use clap::{Arg, ArgAction, Args, value_parser};
 use metrics::gauge;
 use stage::{StageRef, Supervisor};
 
@@ -18,8 +18,9 @@ use crate::metrics::{MAX_DEMAND, PIPELINES};
 
 use controller::{Bounds, Controller, Limits};
 
-/// How much to do at the same time. Step 9 flattens these into its own arguments.
+/// How much to do at the same time. Step 9 flattens these into its own arguments, after those of the job.
 #[derive(Args, Clone, Copy, Debug)]
+#[command(mut_arg("queue_url", several))]
 pub struct ConcurrencyArgs {
     /// How many pipelines work at the same time: a number, or auto for 3 and then as many as help
     #[arg(long, value_name = "N|auto", env = "PALLETO_PIPELINES", default_value = "auto")]
@@ -82,6 +83,17 @@ enum Change {
 
 /// The talk's number.
 const PIPELINES_AT_START: u32 = 3;
+
+/// From now on, the argument can be given several times.
+fn several(queue_url: Arg) -> Arg {
+    let queue_url = queue_url.action(ArgAction::Append).value_delimiter(',');
+    queue_url
+        .help("A queue to read from instead of the embedded one; several are served in turn")
+        .long_help(
+            "A queue to read from instead of the embedded one; several are served in turn\n\n\
+             Several are separated by commas, or given one after the other.",
+        )
+}
 
 impl ConcurrencyArgs {
     /// Starts and stops pipelines, each as a group of this supervisor, until all of them have ended. `start` is given a

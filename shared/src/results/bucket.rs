@@ -61,7 +61,7 @@ const PAGES: usize = 10;
 const SUFFIX: &str = ".json";
 
 impl Bucket {
-    /// Uses a bucket that is there, and does not tell the `queue` of results. If S3 does not say either, it is used all the
+    /// Uses a bucket that is there, and tells none of the `queues` of results. If S3 does not say either, it is used all the
     /// same.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Bucket {
         s3: &Client,
         name: &str,
         prefix: &str,
-        queue: Option<&Queue>,
+        queues: &[Queue],
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let (s3, name, prefix) = (s3.clone(), name.to_owned(), prefix.to_owned());
         let mut bucket = Self { s3, name, prefix, unsure: None };
@@ -83,20 +83,22 @@ impl Bucket {
             bucket.s3 = Client::from_conf(there);
             answer = bucket.look().await;
         }
-        let arn = queue.and_then(|queue| queue.arn.as_deref());
-        match (answer, arn) {
-            (Ok(Err(error)), _) if error.code() == Some("NoSuchBucket") => {
+        let arns: Vec<_> = queues.iter().filter_map(|queue| queue.arn.as_deref()).collect();
+        match answer {
+            Ok(Err(error)) if error.code() == Some("NoSuchBucket") => {
                 return Err("there is no such bucket".into());
             }
-            (Ok(Ok(all)), Some(arn)) if tells(&all, arn, &bucket.prefix, SUFFIX) => {
+            Ok(Ok(all)) if arns.iter().any(|arn| tells(&all, arn, &bucket.prefix, SUFFIX)) => {
                 let says = "the bucket tells the queue of new objects there, so that each result would be a file \
                             to process";
                 return Err(says.into());
             }
-            (Ok(Ok(_)), Some(_)) => {}
-            (Ok(Ok(_)), None) => bucket.unsure = Some("the queue's ARN is not known".to_owned()),
-            (Ok(Err(error)), _) => bucket.unsure = Some(why(&error)),
-            (Err(late), _) => bucket.unsure = Some(late.to_string()),
+            Ok(Ok(_)) if arns.is_empty() || arns.len() < queues.len() => {
+                bucket.unsure = Some("the queue's ARN is not known".to_owned());
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => bucket.unsure = Some(why(&error)),
+            Err(late) => bucket.unsure = Some(late.to_string()),
         }
         Ok(bucket)
     }

@@ -232,6 +232,24 @@ def test_a_corrupt_file_ends_as_a_dead_letter(ministack, tmp_path, step):
     assert (warehouse.counts(), warehouse.counts(warehouse.dead_letters)) == ((0, 0), (1, 0))
 
 
+def test_several_queues_are_served_by_one_program(ministack, tmp_path):
+    warehouses = [Warehouse(ministack) for _ in range(2)]
+    contents = {f"{name}{number}": log(number) for name, count in [("many", 40), ("few", 5)] for number in range(count)}
+    for key, content in contents.items():
+        warehouses[key.startswith("few")].put(key, content)
+    queues = [argument for warehouse in warehouses for argument in ("--queue-url", warehouse.queue)]
+    code, printed = warehouses[0].process("step09", tmp_path, *queues, "--pipelines", "1", "--max-demand", "1")
+    assert code == 0, printed
+    assert results(tmp_path) == {(key, None): count(content) for key, content in contents.items()}
+    assert [warehouse.counts() for warehouse in warehouses] == [(0, 0), (0, 0)]
+    begun = re.findall(r"downloaded (many|few)", printed)
+    assert "few" not in begun[30:], "a large queue does not make the other one wait"
+
+    # Step 8 teaches one.
+    code, printed = warehouses[0].process("step08", tmp_path, *queues)
+    assert code == 2 and "cannot be used multiple times" in printed, printed
+
+
 @pytest.mark.parametrize("to", ["folder", "bucket"])
 def test_why_a_file_failed_stands_beside_the_results_until_it_is_done(ministack, tmp_path, to):
     warehouse = Warehouse(ministack)

@@ -11,6 +11,7 @@ mod failures;
 mod leases;
 mod outages;
 mod poison;
+mod queues;
 mod rate;
 mod redelivery;
 mod requests;

@@ -29,7 +29,7 @@ use clap::Parser;
 use shared::commands::CommandArgs;
 use shared::concurrency::ConcurrencyArgs;
 use shared::job::JobArgs;
-use shared::stage::{Supervisor, all_stopped};
+use shared::stage::{Handle, Supervisor, all_stopped};
 
 use producer::SqsProducer;
 use server::Server;
@@ -69,7 +69,7 @@ async fn run(args: Args) -> Result<(), shared::Error> {
     }
     // Work that has begun is finished, and other events go back to their queue. When a producer stops, so do the
     // pipelines.
-    producers.iter().for_each(|producer| producer.stop());
+    producers.iter().for_each(Handle::stop);
     job.stop();
     pipelines.stopped().await?;
     all_stopped(&producers).await?;

@@ -88,10 +88,10 @@ async fn server_loop(
         let parts = (0..missing).step_by(10).take(if has_more { RECEIVES } else { 1 });
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
         // messages that it hands out, so for a while nobody would get them.
-        let mut receives = FuturesUnordered::from_iter(parts.map(|n| receive(&queue, missing - n)));
+        let mut sent = parts.map(|n| receive(&queue, missing - n)).collect::<FuturesUnordered<_>>();
         // If each finds as many as it looks for, so many are missing then, and the queue seems to have more.
-        let least = missing.saturating_sub(10 * receives.len());
-        while let Some(received) = receives.next().await {
+        let least = missing.saturating_sub(10 * sent.len());
+        while let Some(received) = sent.next().await {
             match received {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {

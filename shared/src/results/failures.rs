@@ -181,7 +181,8 @@ impl Failures {
             match &self.sink {
                 Sink::Folder(disk) => {
                     let disk = disk.clone();
-                    let changes = move || changes.into_iter().map(|it| it.make_on(&*disk)).collect();
+                    let changes =
+                        move || changes.into_iter().map(|it| it.make_on(&*disk)).collect();
                     let made: Result<Vec<_>, _> = clock::blocking(changes).await;
                     let errors = made.into_iter().flatten().filter_map(Result::err);
                     errors.for_each(|error| self.say(error.to_string()));

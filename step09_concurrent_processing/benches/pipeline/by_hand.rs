@@ -92,7 +92,7 @@ impl ByHand {
 }
 
 async fn run<R: Requests>(args: Args, requests: R) -> Result<(), Error> {
-    let results = Results::open(&args.results, None, None).await?;
+    let results = Results::open(&args.results, None, &[]).await?;
     let by_hand = Loop { requests, results };
 
     let (put, stock) = mpsc::channel(2 * BATCH);

@@ -74,8 +74,10 @@ pub struct JobArgs {
     stop_limit: u16,
 
     /// How many files each stage asks for at a time: a number, or auto for 1 and, in step 9, more if they are small
+    ///
+    /// Two numbers, as in 5,20, are those of the producer-consumer and of the consumer.
     #[arg(long, value_name = "N|auto", env = "PALLETO_MAX_DEMAND", default_value = "auto")]
-    max_demand: Setting,
+    max_demand: Demand,
 }
 
 /// Where files come from, and where results go.
@@ -91,9 +93,9 @@ pub struct Job {
     pub limits: Limits,
     /// The results.
     pub results: Results,
-    /// How many files each stage asks for at a time.
-    pub max_demand: usize,
-    pub(crate) demand: Setting,
+    /// How many files a producer-consumer asks for at a time, and how many a consumer.
+    pub max_demand: [usize; 2],
+    pub(crate) demand: Demand,
     /// Measures `s3`.
     pub(crate) meter: Meter,
     stop_limit: Duration,
@@ -116,6 +118,33 @@ pub struct FilesFailed {
 pub struct CannotReceive {
     queue: String,
     reason: String,
+}
+
+/// The numbers of a producer-consumer and of a consumer. `None` is `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand(pub(crate) Option<[u16; 2]>);
+
+impl FromStr for Demand {
+    type Err = &'static str;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        if given == "auto" {
+            return Ok(Self(None));
+        }
+        let (first, second) = given.split_once(',').unwrap_or((given, given));
+        let number = |given: &str| given.trim().parse::<NonZero<u16>>().map(NonZero::get);
+        match (number(first), number(second)) {
+            (Ok(first), Ok(second)) => Ok(Self(Some([first, second]))),
+            _ => Err("it can be auto, a number from 1 to 65535, or two with a comma between them"),
+        }
+    }
+}
+
+impl Demand {
+    /// `auto` stands for this number for both.
+    pub(crate) fn or(self, auto: u32) -> [usize; 2] {
+        self.0.map_or([auto as usize; 2], |fixed| fixed.map(usize::from))
+    }
 }
 
 /// A number, or `auto`.
@@ -197,7 +226,7 @@ impl JobArgs {
             s3,
             limits: self.limits,
             results,
-            max_demand: self.max_demand.or(1) as usize,
+            max_demand: self.max_demand.or(1),
             demand: self.max_demand,
             meter,
             stop_limit: Duration::from_secs(self.stop_limit.into()),
@@ -269,6 +298,17 @@ mod tests {
         results: ResultsArgs,
     }
 
+    #[test]
+    fn demand_is_a_number_or_one_for_each_stage_or_auto() {
+        assert_eq!("7".parse(), Ok(Demand(Some([7, 7]))));
+        assert_eq!("5,20".parse(), Ok(Demand(Some([5, 20]))));
+        assert_eq!("5, 20".parse(), Ok(Demand(Some([5, 20]))));
+        assert_eq!("auto".parse(), Ok(Demand(None)));
+        for wrong in ["", "0", "5,0", "5,", ",5", "5,20,1", "auto,5", "65536", "-1"] {
+            assert!(wrong.parse::<Demand>().is_err(), "{wrong}");
+        }
+    }
+
     /// The clock jumps to the end of the wait.
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_can_never_be_received_from_ends_a_program_that_waits_for_it_to_be_empty()
@@ -284,8 +324,8 @@ mod tests {
             s3,
             limits: Limits::default(),
             results: Results::open(&results, None, &[]).await.unwrap(),
-            max_demand: 1,
-            demand: Setting::Number(1),
+            max_demand: [1; 2],
+            demand: Demand(None),
             meter: Meter::default(),
             stop_limit: Duration::ZERO,
             gave_up: CancellationToken::new(),

@@ -45,9 +45,9 @@ async fn main() -> Result<(), shared::Error> {
     let producer = SqsProducer::start(Server::start(&job.queue));
     let producer_consumer = SqsProducerConsumer::start("ProducerConsumer", &job);
     let consumer = SqsConsumer::start("Consumer", &job);
-    let demand = SubscribeOptions::default().max_demand(job.max_demand);
-    consumer.subscribe(&producer_consumer, demand)?;
-    producer_consumer.subscribe(&producer, demand)?;
+    let [first, second] = job.max_demand.map(|most| SubscribeOptions::default().max_demand(most));
+    consumer.subscribe(&producer_consumer, second)?;
+    producer_consumer.subscribe(&producer, first)?;
 
     tokio::select! {
         () = shared::stop_signal() => {}

@@ -12,7 +12,7 @@ use crate::producer_consumer::SqsProducerConsumer;
 /// the other.
 pub fn start(
     name: &str,
-    max_demand: usize,
+    max_demand: [usize; 2],
     producers: &[ProducerHandle<SqsProducer>],
     job: &Job,
 ) -> Result<Vec<StageRef>, InvalidDemand> {
@@ -21,10 +21,10 @@ pub fn start(
     info!("SQS.Supervisor {name}");
     let producer_consumer = SqsProducerConsumer::start(&format!("{name} ProducerConsumer"), job);
     let consumer = SqsConsumer::start(&format!("{name} Consumer"), job);
-    let demand = SubscribeOptions::default().max_demand(max_demand);
-    consumer.subscribe(&producer_consumer, demand)?;
+    let [first, second] = max_demand.map(|most| SubscribeOptions::default().max_demand(most));
+    consumer.subscribe(&producer_consumer, second)?;
     for producer in producers {
-        producer_consumer.subscribe(producer, demand)?;
+        producer_consumer.subscribe(producer, first)?;
     }
     Ok(vec![producer_consumer.stage(), consumer.stage()])
 }

@@ -97,8 +97,8 @@ fn several(queue_url: Arg) -> Arg {
 
 impl ConcurrencyArgs {
     /// Starts and stops pipelines, each as a group of this supervisor, until all of them have ended. `start` is given a
-    /// name, and how many events each stage should ask for at a time. A pipeline that is stopped finishes what it has
-    /// begun.
+    /// name, and how many events the producer-consumer and the consumer should ask for at a time. A pipeline that is
+    /// stopped finishes what it has begun.
     ///
     /// To drop the future before then loses nothing: the pipelines go on.
     ///
@@ -109,7 +109,7 @@ impl ConcurrencyArgs {
         self,
         job: &Job,
         supervisor: &mut Supervisor,
-        start: impl Fn(&str, usize) -> Result<Vec<StageRef>, E> + Clone + Send + 'static,
+        start: impl Fn(&str, [usize; 2]) -> Result<Vec<StageRef>, E> + Clone + Send + 'static,
     ) {
         let mut concurrency = self.of(job);
         loop {
@@ -121,7 +121,8 @@ impl ConcurrencyArgs {
             match change {
                 Change::Start(Pipeline { name, max_demand }) => {
                     let (start, of_group) = (start.clone(), name.clone());
-                    supervisor.start_group(of_group, move || start(&name, max_demand as usize));
+                    let max_demand = job.demand.or(max_demand);
+                    supervisor.start_group(of_group, move || start(&name, max_demand));
                 }
                 Change::Stop(name) => supervisor.stop_group(&name),
             }
@@ -131,10 +132,10 @@ impl ConcurrencyArgs {
     fn of(self, job: &Job) -> Concurrency {
         let start = Limits {
             pipelines: self.pipelines.or(PIPELINES_AT_START.min(self.max_pipelines.into())),
-            max_demand: job.demand.or(1),
+            max_demand: job.demand.0.map_or(1, |[first, second]| first.max(second).into()),
         };
         let max_pipelines = self.pipelines.or(self.max_pipelines.into());
-        let demand_is_auto = job.demand == Setting::Auto;
+        let demand_is_auto = job.demand.0.is_none();
         let memory = u64::from(self.max_memory) * 1024 * 1024;
         let rate = self.max_rate.map(Rate::new);
         if let Some(rate) = &rate {

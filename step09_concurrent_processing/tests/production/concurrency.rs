@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use testing::fault_proxy::Fault::{Latency, Slow, Status};
 
 use super::scene::{Ask, Scene, noise};
+use super::support::Running;
 
 const UNTIL_IDLE: [&str; 3] = ["--until-idle", "--wait", "1"];
 
@@ -42,6 +44,24 @@ async fn a_fixed_number_is_kept() {
     assert_eq!(running.wait_for_end().code(), Some(0));
     scene.assert_all_done().await;
     assert_eq!(scene.proxy.most_at_once("GetObject"), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_stage_can_have_a_demand_of_its_own() {
+    let scene = Scene::with_files(3).await;
+    let arguments = ["--pipelines", "1", "--max-demand", "5,20"];
+    let mut step = scene.step(&[&UNTIL_IDLE[..], &arguments].concat());
+    step.env("RUST_LOG", "info,stage=trace").env("LOG_FORMAT", "json");
+    let mut running = Running::start(&mut step);
+    assert_eq!(running.end().code(), Some(0));
+    scene.assert_all_done().await;
+    let log = running.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let asks: Vec<_> = lines.filter(|line| line["message"] == "ask").collect();
+    let first =
+        |stage: &str| asks.iter().find(|ask| ask["stage"] == stage).unwrap()["count"].clone();
+    assert_eq!(first("Pipeline1 ProducerConsumer"), 5);
+    assert_eq!(first("Pipeline1 Consumer"), 20);
 }
 
 /// It is told to stop while pipelines are started and stopped.

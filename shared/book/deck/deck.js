@@ -17,17 +17,17 @@ slides.forEach((slide, index) => slide.style.setProperty("--progress", index / (
 function stepsOf(slide) {
     const recording = one("figure.cast", slide);
     if (recording) return recording.player ??= new Cast(recording);
-    const frame = one("figure.window", slide);
+    const frame = one("figure.window, figure.stages:has(script)", slide);
     return frame && (frame.moving ??= new Moving(frame));
 }
 
-// A picture of time. It moves up until all of it was seen. Once it is told to play, the keys that turn the slides go from event
+// A picture that plays. One of time moves up until all of it was seen. Once it is told to play, the keys that turn the slides go from event
 // to event while it is paused, and turn the slide again while it plays, at its end, or before its beginning.
 class Moving {
     constructor(frame) {
         this.frame = frame;
-        this.heads = one(".heads", frame.parentElement);
-        frame.addEventListener("scroll", () => { this.heads.scrollLeft = frame.scrollLeft; });
+        const heads = one(".heads", frame.parentElement);
+        frame.addEventListener("scroll", () => { if (heads) heads.scrollLeft = frame.scrollLeft; });
         this.player = player(frame, { isOnSlide: true });
         this.leave();
     }
@@ -134,8 +134,8 @@ const commands = {
     speaker: () => { speaker = window.open(location.href.split("#")[0] + "#notes", "notes", "popup,width=1180,height=760"); },
 };
 
-// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen. On a picture of time,
-// `.` plays it instead.
+// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen. On a picture with
+// a recording, `.` plays it instead.
 const keys = {
     ArrowRight: "next", ArrowDown: "next", PageDown: "next", " ": "next", Enter: "next",
     ArrowLeft: "previous", ArrowUp: "previous", PageUp: "previous", Backspace: "previous",

@@ -69,7 +69,7 @@ class Cast {
     step() {
         const { kind, data } = this.events[this.next_event++];
         if (kind === "o") this.terminal.write(data);
-        if (kind === "m") this.terminal.mark = true;
+        if (kind === "m") this.terminal.mark = data;
         return kind === "m";
     }
 
@@ -171,12 +171,14 @@ class Terminal {
         this.style = style;
     }
 
-    // An element for each line. The last one is marked where the recording stops.
+    // An element for each line. The one that the recording stops at is marked.
     lines() {
         const last = this.rows.findLastIndex(row => row.length);
+        const text = row => Array.from(row, cell => cell?.letter ?? " ").join("");
+        const marked = this.mark ? this.rows.findLastIndex(row => text(row).includes(this.mark)) : -1;
         return this.rows.slice(0, last + 1).map((row, index) => {
             const line = document.createElement("div");
-            if (this.mark && index === this.y - 1) line.className = "mark";
+            if (index === marked) line.className = "mark";
             let run = null;
             for (const cell of Array.from(row)) {
                 const style = cell?.style ?? {};

@@ -10,15 +10,17 @@
 //! | [`cards`], [`rows`] | draw the stages, where there is room and where there is little |
 //! | [`pieces`] | the numbers, bars and styles that these three are made of |
 //! | [`terminal`] | the threads that draw and read keys, and the terminal's state |
+//! | [`recorded`] | prints a recording instead, if the clock is paused |
 //!
 //! The log goes to a pane. A thread of its own draws, so that a busy step cannot hold up the view.
-//! It needs a terminal, and a clock that runs: without them, [`start`] returns an error that says so.
+//! It needs a terminal and a clock that runs, or a paused clock and no terminal: otherwise [`start`] returns an error that says so.
 
 mod cards;
 mod layer;
 mod meter;
 mod model;
 mod pieces;
+mod recorded;
 mod rows;
 mod server;
 mod terminal;
@@ -32,18 +34,19 @@ use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, panic};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::UsageError;
 use crate::plain::plain;
 use crate::signals::Signals;
+use crate::{UsageError, clock};
 use model::{Did, Model};
 
 /// There is one terminal.
@@ -54,7 +57,7 @@ struct Watch {
     shared: Arc<Shared>,
     drawing: Mutex<Option<JoinHandle<()>>>,
     /// Ends the program on a signal, unless a step does that in its own way.
-    ends_on_signal: AbortHandle,
+    ends_on_signal: Option<AbortHandle>,
 }
 
 /// Shared between the program's threads and the thread that draws.
@@ -89,8 +92,14 @@ pub(crate) fn start() -> Result<(), UsageError> {
         return Ok(());
     }
     can_start()?;
+    clock::pause_if_asked()?;
     let shared = Arc::new(Shared::new());
     let title = title_of(&env::args_os().next().unwrap_or_default());
+    if clock::paused().is_some() {
+        tokio::spawn(recorded::print(shared.clone(), title));
+        let _ = WATCH.set(Watch { shared, drawing: Mutex::new(None), ends_on_signal: None });
+        return Ok(());
+    }
     let drawing = terminal::start(shared.clone(), title);
     let drawing = drawing
         .map_err(|error| UsageError::new(format!("--watch cannot use the terminal: {error}")))?;
@@ -111,24 +120,27 @@ pub(crate) fn start() -> Result<(), UsageError> {
     });
     report_panics(shared.clone());
     let drawing = Mutex::new(Some(drawing));
-    let _ = WATCH.set(Watch { shared, drawing, ends_on_signal: by_default.abort_handle() });
+    let ends_on_signal = Some(by_default.abort_handle());
+    let _ = WATCH.set(Watch { shared, drawing, ends_on_signal });
     Ok(())
 }
 
-/// Whether there is a terminal to show the stages in, and a clock that runs.
+/// Whether there is a terminal to show the stages in, and a clock that runs, or neither.
 ///
 /// # Errors
 ///
 /// If one of them is missing.
 pub(crate) fn can_start() -> Result<(), UsageError> {
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        let message = "--watch needs a terminal: standard input and output must be one";
-        return Err(UsageError::new(message));
-    }
-    if env::var_os("PALLETO_CLOCK").is_some_and(|clock| clock == "paused") {
-        return Err(UsageError::new("--watch needs a clock that runs: unset PALLETO_CLOCK"));
-    }
-    Ok(())
+    let is_terminal = io::stdout().is_terminal();
+    let message = match clock::is_to_be_paused()? {
+        false if is_terminal && io::stdin().is_terminal() => return Ok(()),
+        false => "--watch needs a terminal: standard input and output must be one",
+        true if is_terminal => {
+            "--watch prints a recording while the clock is paused: redirect it into a file, or unset PALLETO_CLOCK"
+        }
+        true => return Ok(()),
+    };
+    Err(UsageError::new(message))
 }
 
 /// The terminal is gone.
@@ -207,7 +219,7 @@ pub(crate) async fn quit() {
 )]
 pub(crate) fn leave_signals_to_the_step() {
     if let Some(watch) = WATCH.get() {
-        watch.ends_on_signal.abort();
+        watch.ends_on_signal.iter().for_each(AbortHandle::abort);
     }
 }
 

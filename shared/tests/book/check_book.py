@@ -217,27 +217,72 @@ def test_that_a_theme_changes_the_colours_of_page_and_pictures(looked_at, open_p
     assert not page.wrong
 
 
-def test_that_each_step_plays_its_recording(open_page, base):
-    page = open_page(DESKTOP)
+# The screen of a recording after each of its events.
+SCREENS = """text => {
+    const figure = document.createElement("figure");
+    const script = figure.appendChild(document.createElement("script"));
+    [script.type, script.textContent] = ["text/x-asciicast", text];
+    const cast = new Cast(figure), screens = [];
+    while (!cast.isOver) {
+        const { at, kind, data } = cast.events[cast.next_event];
+        cast.step();
+        cast.draw();
+        screens.push({ kind, data, text: cast.screen.textContent });
+    }
+    return screens;
+}"""
+CASTS = sorted(ROOT.glob("shared/casts/*.cast"))
+
+
+def test_that_each_step_plays_its_recordings(open_page, base):
+    page, played = open_page(DESKTOP), set()
     # What the recording waits for takes no time here.
     page.clock.install()
     for path in sorted(f"{step.name}/index.html" for step in ROOT.glob("step0?_*")):
         page.goto(base + path)
-        button = page.locator("figure.cast button")
-        button.click()
-        stops = 0
-        while "Again" not in button.inner_text():
-            page.clock.run_for(20_000)
-            if "Go on" in button.inner_text():
-                assert page.locator("figure.cast .mark").count() == 1, path
-                stops += 1
-                button.click()
-        recorded = (ROOT / f"shared/casts/{path[:6]}.cast").read_text().splitlines()
-        assert stops == len([line for line in recorded if '"m"' in line]), path
-        last = json.loads([line for line in recorded if '"o"' in line][-1])[2].strip()
-        assert last[-40:] in page.locator("figure.cast .screen").inner_text(), path
-        assert not page.evaluate(SEE)["tooWide"], path
+        for figure in page.locator("figure.cast").all():
+            text = figure.locator("script").text_content().strip()
+            name = next(cast.stem for cast in CASTS if cast.read_text().strip() == text)
+            played.add(name)
+            button, stops = figure.locator("button"), 0
+            button.click()
+            while "Again" not in button.inner_text():
+                page.clock.run_for(20_000)
+                if "Go on" in button.inner_text():
+                    assert figure.locator(".mark").count() == 1, name
+                    stops += 1
+                    button.click()
+            assert stops == text.count(',"m",'), name
+            recorded = [json.loads(line) for line in text.splitlines()[1:]]
+            if not name.endswith("watch"):
+                assert recorded[-1][2].strip()[-40:] in figure.locator(".screen").inner_text(), name
+            assert not page.evaluate(SEE)["tooWide"], name
+    assert played == {cast.stem for cast in CASTS if not cast.stem.endswith("check")}
     assert not page.wrong
+
+
+def test_that_a_recording_shows_what_it_stops_at(open_page, base):
+    page = open_page(DESKTOP)
+    page.goto(f"{base}step05_multiple_consumers/index.html")
+    for cast in CASTS:
+        before = ""
+        for screen in page.evaluate(SCREENS, cast.read_text()):
+            assert screen["kind"] != "m" or screen["data"] in before, (cast.name, screen["data"], before)
+            before = screen["text"]
+
+
+def test_that_the_watch_shows_the_last_ask_and_the_last_events(open_page, base):
+    sentence = "The numbers at ▲ and ▼ are those of the last ask and the last events; asks that come within one second are added up."
+    assert sentence in " ".join((ROOT / "step05_multiple_consumers/README.md").read_text().split())
+    page = open_page(DESKTOP)
+    page.goto(f"{base}step05_multiple_consumers/index.html")
+    screens = page.evaluate(SCREENS, (ROOT / "shared/casts/step05-watch.cast").read_text())
+    # The last one of each second.
+    by_clock = {screen["text"].split("\n")[0].split()[-1]: screen["text"] for screen in screens}
+    first, later, last = (by_clock[f"0:{clock}"] for clock in ("00:01", "01:24", "01:30"))
+    assert sorted(re.findall(r"▲ asks (\d+)", first)) == ["10", "10", "10", "30"]
+    assert "sent       24 " in later and re.findall(r"▼ (\d+)", later) == ["2"] * 4
+    assert re.findall(r"▲ asks (\d+)", last) == ["10"] * 4
 
 
 def test_that_search_finds_a_word_and_leads_to_it(open_page, base):

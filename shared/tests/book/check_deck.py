@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, numbers
+from conftest import ROOT, check_stages, numbers
 
 # DECK=/somewhere/else in the environment names another one.
 DECK = Path(os.environ.get("DECK", ROOT / "target" / "deck" / "index.html"))
@@ -110,6 +110,16 @@ PLAYED = """() => {
 }"""
 
 
+# What a picture of stages shows: the arrows that are lit, and the numbers above the boxes.
+STAGES = """() => {
+    const all = selector => Array.from(slides[state.slide].querySelectorAll(selector));
+    return {
+        arrows: all("figure [data-arrows].now").map(it => it.dataset.arrows.split("|")),
+        counts: all("figure .player-counts").map(it => it.textContent.trim().split(/\\s+/)),
+    };
+}"""
+
+
 def test_that_each_picture_of_time_plays_its_recording_on_its_slide(window, slides):
     pictures = window.evaluate("slides.map(slide => slide.querySelector('.time')?.id ?? null)")
     steps = [path.name[:6] for path in sorted(ROOT.glob("step0?_*"))]
@@ -133,6 +143,27 @@ def test_that_each_picture_of_time_plays_its_recording_on_its_slide(window, slid
             assert not window.evaluate(SEE)["wrong"], (picture, at)
             window.keyboard.press("PageDown")
         assert window.evaluate("[state.slide, slides[state.slide - 1].querySelector('.player.is-idle') !== null]") == [number + 1, True]
+
+
+def test_that_each_picture_of_stages_plays_the_recording_too(window, slides):
+    pictures = window.evaluate("slides.map(slide => slide.querySelector('figure.stages:has(script)')?.id ?? null)")
+    steps = [path.name[:6] for path in sorted(ROOT.glob("step0?_*"))]
+    assert [it for it in pictures if it] == [f"{step}-stages" for step in steps]
+    for number, picture in enumerate(pictures):
+        if not picture:
+            continue
+        recording = json.loads((ROOT / f"shared/pictures/{picture.replace('stages', 'time')}.json").read_text())
+        window.evaluate("slide => show(slide)", number)
+        window.keyboard.press(".")
+        window.keyboard.press(".")
+        lit = set()
+        for row in recording["rows"]:
+            seen = window.evaluate(STAGES)
+            lit |= check_stages(recording, row, seen)
+            assert not window.evaluate(SEE)["wrong"], (picture, row)
+            window.keyboard.press("PageDown")
+        assert len(lit) > 2
+        assert window.evaluate("state.slide") == number + 1
 
 
 def test_that_the_keys_of_a_remote_play_a_picture_and_still_turn_the_slide(window, slides):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from conftest import BOOK, DESKTOP, ROOT, SEE, TELEPHONE, numbers
+from conftest import BOOK, DESKTOP, ROOT, SEE, TELEPHONE, check_stages, numbers
 
 # The recordings by the pages that show them.
 RECORDINGS = {
@@ -15,8 +15,10 @@ RECORDINGS = {
     if f'id="{recording.stem}"' in page.read_text()
 }
 STEP_5 = "step05_multiple_consumers/index.html"
+STEP_9 = "step09_concurrent_processing/index.html"
 
-# The player of a page.
+# The player of a page, and the element that it is.
+TIME = ".player:has(> figure > script)"
 PLAYER = "document.querySelector('figure.picture:has(> script)').player"
 # What the player shows.
 SHOWN = """player => {
@@ -89,12 +91,43 @@ def test_that_what_is_shown_is_what_the_recording_says(desktop, path):
     assert not desktop.wrong
 
 
-@pytest.mark.parametrize("path", [STEP_5, "step09_concurrent_processing/index.html", "shared/examples/scraper/index.html"])
+# What a picture of stages shows: the arrows that are lit, and the numbers above the boxes.
+STAGES = """player => {
+    const all = selector => Array.from(player.element.querySelectorAll(selector));
+    return {
+        arrows: all("[data-arrows].now").map(it => it.dataset.arrows.split("|")),
+        counts: all(".player-counts").map(it => it.textContent.trim().split(/\\s+/)),
+        said: all(".player-log li:not([hidden])").length,
+    };
+}"""
+
+
+@pytest.mark.parametrize("path", RECORDINGS)
+def test_that_the_picture_of_the_stages_shows_the_same(desktop, path):
+    recording = RECORDINGS[path]
+    opened(desktop, path)
+    player = desktop.evaluate_handle(f"document.getElementById('{recording['picture']}-stages').closest('figure').player")
+    shown = player.evaluate(f"player => player.recording.rows.map((_, row) => (player.go(row), ({STAGES})(player)))")
+    lit = set()
+    for row, it in zip(recording["rows"], shown, strict=True):
+        lit |= check_stages(recording, row, it)
+        assert it["said"] == row["said"]
+    # Each arrow of a stage is lit at some time.
+    arrows = {arrow for all in desktop.evaluate("[...document.querySelectorAll('[data-arrows]')].map(it => it.dataset.arrows.split('|'))") for arrow in all}
+    groups = {stage["name"]: stage["group"] for stage in recording["stages"]}
+    assert lit == arrows or any(groups.values())
+    # Without the player, it is as it was.
+    player.evaluate("player => player.leave()")
+    assert player.evaluate(STAGES) == {"arrows": [], "counts": [[""]] * len(it["counts"]), "said": it["said"]}
+    assert not desktop.wrong
+
+
+@pytest.mark.parametrize("path", [STEP_5, STEP_9, "shared/examples/scraper/index.html"])
 def test_that_it_plays_to_the_end(open_file, path):
     page, rows = open_file(DESKTOP), RECORDINGS[path]["rows"]
     player = opened(page, path, time=True)
-    page.locator(".player-speed").select_option("4")
-    page.locator(".player-play").click()
+    page.locator(f"{TIME} .player-speed").select_option("4")
+    page.locator(f"{TIME} .player-play").click()
     seen = []
     while player.evaluate("player => player.isPlaying"):
         assert len(seen) < 1000
@@ -107,7 +140,7 @@ def test_that_it_plays_to_the_end(open_file, path):
     assert seen == sorted(seen) and seen[-1] == len(rows) - 1
     assert not page.wrong
     # Once more from the beginning.
-    page.locator(".player-play").click()
+    page.locator(f"{TIME} .player-play").click()
     assert player.evaluate("player => player.row") == 0
     page.context.close()
 
@@ -139,13 +172,13 @@ def test_that_keys_and_a_presenters_remote_do_all_of_it(open_file):
         assert not plays(), key
         page.keyboard.press("Home")
     page.keyboard.press("+")
-    assert page.locator(".player-speed").input_value() == "2"
+    assert page.locator(f"{TIME} .player-speed").input_value() == "2"
     # A slider would have the arrows for itself.
-    page.locator(".player-range").focus()
+    page.locator(f"{TIME} .player-range").focus()
     page.keyboard.press("ArrowRight")
     assert row() == 1
     # A button does what it says.
-    page.locator(".player-next").focus()
+    page.locator(f"{TIME} .player-next").focus()
     page.keyboard.press(" ")
     assert row() == 2 and not plays()
     page.keyboard.press("Escape")
@@ -159,7 +192,7 @@ def test_that_keys_and_a_presenters_remote_do_all_of_it(open_file):
 @pytest.mark.parametrize("width", [DESKTOP, TELEPHONE])
 def test_that_nothing_is_too_wide_while_it_plays(open_file, width):
     page = open_file(width)
-    for path in (STEP_5, "step09_concurrent_processing/index.html"):
+    for path in (STEP_5, STEP_9):
         player = opened(page, path)
         player.evaluate("player => player.go(8)")
         assert not page.evaluate(SEE)["tooWide"]
@@ -168,7 +201,7 @@ def test_that_nothing_is_too_wide_while_it_plays(open_file, width):
         # The present row stays in sight, above the controls.
         page.wait_for_function("""() => {
             const band = document.querySelector(".player-band").getBoundingClientRect();
-            return band.top >= 0 && band.bottom <= document.querySelector(".player-bar").getBoundingClientRect().top;
+            return band.top >= 0 && band.bottom <= document.querySelector(".player:has(> figure > script) .player-bar").getBoundingClientRect().top;
         }""")
     assert not page.wrong
     page.context.close()
@@ -177,7 +210,7 @@ def test_that_nothing_is_too_wide_while_it_plays(open_file, width):
 def test_that_nothing_moves_for_those_who_want_no_motion(open_file):
     page, rows = open_file(DESKTOP, reduced_motion="reduce"), RECORDINGS[STEP_5]["rows"]
     player = opened(page, STEP_5, time=True)
-    page.locator(".player-play").click()
+    page.locator(f"{TIME} .player-play").click()
     for _ in range(20):
         page.clock.run_for(200)
         it = player.evaluate(SHOWN)
@@ -206,10 +239,13 @@ def test_that_a_picture_that_is_opened_alone_has_no_marks(desktop):
     svg.close()
 
 
-def test_that_what_if_shows_a_real_run_for_each_choice(open_file):
-    grid = json.loads((ROOT / "shared/pictures/step05-what-if.json").read_text())
+@pytest.mark.parametrize("path", [STEP_5, STEP_9])
+def test_that_what_if_shows_a_real_run_for_each_choice(open_file, path):
+    step = path[:6]
+    grid = json.loads((ROOT / f"shared/pictures/{step}-what-if.json").read_text())
     page = open_file(DESKTOP)
-    player = opened(page, STEP_5)
+    player = opened(page, path)
+    page.locator(".player-what-if").wait_for()
     choices = [control["values"] for control in grid["controls"]]
     keys = {" ".join(values) for values in itertools.product(*choices)} - {grid["base"]}
     # Half of one is none, which is a choice of its own.
@@ -217,7 +253,7 @@ def test_that_what_if_shows_a_real_run_for_each_choice(open_file):
     for key in sorted(keys) + [grid["base"]]:
         for select, value in zip(page.locator(".player-what-if select").all(), key.split(" ")):
             select.select_option(value)
-        expected = grid["variants"].get(key.replace("1 half", "1 0"), {}).get("recording", RECORDINGS[STEP_5])
+        expected = grid["variants"].get(key.replace("1 half", "1 0"), {}).get("recording", RECORDINGS[path])
         assert player.evaluate("player => player.recording") == expected
         assert page.locator("figure.picture:has(> script) > svg").count() == 1
         last = expected["rows"][-1]
@@ -226,6 +262,6 @@ def test_that_what_if_shows_a_real_run_for_each_choice(open_file):
         assert it["labels"] == [label for *_, label in last["arrows"]]
         assert it["y"] == last["y"]
         assert not page.evaluate(SEE)["tooWide"], key
-    assert page.locator("#step05-time").is_visible()
+    assert page.locator(f"#{step}-time").is_visible()
     assert not page.wrong
     page.context.close()

@@ -37,6 +37,20 @@ def numbers(recording, row):
     return shown
 
 
+def check_stages(recording, row, seen):
+    """Compares what a picture of stages shows with a row of the recording. Returns the arrows that are lit."""
+    happens = {f"{by} {'asks' if is_ask else 'sends'} {to}" for by, to, is_ask, _ in row["arrows"]}
+    lit = {arrow for arrows in seen["arrows"] for arrow in arrows}
+    groups = {stage["name"]: stage["group"] for stage in recording["stages"]}
+    within = {it for it in happens if (ends := re.split(" asks | sends ", it)) and groups.get(ends[0]) and groups.get(ends[0]) == groups.get(ends[1])}
+    # Within a pipeline, which is one box there, no arrow is drawn.
+    assert happens - within <= lit and not any(happens.isdisjoint(arrows) for arrows in seen["arrows"]), row
+    shown = sorted(int(text) for texts in seen["counts"] for text in texts if text.isdigit())
+    if not any(groups.values()):
+        assert shown == sorted(numbers(recording, row)), row
+    return lit
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass

@@ -129,6 +129,21 @@ def test_it_draws_what_three_consumers_have_asked_for(watch):
     assert any("Server #Task<" in line for line in lines[log:])
 
 
+def test_space_holds_the_view_still_while_the_program_goes_on(watch):
+    terminal = watch(STEP05)
+    terminal.wait_for_text("looking for 30 events", "Space pauses")
+    terminal.press(b" ")
+    terminal.wait_for_text("- paused", "Space goes on")
+    still = terminal.lines()
+    # The cursor is hidden in each of ten frames a second, so the clock in the first line would have gone on.
+    frames = terminal.written.count(HIDE)
+    wait_for(lambda: terminal.written.count(HIDE) >= frames + 25, lambda: "it draws no more")
+    assert terminal.lines() == still
+    terminal.press(b" ")
+    terminal.wait_for(lambda lines: "Space pauses" in "\n".join(lines) and lines[0].split()[-1] > still[0].split()[-1])
+    assert terminal.process.poll() is None
+
+
 @pytest.mark.parametrize("step", [STEP05, STEP09])
 def test_it_survives_a_resize(watch, step):
     terminal = watch(step)

@@ -61,7 +61,15 @@ fn make() -> Result<String> {
     };
     Ok(parts_of(&["deck/deck.html"])?
         .replace("{{css}}", &parts_of(&["theme/cast.css", "theme/player.css", "deck/deck.css"])?)
-        .replace("{{js}}", &parts_of(&["theme/cast.js", "theme/player.js", "deck/deck.js"])?)
+        .replace(
+            "{{js}}",
+            &parts_of(&[
+                "theme/cast.js",
+                "theme/player-parts.js",
+                "theme/player.js",
+                "deck/deck.js",
+            ])?,
+        )
         .replace("{{slides}}", &slides::all(&parts)?)
         .replace("{{notes}}", &notes::aside(&parts)))
 }

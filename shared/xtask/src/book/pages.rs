@@ -1,7 +1,6 @@
 //! Maps the files of the repository to the pages of the book, and makes all pages.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use anyhow::{Context, Result, bail};
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
@@ -104,7 +103,8 @@ impl Pages {
     }
 }
 
-/// The page of a step with the recording of the step, after the first transcript.
+/// The page of a step with the recording of the step, after the first transcript, and that of `--watch`, if there is one, after the
+/// paragraph that begins with its command.
 fn with_recording(content: String, file: &str) -> Result<String> {
     let Some((name, _)) = file.split_once('_').filter(|(name, _)| name.starts_with("step")) else {
         return Ok(content);
@@ -113,10 +113,16 @@ fn with_recording(content: String, file: &str) -> Result<String> {
     let end = transcript.and_then(|at| Some(at + content[at..].find("\n```\n")? + 5));
     let (before, after) =
         content.split_at(end.with_context(|| format!("{file} has no transcript"))?);
-    let path = root().join(format!("shared/casts/{name}.cast"));
-    let cast =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(format!("{before}\n{}\n{after}", casts::figure(&cast)))
+    let mut rest = after.to_owned();
+    if let Ok(watched) = casts::kept(&format!("{name}-watch")) {
+        let package = file.split('/').next().unwrap_or_default();
+        let paragraph = rest.find(&format!("\n`cargo run -p {package} -- --watch`"));
+        let end = paragraph.and_then(|at| Some(at + 1 + rest[at + 1..].find("\n\n")? + 1));
+        let end = end.with_context(|| format!("{file} does not tell of --watch"))?;
+        rest.insert_str(end, &format!("\n{}\n", casts::figure(&watched.to_text())));
+    }
+    let cast = casts::kept(name)?;
+    Ok(format!("{before}\n{}\n{rest}", casts::figure(&cast.to_text())))
 }
 
 /// The link from `page` to `target`, both of which are paths in the book.
@@ -161,8 +167,8 @@ mod tests {
 
     #[test]
     fn a_step_has_its_recording_after_its_transcript() {
-        let text = "# Step 5\n\n```console\n$ a\n```\n\nMore\n".to_owned();
-        let page = with_recording(text.clone(), "step05_multiple_consumers/README.md").unwrap();
+        let text = "# Step 4\n\n```console\n$ a\n```\n\nMore\n".to_owned();
+        let page = with_recording(text.clone(), "step04_simulate_waiting/README.md").unwrap();
         let (before, after) = page.split_once("<figure class=\"cast\">").unwrap();
         assert!(
             before.ends_with("$ a\n```\n\n") && after.ends_with("</figure>\n\nMore\n"),
@@ -173,6 +179,14 @@ mod tests {
             "Markdown would go on there"
         );
         assert_eq!(with_recording(text.clone(), "shared/README.md").unwrap(), text);
+
+        let watch = "`cargo run -p step05_multiple_consumers -- --watch` shows\nit.\n\nMore\n";
+        let both = text.replace("More\n", watch);
+        let page = with_recording(both, "step05_multiple_consumers/README.md").unwrap();
+        let parts: Vec<_> = page.split("<figure class=\"cast\">").collect();
+        assert_eq!(parts.len(), 3);
+        assert!(parts[1].ends_with("shows\nit.\n\n") && parts[2].ends_with("\n\nMore\n"), "{page}");
+        with_recording(text, "step05_multiple_consumers/README.md").unwrap_err();
         with_recording("no transcript".to_owned(), "step05_multiple_consumers/README.md")
             .unwrap_err();
     }

@@ -1,8 +1,11 @@
 //! Pictures are part of the page's HTML, so that they have its colours and their text can be selected.
 
 use std::fs;
+use std::io::Write;
 
 use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::steps::root;
 
@@ -10,18 +13,23 @@ use crate::steps::root;
 /// those of 8.5. After that it scrolls.
 const SMALLEST: u32 = 57;
 
-/// The SVG `file` as HTML, with the recording beside it, and those of the same run with other numbers, if there are any: the
+/// The SVG at `path` as HTML, with the recording beside it, and those of the same run with other numbers, if there are any: the
 /// player needs all of it, and a page that is opened as a file can load nothing.
 ///
 /// # Errors
 ///
 /// If it cannot be read, or is no SVG.
-pub fn inline(file: &str) -> Result<String> {
-    let text = fs::read_to_string(root().join(file))
-        .with_context(|| format!("cannot read the picture {file}"))?;
-    let scripts = file.strip_suffix("-time.svg").map(|it| recordings(it, &KINDS));
-    let scripts = scripts.transpose()?.unwrap_or_default();
-    figure(&text, &scripts).with_context(|| format!("{file} is no SVG"))
+pub fn inline(path: &str) -> Result<String> {
+    let text = fs::read_to_string(root().join(path))
+        .with_context(|| format!("cannot read the picture {path}"))?;
+    let mut scripts = String::new();
+    if let Some(picture) = path.strip_suffix("-time.svg") {
+        scripts += &recording(picture)?;
+        if let Some(json) = file(picture, "what-if")? {
+            scripts += &script("what-if", &packed(&json)?);
+        }
+    }
+    figure(&text, &scripts).with_context(|| format!("{path} is no SVG"))
 }
 
 /// The recording of a picture of time, as HTML. The path is that of the picture, up to `-time.svg`.
@@ -30,27 +38,25 @@ pub fn inline(file: &str) -> Result<String> {
 ///
 /// If it cannot be read.
 pub fn recording(picture: &str) -> Result<String> {
-    recordings(picture, &KINDS[..1])
+    Ok(file(picture, "time")?.map(|json| script("recording", &json)).unwrap_or_default())
 }
 
-/// Recordings by the classes of their elements, and by the ends of their names.
-const KINDS: [(&str, &str); 2] = [("recording", "time"), ("what-if", "what-if")];
-
-fn recordings(picture: &str, kinds: &[(&str, &str)]) -> Result<String> {
-    let mut scripts = String::new();
-    for (class, end) in kinds {
-        let path = root().join(format!("{picture}-{end}.json"));
-        if path.exists() {
-            scripts += &script(class, &fs::read_to_string(path)?);
-        }
-    }
-    Ok(scripts)
+fn file(picture: &str, end: &str) -> Result<Option<String>> {
+    let path = root().join(format!("{picture}-{end}.json"));
+    if path.exists() { Ok(Some(fs::read_to_string(path)?)) } else { Ok(None) }
 }
 
-fn script(class: &str, json: &str) -> String {
+fn script(class: &str, content: &str) -> String {
     // No text in it may end the element.
-    let json = json.trim().replace('<', "\\u003c");
-    format!("<script class=\"{class}\" type=\"application/json\">{json}</script>\n")
+    let content = content.trim().replace('<', "\\u003c");
+    format!("<script class=\"{class}\" type=\"application/json\">{content}</script>\n")
+}
+
+/// Compressed, in hexadecimal digits, as a text of JSON: the pictures of many runs are much alike.
+fn packed(json: &str) -> Result<String> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(json.as_bytes())?;
+    Ok(format!("\"{}\"", hex::encode(gzip.finish()?)))
 }
 
 fn figure(svg: &str, scripts: &str) -> Result<String> {

@@ -17,11 +17,11 @@ struct View {
 const LETTERS: f64 = 15.0;
 const LEAST_LETTERS: f64 = 20.05;
 
-/// The picture of the stages, as large as fits into this many pixels.
+/// The picture of the stages, as large as fits into this many pixels. The deck plays the recording of the run in it, if there is one.
 ///
 /// # Errors
 ///
-/// If there is no such picture.
+/// If there is no such picture, or its recording cannot be read.
 pub fn stages(name: &str, width: f64, height: f64) -> Result<String> {
     let svg = read(&format!("shared/pictures/{name}-stages.svg"))?;
     let picture = Picture::of(&svg).with_context(|| format!("{name}-stages.svg"))?;
@@ -30,9 +30,10 @@ pub fn stages(name: &str, width: f64, height: f64) -> Result<String> {
     let view = View { x: 0.0, y: top, width: picture.width, height: picture.height - 46.0 - top };
     let scale = (width / view.width).min(height / view.height);
     Ok(format!(
-        "<figure class=\"stages\" id=\"{}\">{}</figure>",
+        "<figure class=\"stages\" id=\"{}\">{}{}</figure>",
         picture.id,
-        picture.shown(&view, scale)
+        picture.shown(&view, scale),
+        recording(&format!("shared/pictures/{name}"))?
     ))
 }
 

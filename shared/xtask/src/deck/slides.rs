@@ -11,7 +11,7 @@ use crate::book::join;
 use crate::casts;
 
 /// The room for a picture, in pixels: below a heading, and below a sentence.
-const STAGES: (f64, f64) = (1200.0, 500.0);
+const STAGES: (f64, f64) = (1200.0, 464.0);
 const TIME: (f64, f64) = (1264.0, 560.0);
 /// The room for code.
 const CODE: (f64, f64) = (1226.0, 640.0);

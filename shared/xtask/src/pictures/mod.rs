@@ -29,7 +29,7 @@ use crate::programs::Programs;
 use crate::steps;
 use plans::PLANS;
 pub use recording::{Killed, milliseconds, without_settings};
-use scenes::{FILES, SCENES};
+use scenes::SCENES;
 use time::Scene;
 
 /// Makes all pictures, and writes them, with the JSON that the book's player needs beside each picture of time.
@@ -47,7 +47,9 @@ pub fn write() -> Result<()> {
         save(&path, &picture)?;
         save(&path.with_extension("json"), &played)?;
     }
-    save(&file("step05-what-if").with_extension("json"), &what_if::step_5(&programs)?)?;
+    for grid in [what_if::step_5()?, what_if::step_9()?] {
+        save(&file(grid.name).with_extension("json"), &what_if::json(grid, &programs)?)?;
+    }
     for plan in PLANS {
         save(&path(plan.picture, "stages"), &stages::draw(plan)?)?;
     }
@@ -64,7 +66,7 @@ fn in_time(scene: &Scene, programs: &Programs) -> Result<(String, String)> {
     let program = programs.named(scene.program)?;
     let record = || -> Result<_> {
         let folder = tempfile::tempdir()?;
-        for (name, size) in FILES {
+        for (name, size) in scene.files {
             let line = format!("{:>1$}\n", name, 1023);
             fs::write(folder.path().join(name), line.repeat(*size))?;
         }

@@ -21,6 +21,8 @@ struct Head<'a> {
 
 #[derive(Serialize)]
 struct StageHead<'a> {
+    /// As arrows have it.
+    name: String,
     title: &'a str,
     group: Option<&'a str>,
     asks: bool,
@@ -36,11 +38,19 @@ struct Moment<'a> {
     words: String,
     /// The ends of each arrow, whether it is an ask, and its label.
     arrows: Vec<(String, String, bool, &'a str)>,
+    /// Whether a loop of the server runs.
+    #[serde(skip_serializing_if = "is_false")]
+    run: bool,
     sought: u32,
     /// Of each stage: its demand, its buffer, what it has asked for, and what it holds.
     counts: Vec<[u32; 4]>,
     /// How many lines of the log there are by then.
     said: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// The JSON, with a line for each row and for each line of the log.
@@ -58,6 +68,7 @@ pub fn json(scene: &Scene, story: &Story, heights: &Heights) -> Result<String> {
         arrows.filter(|it| it.is_ask).any(|it| it.to == Place::Stage(stage))
     };
     let stages = scene.stages.iter().enumerate().map(|(index, stage)| StageHead {
+        name: scene.name_of(index),
         title: stage.1,
         group: group_of(*stage),
         asks: index > 0 && asks(index),
@@ -71,10 +82,7 @@ pub fn json(scene: &Scene, story: &Story, heights: &Heights) -> Result<String> {
     };
     let name = |place| match place {
         Place::Server | Place::Loop(_) => scene.source.to_owned(),
-        Place::Stage(stage) => match group_of(scene.stages[stage]) {
-            Some(_) => scene.stages[stage].0.to_owned(),
-            None => scene.stages[stage].1.to_owned(),
-        },
+        Place::Stage(stage) => scene.name_of(stage),
     };
     let mut rows = Vec::new();
     for (index, (row, y)) in story.rows.iter().zip(&heights.rows).enumerate() {
@@ -93,6 +101,7 @@ pub fn json(scene: &Scene, story: &Story, heights: &Heights) -> Result<String> {
                 .iter()
                 .map(|it| (name(it.from), name(it.to), it.is_ask, &*it.label))
                 .collect(),
+            run: row.run.is_some(),
             sought: row.sought,
             counts: row
                 .counts

@@ -12,6 +12,7 @@ pub const SCENE: Scene = Scene {
     title: "",
     lesson: "",
     arguments: &[],
+    files: FILES,
     source: "Server’s loops",
     pulls: true,
     stages: &[],

@@ -41,15 +41,24 @@ impl Svg {
 
     /// Draws what happens in a row. The player finds it by the row's number.
     pub fn row(&mut self, row: usize, draw: impl FnOnce(&mut Self)) {
-        let _ = writeln!(self.body, "<g data-row=\"{row}\">");
-        draw(self);
-        self.body.push_str("</g>\n");
+        self.marked(&[("data-row", row.to_string())], draw);
     }
 
     /// The same for what lasts from one row to another, or until the picture ends.
     pub fn stretch(&mut self, from: usize, to: Option<usize>, draw: impl FnOnce(&mut Self)) {
-        let to = to.map(|to| format!(" data-to=\"{to}\"")).unwrap_or_default();
-        let _ = writeln!(self.body, "<g data-from=\"{from}\"{to}>");
+        let to = to.map(|to| to.to_string()).unwrap_or_default();
+        self.marked(&[("data-from", from.to_string()), ("data-to", to)], draw);
+    }
+
+    /// Draws what the player finds by these attributes. Those that are empty are left out.
+    pub fn marked(&mut self, attributes: &[(&str, String)], draw: impl FnOnce(&mut Self)) {
+        let shown = attributes.iter().filter(|(_, value)| !value.is_empty());
+        let shown: Vec<_> =
+            shown.map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
+        if shown.is_empty() {
+            return draw(self);
+        }
+        let _ = writeln!(self.body, "<g{}>", shown.concat());
         draw(self);
         self.body.push_str("</g>\n");
     }

@@ -1,15 +1,21 @@
 //! Draws a picture of time: each stage and each loop of the server has a column, and time goes down.
 
-use std::fmt::Write;
+mod layout;
+mod words;
+
 use std::ops::RangeInclusive;
 
 use anyhow::{Result, ensure};
 
 use super::legend::Legend;
-use super::story::{Arrow, Bar, Loop, Place, Row, Stage, Story};
-use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, bold_width_of, lines_of, width_of};
+use super::story::{Arrow, Bar, Loop, Place, Stage, Story};
+use super::svg::{Anchor, MARGIN, Svg, bold_width_of, width_of};
+use layout::{Layout, frame_before};
+use words::in_words;
+pub use words::row_in_words;
 
 /// The stretch of a run that a picture shows, and its texts.
+#[derive(Clone)]
 pub struct Scene {
     /// How the picture's file name begins.
     pub picture: &'static str,
@@ -20,6 +26,8 @@ pub struct Scene {
     pub lesson: &'static str,
     /// The program's arguments.
     pub arguments: &'static [&'static str],
+    /// The files in the folder in which it runs, and their sizes in KiB.
+    pub files: &'static [(&'static str, usize)],
     /// The title of the column from which the first stage's events come.
     pub source: &'static str,
     /// Whether the first stage pulls its events from there.
@@ -41,29 +49,21 @@ pub struct Scene {
     pub has_network: bool,
 }
 
+impl Scene {
+    /// The name of a stage. Within a pipeline, its title alone would not tell it from those of others.
+    pub fn name_of(&self, stage: usize) -> String {
+        let (name, title) = self.stages[stage];
+        if group_of(self.stages[stage]).is_some() { name.to_owned() } else { title.to_owned() }
+    }
+}
+
 const ROW: i32 = 34;
-const LANE: usize = 50;
 const AXIS: i32 = 60;
 const DELETES: &str = "deleted";
 /// How the embedded SQS and S3 simulate a network on a paused clock.
 const NETWORK: &str = "The network is a made-up one: 0.2 s a request, 1 MiB a second.";
 /// Half of the width of a bar.
 pub const HALF: i32 = 7;
-
-struct Layout {
-    lanes: Vec<i32>,
-    server: Option<i32>,
-    stages: Vec<i32>,
-    width: i32,
-    /// The height of each row; `None` if the row is left out.
-    rows: Vec<Option<i32>>,
-    /// Where rows are left out, and how many runs they had.
-    left_out: Option<(i32, usize)>,
-    header: i32,
-    end: i32,
-    /// The width of the notes beside each stage's bars.
-    notes: Vec<i32>,
-}
 
 /// Where the rows of a picture are.
 pub struct Heights {
@@ -101,98 +101,6 @@ pub fn draw(scene: &Scene, story: &Story) -> Result<(String, Heights)> {
 }
 
 impl Layout {
-    fn of(scene: &Scene, story: &Story) -> Self {
-        let arrows = || story.rows.iter().flat_map(|row| &row.arrows);
-        let has_server = arrows().any(|arrow| arrow.touches(Place::Server));
-        let run_labels =
-            story.rows.iter().filter_map(|row| Some(width_of(&row.run.as_ref()?.label)));
-        let first = AXIS + if has_server { 70 } else { widest(run_labels) + 40 };
-        let lane_count = story.loops.iter().map(|it| it.lane + 1).max().unwrap_or(1);
-        let lanes: Vec<_> = (first..).step_by(LANE).take(lane_count).collect();
-        let last_lane = lanes.last().copied().unwrap_or(first);
-        let notes: Vec<_> =
-            (0..scene.stages.len()).map(|stage| width_of_notes(stage, story)).collect();
-        let gaps = gaps(scene, story, &notes, (last_lane - first) / 2);
-        let right = right_of_the_last(scene, story, &notes);
-
-        let title = width_of(scene.title) * 18 / FONT + 3 * MARGIN;
-        let least = last_lane + gaps.iter().sum::<i32>() + right;
-        // Room to spare is shared out.
-        let width = least.max(title).max(LEAST_WIDTH);
-        let spare = (width - least) / i32::try_from(gaps.len()).unwrap_or(1);
-        let mut x = last_lane;
-        let stages = gaps.iter().map(|gap| {
-            x += gap + spare;
-            x
-        });
-        let stages = stages.collect();
-        let mut layout = Self {
-            lanes: if has_server { Vec::new() } else { lanes },
-            server: has_server.then_some(first),
-            stages,
-            width,
-            rows: Vec::new(),
-            left_out: None,
-            header: header(scene, width),
-            end: 0,
-            notes,
-        };
-        layout.place_rows(scene, story);
-        layout
-    }
-
-    fn place_rows(&mut self, scene: &Scene, story: &Story) {
-        let mut y = self.header + 62;
-        let mut before: Option<u32> = None;
-        for row in &story.rows {
-            if scene.leave_out.as_ref().is_some_and(|left_out| left_out.contains(&row.at)) {
-                let runs = usize::from(row.run.is_some());
-                let (_, count) = self.left_out.get_or_insert_with(|| (y + ROW + 4, 0));
-                *count += runs;
-                before = None;
-                self.rows.push(None);
-                continue;
-            }
-            y += match before {
-                None if self.rows.is_empty() => 0,
-                None => 2 * ROW + 8,
-                Some(before) if before == row.at => ROW,
-                Some(before) => {
-                    let seconds = i32::try_from(row.at - before).unwrap_or(i32::MAX).min(10);
-                    ROW + scene.second * seconds / 10 + if row.at - before > 10 { 8 } else { 0 }
-                }
-            };
-            before = Some(row.at);
-            self.rows.push(Some(y));
-        }
-        self.end = y + 30;
-    }
-
-    fn heights(&self) -> Vec<i32> {
-        let mut heights = Vec::new();
-        let mut above = self.header;
-        let mut left_out = 0;
-        for y in self.rows.iter().copied().chain([Some(self.end)]) {
-            let Some(y) = y else {
-                left_out += 1;
-                continue;
-            };
-            heights.extend((1..=left_out).map(|it| above + (y - above) * it / (left_out + 1)));
-            heights.push(y);
-            (above, left_out) = (y, 0);
-        }
-        heights.pop();
-        heights
-    }
-
-    fn x(&self, place: Place, story: &Story) -> i32 {
-        match place {
-            Place::Server => self.server.unwrap_or(self.stages[0]),
-            Place::Loop(it) => self.lanes[story.loops[it].lane],
-            Place::Stage(stage) => self.stages[stage],
-        }
-    }
-
     fn axis(&self, svg: &mut Svg, story: &Story) {
         let is_exact = story.rows.iter().all(|row| row.at % 10 == 0);
         let mut before: Option<(u32, i32)> = None;
@@ -408,123 +316,6 @@ impl Layout {
     }
 }
 
-fn widest(widths: impl Iterator<Item = i32>) -> i32 {
-    widths.max().unwrap_or_default()
-}
-
-/// The height of everything above the columns' titles.
-fn header(scene: &Scene, width: i32) -> i32 {
-    let caption = lines_of(scene.lesson, width - 2 * MARGIN).len();
-    let has_groups = scene.stages.iter().any(|stage| group_of(*stage).is_some());
-    54 + 20 * i32::try_from(caption).unwrap_or_default() + if has_groups { 26 } else { 0 }
-}
-
-/// The width of the notes beside a stage's bars.
-fn width_of_notes(stage: usize, story: &Story) -> i32 {
-    let bars = story.bars.iter().filter(|bar| bar.stage == stage && !bar.note.is_empty());
-    widest(bars.map(|bar| HALF + 7 + width_of(&bar.note)))
-}
-
-/// The distances between columns. The first one begins at the last of the server's lanes; half of the lanes are left of the
-/// middle of their title.
-fn gaps(scene: &Scene, story: &Story, notes: &[i32], half_of_the_lanes: i32) -> Vec<i32> {
-    let labels = |gap| {
-        let arrows = story.rows.iter().flat_map(|row| &row.arrows);
-        widest(arrows.filter(|arrow| arrow.gap() == gap).map(|arrow| width_of(&arrow.label)))
-    };
-    let titles = i32::midpoint(bold_width_of(scene.source), bold_width_of(scene.stages[0].1));
-    let note = widest(story.rows.iter().map(|row| width_of(&row.note)));
-    let mut gaps = vec![(labels(None).max(note).max(70) + 50).max(titles + 34 - half_of_the_lanes)];
-    for (index, pair) in scene.stages.windows(2).enumerate() {
-        let titles = i32::midpoint(bold_width_of(pair[0].1), bold_width_of(pair[1].1));
-        let is_group = group_of(pair[0]).is_some() && group_of(pair[0]) == group_of(pair[1]);
-        let (boxes, next) = if is_group {
-            (titles + 32, 0)
-        } else {
-            (titles + 60, bold_width_of(pair[1].1) / 2 + 30)
-        };
-        let note = notes[index] + next + 16;
-        gaps.push(boxes.max(labels(Some(index)) + 50).max(note));
-    }
-    gaps
-}
-
-/// The distance from the middle of the last stage's column to the edge.
-fn right_of_the_last(scene: &Scene, story: &Story, notes: &[i32]) -> i32 {
-    let title = scene.stages.last().map_or(0, |stage| bold_width_of(stage.1)) / 2 + 20;
-    let has_deletes = story.rows.iter().any(|row| row.deletes);
-    let deletes = if has_deletes { width_of(DELETES) + 20 } else { 0 };
-    let note = notes.last().map_or(0, |note| note + 16);
-    title.max(deletes).max(note).max(40) + MARGIN
-}
-
-/// The distance from a stage to the left side of its pipeline's frame.
-fn frame_before(stage: Stage) -> i32 {
-    bold_width_of(stage.1) / 2 + 20
-}
-
 pub fn group_of(stage: Stage) -> Option<&'static str> {
     stage.0.split_once(' ').map(|(group, _)| group)
-}
-
-impl Arrow {
-    fn touches(&self, place: Place) -> bool {
-        self.from == place || self.to == place
-    }
-
-    /// The gap between stages that holds its label. `None` is the gap between the server and the first stage.
-    fn gap(&self) -> Option<usize> {
-        match (self.from, self.to) {
-            (Place::Stage(a), Place::Stage(b)) => Some(a.min(b)),
-            _ => None,
-        }
-    }
-}
-
-/// Describes the picture for screen readers.
-fn in_words(scene: &Scene, story: &Story) -> String {
-    let mut words = String::new();
-    let mut at = None;
-    for row in &story.rows {
-        let said = row_in_words(scene, story, row);
-        if said.is_empty() {
-            continue;
-        }
-        if at != Some(row.at) {
-            at = Some(row.at);
-            let _ = write!(words, "At {}.{} s: ", row.at / 10, row.at % 10);
-        }
-        words += &said;
-        words += ". ";
-    }
-    words.trim_end().to_owned()
-}
-
-/// Describes one row.
-pub fn row_in_words(scene: &Scene, story: &Story, row: &Row) -> String {
-    let name = |place: Place| match place {
-        Place::Server => "the server".to_owned(),
-        Place::Loop(it) => format!("#{}", story.loops[it].id),
-        Place::Stage(stage) if group_of(scene.stages[stage]).is_some() => {
-            scene.stages[stage].0.to_owned()
-        }
-        Place::Stage(stage) => scene.stages[stage].1.to_owned(),
-    };
-    let mut said: Vec<String> = Vec::new();
-    for arrow in &row.arrows {
-        let verb = if arrow.is_ask { "asks" } else { "sends" };
-        let label = arrow.label.trim_start_matches("asks ");
-        said.push(format!("{} {verb} {}: {label}", name(arrow.from), name(arrow.to)));
-    }
-    if let Some(run) = &row.run {
-        let found = if run.finds { "" } else { ", finds nothing" };
-        said.insert(0, format!("{} {}{found}", name(Place::Loop(run.of)), run.label));
-    }
-    if !row.note.is_empty() {
-        said.push(format!("{}: {}", name(Place::Stage(0)), row.note));
-    }
-    if row.deletes {
-        said.push("the message is deleted".to_owned());
-    }
-    said.join("; ")
 }

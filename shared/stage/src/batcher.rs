@@ -68,6 +68,7 @@ struct Batcher<T: Send + 'static> {
 }
 
 /// The first event of this batch has waited for long enough.
+#[derive(Debug)]
 pub struct TimeIsUp(u64);
 
 impl<T: Send + 'static> Batcher<T> {

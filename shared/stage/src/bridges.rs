@@ -124,7 +124,14 @@ pub struct StreamProducer<T> {
     of: PhantomData<fn() -> T>,
 }
 
+impl<T> fmt::Debug for StreamProducer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamProducer").finish_non_exhaustive()
+    }
+}
+
 /// Items that were read from a stream.
+#[derive(Debug)]
 pub struct Read<T>(Vec<T>);
 
 impl<T: Send + 'static> Producer for StreamProducer<T> {
@@ -252,6 +259,12 @@ impl<T: Send + 'static> Consumer for Chunks<T> {
 pub struct SinkConsumer<T, S> {
     sink: Pin<Box<S>>,
     of: PhantomData<fn(T)>,
+}
+
+impl<T, S> fmt::Debug for SinkConsumer<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkConsumer").finish_non_exhaustive()
+    }
 }
 
 impl<T, S> Consumer for SinkConsumer<T, S>

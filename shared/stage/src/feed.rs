@@ -62,12 +62,14 @@ impl<T: Send + 'static> Handle<Infallible, T, Call<T>> {
 pub struct NotTaken(());
 
 /// A producer of the events that it is called with: see [`Options::start_feed`].
+#[derive(Debug)]
 pub struct Feed<T> {
     waiting: VecDeque<Call<T>>,
     asked_for: usize,
 }
 
 /// An event, and its caller.
+#[derive(Debug)]
 pub struct Call<T> {
     event: T,
     taken: oneshot::Sender<()>,

@@ -9,10 +9,11 @@ use ignore::WalkBuilder;
 
 use crate::each::each;
 use crate::steps::root;
-use crate::{casts, excerpts, pictures, readme_diffs, transcripts, tries};
+use crate::{api, casts, excerpts, pictures, readme_diffs, transcripts, tries};
 
 /// The generators. A new kind is one more line.
 const MAKERS: &[fn() -> Result<()>] = &[
+    api::write,
     readme_diffs::write,
     excerpts::write,
     || transcripts::write(&[]),

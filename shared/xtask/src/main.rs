@@ -2,6 +2,7 @@
 //!
 //! It makes the diffs, transcripts and pictures of the READMEs and the book from the code, and checks that they are up to date.
 
+mod api;
 mod book;
 mod built_once;
 mod capacity;
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Writes the steps' diffs into their READMEs
     Diffs,
+    /// Lists the public API of the crate of the stages, and says what has changed: shared/stage/api.txt
+    Api,
     /// Writes the functions of the examples of your own work into their README
     Excerpts,
     /// Runs the commands that the READMEs show, and writes their output into the READMEs if it differs
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Sizes => sizes::print(),
         Command::Diff { from, to } => diff::print(from, to),
         Command::Diffs => readme_diffs::write(),
+        Command::Api => api::write(),
         Command::Excerpts => excerpts::write(),
         Command::Transcripts { steps } => transcripts::write(&steps),
         Command::Tries => tries::write(),

@@ -83,6 +83,22 @@ impl Options {
     /// Events wait for a partition that is slow or has no consumer yet. The producer is asked for as many fewer,
     /// so that there are never more than all consumers have asked for. In the end the others wait, too.
     ///
+    /// ```
+    /// use futures_util::{StreamExt, stream};
+    /// use stage::SubscribeOptions;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let by_remainder = |number: &u64| *number;
+    /// let numbers = stage::named("Numbers").partition(2, by_remainder).start_stream(stream::iter(0..6));
+    /// let even = numbers.stream(SubscribeOptions::default().partition(0))?;
+    /// let odd = numbers.stream(SubscribeOptions::default().partition(1))?;
+    /// let (even, odd) = tokio::join!(even.collect::<Vec<_>>(), odd.collect::<Vec<_>>());
+    /// assert_eq!((even, odd), (vec![0, 2, 4], vec![1, 3, 5]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// If `count` is 0.

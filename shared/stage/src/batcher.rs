@@ -16,7 +16,8 @@ impl<D> Options<D> {
     /// waited for `longest`. At its end it emits the rest.
     ///
     /// It asks as its subscription says. With a `max_demand` below `size`, it still fills its batches: an event
-    /// in a batch counts as handled.
+    /// in a batch counts as handled. Its consumers' demand counts batches, and not the events in them: a database
+    /// that writes one batch at a time subscribes with a `max_demand` of 1.
     ///
     /// ```
     /// use futures_util::{StreamExt, stream};

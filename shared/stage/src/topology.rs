@@ -7,7 +7,7 @@ use tokio::task;
 
 use super::message::SubscriptionId;
 
-/// Running stages and their subscriptions, as [`topology`](super::topology) has found them.
+/// Running stages and their subscriptions, as [`topology`](super::topology()) has found them.
 ///
 /// It is displayed as a [Mermaid](https://mermaid.js.org) flowchart, which GitHub and many editors draw. An arrow
 /// goes from a producer to its consumer, with how many events are outstanding, and the most that can be. A number

@@ -263,3 +263,20 @@ async fn a_handle_and_a_supervisor_can_be_printed() {
     assert_eq!(format!("{a:?}"), r#"Probe(Handle("A"))"#);
     assert!(format!("{supervisor:?}").contains("One"));
 }
+
+/// The listing of the public API does not show this, and losing it would break programs.
+#[test]
+fn all_that_is_public_can_be_sent_and_shared_between_threads() {
+    fn is<T: Send + Sync + 'static>() {}
+    is::<stage::Handle<u32, u32, u32>>();
+    is::<stage::StageRef>();
+    is::<Supervisor>();
+    is::<stage::Options>();
+    is::<stage::SubscribeOptions>();
+    is::<stage::EventStream<u32>>();
+    is::<stage::Topology>();
+    is::<stage::StageFailed>();
+    is::<stage::TooManyRestarts>();
+    is::<stage::NotTaken>();
+    is::<Source<u32>>();
+}

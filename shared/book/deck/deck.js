@@ -180,6 +180,13 @@ function preview(place, slide) {
     const copy = slide.cloneNode(true);
     copy.style.transform = `scale(${box.clientWidth / 1280})`;
     box.append(copy);
+    // Of a recording, what it stops at first.
+    const recording = one("figure.cast", copy);
+    if (!recording) return;
+    all(".screen", recording).forEach(screen => screen.remove());
+    const cast = new Cast(recording);
+    while (!cast.isOver && !cast.step());
+    cast.draw();
 }
 
 function showNotes(now) {

@@ -216,6 +216,15 @@ def test_that_the_speaker_sees_notes_and_time_and_can_turn_the_slides(window, sl
         assert shown.locator("h2").inner_text() == title
         # A part's first slide shows a picture, or is made from a line of the notes.
         assert shown.locator("li.is-now").count() == (0 if "opening" in slides[first]["kind"] or part == 0 else 1)
+    # The pictures and the recordings are there, too, not only what stands above them.
+    for selector, inside in [(".with-picture", "figure svg"), (".type:has(figure)", ".screen div")]:
+        number = window.evaluate("selector => slides.findIndex(slide => slide.matches(selector))", selector)
+        window.evaluate("slide => show(slide)", number)
+        notes.wait_for_function("slide => state.slide === slide", arg=number)
+        frame, shown_there = notes.locator("#now > div").bounding_box(), notes.locator(f"#now {inside}").first.bounding_box()
+        assert frame["y"] < shown_there["y"] < frame["y"] + frame["height"] / 2, selector
+    window.evaluate("show(slides.length - 1)")
+    notes.wait_for_function("state.slide === slides.length - 1")
     # The last part begins now, by the plan, and then it has a minute.
     notes.keyboard.press("t")
     notes.wait_for_function(f"state.start !== null && Date.now() - state.start >= {60_000 * int(start)}")

@@ -3,6 +3,7 @@
 //! Each result is put on the condition that there is none yet (`If-None-Match: *`). So the bucket is the record of what
 //! is done: machines that share the queue and the bucket need nothing else in common.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,6 @@ use futures_util::{StreamExt, stream};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::failures::{FOLDER, Listed};
 use super::named::Named;
 use crate::aws::{Backoff, Queue, S3Object, is_denied, other_region, why};
 use crate::check::notification::tells;
@@ -48,6 +48,16 @@ pub(crate) struct Probed {
     pub(crate) keeps_failed: Option<String>,
 }
 
+/// Names of records of failures.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    names: HashSet<String>,
+    /// Whether there are more than were listed.
+    has_more: bool,
+}
+
+/// The folder of the records of failures, in a bucket and on a disk.
+pub(super) const FAILED: &str = "failed/";
 /// How many results are put at the same time. It is more than the messages that one request can delete.
 const PUTS: usize = 32;
 /// How long S3 may take to say whether it tells the queue of the bucket's new objects.
@@ -184,7 +194,7 @@ impl Bucket {
 
     /// The names of the records, as many as can be listed with ten requests.
     pub(super) async fn list_failed(&self) -> Result<Listed, String> {
-        let folder = self.key(FOLDER);
+        let folder = self.key(FAILED);
         let list = self.s3.list_objects_v2().bucket(&self.name).prefix(&folder);
         let mut pages = list.into_paginator().send();
         let mut listed = Listed::default();
@@ -228,11 +238,17 @@ impl Bucket {
     }
 
     fn failed_key(&self, name: &str) -> String {
-        self.key(&format!("{FOLDER}{name}"))
+        self.key(&format!("{FAILED}{name}"))
     }
 
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+}
+
+impl Listed {
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        self.has_more || self.names.contains(name)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, FAILED, Listed};
 use super::output::Sink;
 use super::waiting::Waiting;
 use super::{file_name, now};
@@ -70,16 +70,6 @@ struct Older {
     first_failed_at: String,
 }
 
-/// Names of records in a bucket.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub(super) names: HashSet<String>,
-    /// Whether there are more than were listed.
-    pub(super) has_more: bool,
-}
-
-/// The folder of the records.
-pub(super) const FOLDER: &str = "failed/";
 /// In characters. A reason can be as long as an answer of S3.
 const LONGEST_REASON: usize = 1000;
 /// How many changes may wait. Others are not made.
@@ -125,7 +115,7 @@ impl Failures {
         // A message that comes out of the dead-letter queue again counts as a new one, so its receive count does not tell.
         let may_have_failed = receive_count > 1
             || match &self.sink {
-                Sink::Folder(disk) => disk.exists(&format!("{FOLDER}{name}")).unwrap_or(false),
+                Sink::Folder(disk) => disk.exists(&format!("{FAILED}{name}")).unwrap_or(false),
                 Sink::Bucket(_) => self.listed.lock().may_have(&name),
             };
         if may_have_failed {
@@ -218,15 +208,9 @@ impl Failures {
     }
 }
 
-impl Listed {
-    fn may_have(&self, name: &str) -> bool {
-        self.has_more || self.names.contains(name)
-    }
-}
-
 impl Change {
     fn make_on(self, disk: &dyn Disk) -> io::Result<()> {
-        let path = format!("{FOLDER}{}", self.name);
+        let path = format!("{FAILED}{}", self.name);
         let Some(record) = self.record else {
             return if disk.exists(&path)? { disk.remove(&path) } else { Ok(()) };
         };

@@ -39,7 +39,7 @@ fn picture(page: &str) -> Option<String> {
     svg.caption(TITLE, LESSON);
     let last = float(rows.len().checked_sub(1)?);
     // Twice the rate is as far up everywhere.
-    let up = (60_f64.log2(), 2000_f64.log2());
+    let up = (60_f64.log2(), 2500_f64.log2());
     let chart =
         Chart { x: (MARGIN + 50, LEAST_WIDTH - 150), y: (350, 130), across: (0., last), up };
     let distances = (0..).map(f64::from).zip(rows).map(|(at, row)| (at, row[0].to_owned()));

@@ -86,9 +86,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 const HELPS: f64 = 0.2;
 /// Fewer are kept if they cost no more than this part.
 const COSTS: f64 = 0.1;
-/// Growing doubles,
+/// Growing multiplies by so much.
 const GROWTH: u32 = 2;
-/// and quadruples after growth that brought nearly all that it could: over a long way, each decision takes long.
+/// Growing multiplies by so much after growth that brought nearly all that it could: far from S3, each decision takes long.
 const GROWTH_AFTER_GAIN: u32 = 4;
 const NEARLY_ALL: f64 = 0.8;
 /// In windows.

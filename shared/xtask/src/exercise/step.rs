@@ -71,6 +71,8 @@ fn without_its_changes(main: &str, before: &Step, step: &Step) -> String {
 fn of_the_exercise(manifest: &str, step: &Step) -> String {
     let sections = manifest.replace(&step.name, &package(step));
     let (package, rest) = sections.split_once("\n[dependencies]").unwrap_or((&sections, ""));
+    // Features can name the crates of tests.
+    let package = package.split("\n[features]").next().unwrap_or(package);
     let dependencies = rest.split("\n\n[").next().unwrap_or(rest).trim_end();
     format!("{package}\n[dependencies]{dependencies}\n\n[lints]\nworkspace = true\n")
 }
@@ -152,7 +154,7 @@ mod tests {
         assert!(manifest.starts_with("[package]\nname = \"step09\"\n"), "{manifest}");
         assert!(manifest.contains("\naws-sdk-s3.workspace = true\n"), "{manifest}");
         assert!(manifest.ends_with("\ntracing.workspace = true\n\n[lints]\nworkspace = true\n"));
-        assert!(!manifest.contains("bench"), "{manifest}");
+        assert!(!manifest.contains("bench") && !manifest.contains("features]"), "{manifest}");
     }
 
     #[test]

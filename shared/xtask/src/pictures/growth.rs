@@ -12,8 +12,8 @@ use crate::programs::Programs;
 
 pub const NAME: &str = "step09-growth";
 const TITLE: &str = "Step 9: another pipeline asks too, and that is all";
-const LESSON: &str = "700 small files, each answer of S3 0.2 seconds away. Three pipelines begin. Twice as many do twice as \
-                      much, so there are twice as many again, up to the 64 that --max-pipelines allows.";
+const LESSON: &str = "700 small files, each answer of S3 0.2 seconds away. Three pipelines begin. Six do twice as \
+                      much, so then there are four times as many, up to the 64 that --max-pipelines allows.";
 const FILES: usize = 700;
 /// In tenths of a second: later than its end.
 const UNTIL: u32 = 300;

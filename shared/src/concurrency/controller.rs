@@ -185,7 +185,7 @@ impl Controller {
                 } else if part >= HELPS {
                     self.grow(now, GROWTH);
                 } else if now.pipelines > before.pipelines * GROWTH {
-                    // That was too many. Half as many may help.
+                    // Four times as many did not help. Twice as many may.
                     self.set_pipelines(before.pipelines * GROWTH, latency);
                 } else {
                     self.set_pipelines(before.pipelines, latency);

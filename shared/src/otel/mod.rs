@@ -6,7 +6,7 @@
 //! | `client` | sends requests to the collector, with the HTTP client that the SDK has |
 //! | `trace` | the trace of a file |
 //! | `metrics` | the numbers |
-//! | `off` | what is compiled without the feature |
+//! | `off` | stands in for all of it without the feature |
 //!
 //! Spans and numbers are named by the [semantic conventions] for messaging. Threads of their own send them, so that a
 //! collector that is slow or away costs neither the work nor, beyond [`FLUSH_LIMIT`], the program's end.
@@ -53,7 +53,7 @@ struct Export {
 
 /// The target of the spans that exist for traces only.
 pub(crate) const TARGET: &str = "otel";
-/// What sends the spans and numbers.
+/// The name under which spans and numbers are sent.
 const SCOPE: &str = "palleto";
 /// How long the end of the program may wait for the collector.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let export = EXPORT.get_or_init(Export::open).as_ref()?.as_ref().ok()?;
-    // What happens outside of a file's trace belongs to none. Within one, the spans and the lines of your own work are
+    // A line outside of a file's trace belongs to none. Within one, the spans and the lines of your own work are
     // part of it, but not the spans that are there for the log.
     let is_of_a_file = dynamic_filter_fn(|metadata, context| {
         let is_logs = metadata.is_span() && metadata.target().starts_with("shared::");
@@ -129,7 +129,7 @@ impl Export {
     }
 }
 
-/// What the collector is told of this program: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+/// The description of this program for the collector: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
 fn resource() -> Resource {
     let resource = Resource::builder();
     let has_name = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty())
@@ -138,7 +138,7 @@ fn resource() -> Resource {
     resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build()
 }
 
-/// Sends what was not sent yet. Waits for the collector, but not longer than a few seconds.
+/// Sends the rest. Waits for the collector, but not longer than a few seconds.
 pub(crate) fn flush() {
     let Some(export) = export() else { return };
     let (traces, metrics) = (export.traces.clone(), export.metrics.clone());

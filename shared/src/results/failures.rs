@@ -33,7 +33,7 @@ pub(super) struct Failures {
     added: Notify,
     /// The records that were in the bucket a moment ago.
     listed: Mutex<Listed>,
-    /// What the log said last about a change that could not be made.
+    /// The log's last line about a change that could not be made.
     said: Mutex<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Probes for tests of stages: a source that the test feeds, and a sink that the test lets demand.
 //!
-//! A [`Probe`] is a stage together with the record of its work: a source records what was demanded of it, and a
-//! sink what it was handed. On tokio's paused clock, a test asks for a record when all stages wait, so it also sees
-//! what did *not* happen. Nothing sleeps, and every run is the same.
+//! A [`Probe`] is a stage together with the record of its work: a source records the demand that reached it, and a
+//! sink the events that it was handed. On tokio's paused clock, a test asks for a record when all stages wait, so it also sees
+//! that something did *not* happen. Nothing sleeps, and every run is the same.
 //!
 //! This tests a stage that stands between the two:
 //!
@@ -32,7 +32,7 @@
 //! even.subscribe(&source, SubscribeOptions::default().min_demand(0).max_demand(4))?;
 //! assert_eq!(source.record().await, [4]);
 //!
-//! // Nobody has asked `even` for anything yet.
+//! // No demand has reached `even` yet.
 //! let demand = sink.subscribe(&even, SubscribeOptions::default().manual())?;
 //! source.emit([1, 2, 3, 4]).await;
 //! assert!(sink.record().await.is_empty());
@@ -72,7 +72,7 @@ pub const MOMENT: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 ///
-/// If tokio's clock runs, because then nobody can know that.
+/// If tokio's clock runs, because then stages can still be about to do something.
 pub async fn settle() {
     let now = Instant::now();
     let is_paused = (0..1000).all(|_| Instant::now() == now);
@@ -102,7 +102,7 @@ pub type Sink<T> = Probe<Handle<T, Infallible, Infallible>, Vec<T>>;
 pub type Middle<T, U> = Probe<Handle<T, U, Infallible>, Vec<T>>;
 
 impl<H, R> Probe<H, R> {
-    /// A probe of a stage of your own, which sends what it has to record to the channel that `record` is of.
+    /// A probe of a stage of your own, which sends its record to the other end of `record`.
     pub fn new(handle: H, record: UnboundedReceiver<R>) -> Self {
         Self { handle, record }
     }
@@ -138,7 +138,7 @@ impl<H: fmt::Debug, R> fmt::Debug for Probe<H, R> {
     }
 }
 
-/// Starts a producer that meets demand out of `supply` until that is used up, and emits what it is told to.
+/// Starts a producer that meets demand out of `supply` until that is used up, and emits the events that it is told to emit.
 ///
 /// # Panics
 ///
@@ -166,11 +166,11 @@ impl<T: Send + 'static> Source<T> {
     }
 }
 
-/// What a [`source`] can be told, by [`Handle::cast`].
+/// The messages to a [`source`], for [`Handle::cast`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Order<T> {
-    /// Emit these events now, whether or not somebody has asked for them.
+    /// Emit these events now, with or without demand for them.
     Emit(Vec<T>),
     /// Emit these events when told to stop.
     EmitLast(Vec<T>),

@@ -1,4 +1,4 @@
-//! What holds for every file: it is unzipped as gzip does it, and never beyond the limits.
+//! These properties hold for every file: it is unzipped as gzip does it, and never beyond the limits.
 
 use std::io::Read;
 
@@ -42,7 +42,7 @@ pub(super) fn noise(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// A content and its member of a gzip file, whose header has what a header can have.
+/// A content and its member of a gzip file, whose header has all kinds of fields.
 fn member() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let name = || option::of("[a-z]{0,9}".prop_map(String::into_bytes));
     (content(), 0..10_u32, name(), name(), option::of(vec(any::<u8>(), 0..20)), any::<u32>())
@@ -118,7 +118,7 @@ pub(super) fn cut(file: &[u8], places: &[Index]) -> Vec<Bytes> {
     places.windows(2).map(|ends| Bytes::copy_from_slice(&file[ends[0]..ends[1]])).collect()
 }
 
-/// What is read of a file that arrives in these chunks, and whether all went well.
+/// The content read from a file that arrives in these chunks, and whether all went well.
 pub(super) fn read(chunks: Vec<Bytes>, limits: Limits) -> (Vec<u8>, io::Result<()>, Contents) {
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -215,7 +215,7 @@ fn a_file_that_ends_anywhere_is_never_taken_for_a_whole_one() {
 #[test]
 fn any_file_is_unzipped_as_by_gzip_itself() {
     holds_for_all(30, &(any_file(), places()), |(file, places)| {
-        // Gzip refuses what is not packed, and unpacks what older programs have packed, even after a member of its own.
+        // Gzip refuses a file that is not packed, and unpacks the formats of older programs, even after a member of its own.
         let is_older = |two: &[u8]| two[0] == 0x1f && [0x1e, 0x9d, 0x9e, 0xa0].contains(&two[1]);
         if !is_gzip(&file) || file.windows(2).any(is_older) {
             return;

@@ -1,4 +1,4 @@
-//! Runs what the learner has written, and tells the first thing that is wrong.
+//! Runs the learner's program, and tells the first thing that is wrong.
 
 use std::env;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use super::{Exercise, criteria, step};
 use crate::programs;
 use crate::steps::Step;
 
-/// Prints what is wrong with an exercise, or that nothing is.
+/// Prints the first fault of an exercise, or that it has none.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn print(place: &Place, exercise: &Exercise) -> Result<()> {
     Ok(())
 }
 
-/// Builds and runs an exercise, keeps whether it passes, and returns what is wrong.
+/// Builds and runs an exercise, keeps whether it passes, and returns the first fault.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ fn compile(place: &Place, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Returns what is wrong with a program and the code that it is made of, in place of this step.
+/// Returns the first fault of a program, and of its code, that stand in place of this step.
 ///
 /// # Errors
 ///
@@ -123,7 +123,7 @@ fn first_failure(output: &str, tests: &str) -> String {
     let mut told = format!("This does not hold: {}\n", name.replace('_', " "));
     for line in message.split("\nfailures:\n").next().unwrap_or(message).lines() {
         let line = line.strip_prefix("assertion `left == right` failed: ").unwrap_or(line);
-        // A test compares what it got with what it expects.
+        // A test compares its result with the expected one.
         if let Some(got) = line.strip_prefix("  left: ") {
             let _ = writeln!(told, "got:      {got}");
         } else if let Some(expected) = line.strip_prefix(" right: ") {

@@ -386,17 +386,24 @@ impl S3 for EmbeddedS3 {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let input = request.input;
-        let (version_id, object) =
-            self.find(&input.bucket, &input.key, input.version_id.as_deref())?;
+        // The same conditions hold as for the object itself.
+        let as_get = request.map_input(|input| GetObjectInput {
+            bucket: input.bucket,
+            key: input.key,
+            version_id: input.version_id,
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            ..Default::default()
+        });
+        let object = self.get_object(as_get).await?.output;
         Ok(S3Response::new(HeadObjectOutput {
-            content_length: Some(size(&object.content)),
-            accept_ranges: Some("bytes".to_owned()),
+            content_length: object.content_length,
+            accept_ranges: object.accept_ranges,
             content_type: object.content_type,
-            e_tag: Some(ETag::Strong(object.etag)),
-            last_modified: Some(object.modified.into()),
+            e_tag: object.e_tag,
+            last_modified: object.last_modified,
             metadata: object.metadata,
-            version_id,
+            version_id: object.version_id,
             ..Default::default()
         }))
     }

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
 use local_aws::LocalAws;
@@ -17,7 +18,7 @@ fn start(port: &str) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What it prints for a second terminal: names and values.
+/// The variables that it prints for a second terminal: names and values.
 fn exports(child: &mut Child) -> Vec<(String, String)> {
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
     let mut exports = Vec::new();
@@ -83,4 +84,19 @@ async fn each_answer_takes_as_long_as_it_is_told() {
     for wrong in ["300", "s", "-1s", "1.5s", "ms"] {
         assert!(local_aws::latency(wrong).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn a_head_answers_the_same_conditions_as_a_get() {
+    let local = LocalAws::start_in_memory("queue").await.unwrap();
+    let s3 = &local.aws().s3;
+    s3.create_bucket().bucket("bucket").send().await.unwrap();
+    let put = s3.put_object().bucket("bucket").key("key").send().await.unwrap();
+    let head = || s3.head_object().bucket("bucket").key("key");
+    let status = async |head: HeadObjectFluentBuilder| {
+        head.send().await.unwrap_err().raw_response().unwrap().status().as_u16()
+    };
+    assert_eq!(head().if_match(put.e_tag().unwrap()).send().await.unwrap().e_tag(), put.e_tag());
+    assert_eq!(status(head().if_match("\"another\"")).await, 412);
+    assert_eq!(status(head().if_none_match(put.e_tag().unwrap())).await, 304);
 }

@@ -18,7 +18,7 @@ use super::model::{Did, Work};
 /// The tracing layer that updates the model.
 pub(super) struct Watcher(pub(super) Arc<Shared>);
 
-/// The events that a [`Watcher`] needs, whatever the log shows: the stages' traces, and the log lines with the fields
+/// The events that a [`Watcher`] needs, at any level of the log: the stages' traces, and the log lines with the fields
 /// of the server's loops.
 pub(super) fn of_interest<S: Subscriber>() -> impl Filter<S> {
     Targets::new().with_target(STAGES, LevelFilter::TRACE).with_default(LevelFilter::INFO)

@@ -30,7 +30,8 @@ impl Meter {
         }
     }
 
-    /// Adds milliseconds, each to its own second. What is too long ago is left out.
+    /// Adds milliseconds, each to its own second. Those before the seconds that are kept are left
+    /// out.
     pub(super) fn add_time(&mut self, from: Duration, to: Duration) {
         let kept = to.saturating_sub(Duration::from_secs(REMEMBERED as u64));
         let mut from = from.max(kept);

@@ -285,6 +285,10 @@ impl Shared {
         self.model().did(self.elapsed(), task, stage, did);
     }
 
+    fn forget_ended(&self) {
+        self.model().forget_ended(self.elapsed());
+    }
+
     fn logged(&self, by: u64, field: impl Fn(&str) -> Option<u64>) {
         self.model().server.logged(by, field);
     }

@@ -26,7 +26,7 @@ pub(super) struct Model {
     pub(super) log: VecDeque<String>,
     /// Whether the program was told to stop.
     pub(super) is_stopping: bool,
-    /// Whether this is what the view showed when it was paused.
+    /// Whether this is a copy for a paused view.
     pub(super) is_paused: bool,
 }
 
@@ -83,7 +83,7 @@ pub(super) enum Did {
     Buffer { count: u64 },
     /// It began to handle demand or events.
     Begin(Work),
-    /// It is done with that.
+    /// It has handled them.
     End(Work),
     /// It ended.
     Stop,
@@ -162,7 +162,7 @@ impl Model {
         }
     }
 
-    /// What a paused view goes on to show.
+    /// A copy that a paused view goes on to show.
     pub(super) fn paused(&self) -> Self {
         Self { is_paused: true, ..self.clone() }
     }
@@ -204,7 +204,7 @@ impl Model {
         links.map(|link| link.unmet).sum()
     }
 
-    /// Who sets the pace, in a sentence: the stage that is busy for most of the time, or the queue.
+    /// A sentence that names what sets the pace: the stage that is busy for most of the time, or the queue.
     pub(super) fn pace(&self, now: Duration) -> Option<String> {
         let busy = self.stages.iter().map(|stage| (stage.busy(now), stage));
         let (percent, busiest) = busy.rev().max_by_key(|(percent, _)| *percent)?;
@@ -442,6 +442,48 @@ pub(super) mod tests {
         let mut stopping = Model { is_stopping: true, ..model.clone() };
         assert_eq!(shown(&mut model, 16), ["D"]);
         assert_eq!(shown(&mut stopping, 16), ["C", "D"]);
+    }
+
+    #[test]
+    fn a_thousand_pipelines_that_come_and_go_leave_nothing_in_the_model() {
+        let mut model = Model::default();
+        let mut most = 0;
+        for second in 0..1000 {
+            let (task, subscription) = (second + 2, second);
+            let name = format!("Pipeline{second}");
+            let pipeline = (task, &*name);
+            tell(&mut model, second, [(pipeline, ask(subscription, "P", 10))]);
+            tell(&mut model, second, [(P, dispatch(subscription, 10)), (pipeline, begin(10))]);
+            tell(&mut model, second, [(pipeline, end(10)), (pipeline, Did::Stop)]);
+            model.forget_ended(Duration::from_secs(second));
+            most = most.max(model.stages.len()).max(model.links.len());
+        }
+        // The producer, the pipeline of this second, and those of the seconds for which a stage is shown.
+        assert_eq!(most as u64, 2 + SHOWN_FOR.as_secs());
+    }
+
+    #[test]
+    fn an_event_costs_a_look_at_the_two_stages_that_it_concerns() {
+        for pipelines in [3, 300] {
+            let mut model = Model::default();
+            for task in 2..pipelines + 2 {
+                tell(&mut model, 0, [((task, "C"), ask(task, "P", 10)), (P, dispatch(task, 1))]);
+            }
+            let events = [
+                ((2, "C"), ask(2, "P", 1)),
+                (P, dispatch(2, 1)),
+                (P, Did::Buffer { count: 1 }),
+                ((2, "C"), begin(1)),
+                ((2, "C"), end(1)),
+            ];
+            for event in events {
+                // A look at a stage would set this again.
+                model.stages.iter_mut().for_each(|stage| stage.most = 0);
+                tell(&mut model, 1, [event]);
+                let looked_at = model.stages.iter().filter(|stage| stage.most > 0).count();
+                assert!(looked_at <= 2, "{looked_at} of {pipelines}");
+            }
+        }
     }
 
     #[test]

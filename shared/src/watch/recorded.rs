@@ -1,4 +1,4 @@
-//! With `PALLETO_CLOCK=paused`, the view is printed as a recording in asciinema's format: what it shows in each tenth of a
+//! With `PALLETO_CLOCK=paused`, the view is printed as a recording in asciinema's format, with a frame for each tenth of a
 //! second on that clock. So every run gives the same recording.
 
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ const FRAME: Duration = Duration::from_millis(100);
 pub(super) async fn print(shared: Arc<Shared>, title: String) {
     // It must not depend on the settings of this terminal.
     force_color_output(true);
-    // If nobody reads it any more, it ends.
+    // The recording ends when its reader does.
     let _ = print_frames(&shared, &title).await;
 }
 
@@ -44,6 +44,7 @@ async fn print_frames(shared: &Shared, title: &str) -> io::Result<()> {
     let mut frames = interval(FRAME);
     loop {
         frames.tick().await;
+        shared.forget_ended();
         let at = shared.elapsed();
         let drawn = terminal.draw(|frame| view::draw(frame, &shared.model(), title, at))?;
         let has_changed = *drawn.buffer != before;
@@ -74,7 +75,7 @@ fn in_json(text: &str) -> String {
     json + "\""
 }
 
-/// What was written to the terminal, until it is taken.
+/// The bytes written to the terminal, until they are taken.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 

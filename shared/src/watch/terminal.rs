@@ -41,6 +41,8 @@ pub(super) fn start(shared: Arc<Shared>, title: String) -> io::Result<JoinHandle
 fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
     let mut paused: Option<(Model, Duration)> = None;
     while !shared.is_over.load(Relaxed) {
+        // While the view is paused, too: pipelines come and go, and the model must not grow with each.
+        shared.forget_ended();
         // `draw` asks for the terminal's size each time, because it may have changed.
         let drawn = if shared.is_paused.load(Relaxed) {
             let (model, at) =
@@ -49,8 +51,7 @@ fn draw(screen: &mut Screen, shared: &Shared, title: &str) {
         } else {
             paused = None;
             screen.terminal.draw(|frame| {
-                let (mut model, at) = (shared.model(), shared.elapsed());
-                model.forget_ended(at);
+                let (model, at) = (shared.model(), shared.elapsed());
                 view::draw(frame, &model, title, at);
             })
         };

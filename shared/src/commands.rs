@@ -1,4 +1,4 @@
-//! What a program does instead of processing files.
+//! Commands that a program runs instead of processing files.
 
 use clap::Args;
 

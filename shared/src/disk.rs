@@ -8,10 +8,10 @@ use std::{fmt, process};
 
 /// A folder on disk. Names are those of files in it, or in a folder in it, which is there as long as it has files.
 ///
-/// What was written, renamed or removed survives a power failure only after it was forced: a file's content by
-/// [`force`](Self::force), the names in the folder by [`force_names`](Self::force_names).
+/// A change survives a power failure only after it was forced: a file's content by [`force`](Self::force), the names in
+/// the folder by [`force_names`](Self::force_names).
 ///
-/// This is a trait so that a simulation can lose what was not forced, and fail at each step.
+/// This is a trait so that a simulation can lose changes that were not forced, and fail at each step.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Whether there is a file of this name.
     ///

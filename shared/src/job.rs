@@ -199,7 +199,7 @@ impl JobArgs {
         for queue in connected {
             let hidden_for = queue.visibility_timeout;
             let buckets = Buckets::allowed(&self.allow_buckets, queue.policy.as_deref());
-            // The embedded queue tells of one bucket only, which holds nothing but what was put into it.
+            // The embedded queue tells of one bucket only, and this program has filled that bucket.
             if self.aws.is_real() || !self.allow_buckets.is_empty() {
                 buckets.log();
             }

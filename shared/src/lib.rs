@@ -52,9 +52,9 @@ pub use usage::UsageError;
 /// The start of steps 01–04: refuses arguments, because these steps have none, and sets up [`logging`] and the clock.
 ///
 /// With `PALLETO_CLOCK=paused` in the environment, a program does not wait: whenever all tasks sleep, tokio's clock
-/// (`tokio::time::pause`) jumps to the moment at which the next one wakes up. The program still prints the same.
-/// Steps 06–09 can do this only with the embedded SQS and S3, which they then reach in memory, because a paused clock
-/// does not wait for sockets.
+/// (`tokio::time::pause`) jumps to the moment when the next one wakes up. The program still prints the same. Steps
+/// 06–09 can do this only with the embedded SQS and S3, which they then reach in memory, because a paused clock does
+/// not wait for sockets.
 ///
 /// # Errors
 ///

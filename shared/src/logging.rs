@@ -142,7 +142,7 @@ fn only_the_message() -> impl for<'w> FormatFields<'w> {
     })
 }
 
-/// What the inner format writes, without any character that is more than text to a terminal.
+/// The output of the inner format, without any character that is more than text to a terminal.
 struct Plain<F>(F);
 
 /// The message and the fields, without colours.

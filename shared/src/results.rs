@@ -338,7 +338,7 @@ fn file_name(object: &S3Object, version: &str) -> String {
     let last = key.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
     let readable: String = last.trim_start_matches('.').chars().map(plain).take(80).collect();
-    // Windows takes a name such as con.txt or COM1.log for a device, whatever follows the dot.
+    // Windows takes a name such as con.txt or COM1.log for a device, with any ending.
     let stem = readable.split_once('.').map(|(stem, _)| stem.to_ascii_lowercase());
     let is_device = stem.is_some_and(|stem| {
         let name = stem.strip_suffix(|c: char| c.is_ascii_digit() && stem.len() == 4);

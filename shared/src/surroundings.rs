@@ -1,4 +1,4 @@
-//! What surrounds a program: SQS and S3, its disk, and the signal to stop.
+//! The surroundings of a program: SQS and S3, its disk, and the signal to stop.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ tokio::task_local! {
     static SIMULATED: Surroundings;
 }
 
-/// What surrounds a program. A simulation sets it, and can so run several programs in one process. Without it, a
-/// program has the SQS and S3 that its arguments name, a real folder, and the signals of its process.
+/// The surroundings of a program. A simulation sets them, and can so run several programs in one process. Without them,
+/// a program has the SQS and S3 that its arguments name, a real folder, and the signals of its process.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// How to reach SQS and S3.

@@ -133,7 +133,7 @@ async fn each_file_has_a_trace_from_the_receive_to_the_deleted_message() {
         ] {
             assert!(ends(first) <= begins(second), "{first}, {second}");
         }
-        // What the work logs is part of its span.
+        // The log lines of the work are part of its span.
         let logged = &trace["process"].events;
         assert!(logged.iter().any(|event| event.name.contains("processed")), "{logged:?}");
     }

@@ -26,7 +26,7 @@ use scraper::{Page, Scraper};
 /// Pretends to scrape five web pages.
 #[derive(Parser)]
 struct Args {
-    /// What to try
+    /// The experiment
     #[arg(long, value_enum, default_value_t)]
     experiment: Experiment,
 
@@ -42,7 +42,7 @@ enum Experiment {
     OneConsumer,
     /// Two consumers, of a page at a time
     TwoConsumers,
-    /// As before, and the producer keeps 1 page that nobody has asked for: the last one
+    /// As before, and the producer keeps 1 page that no consumer has asked for: the last one
     BufferSize,
     /// As before, and it keeps the first one
     BufferKeep,

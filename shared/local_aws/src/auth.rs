@@ -1,4 +1,4 @@
-//! Whose requests the embedded S3 answers.
+//! The keys with which the embedded S3 answers requests.
 
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Result, s3_error};

@@ -5,7 +5,7 @@
 //! This crate adds the store behind s3s, and tells a queue of every object created in a bucket. Everything is
 //! in memory, and gone when the process ends.
 //!
-//! | file | what it does |
+//! | file | task |
 //! |---|---|
 //! | `lib.rs` | starts both, and sends each request to one of them |
 //! | [`sqs`] | SQS: rustack's queues, corrected where they differ from SQS |

@@ -8,7 +8,8 @@ use clap::Parser;
 use local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Serves SQS and S3 at 127.0.0.1, and prints what a second terminal needs to use them.
+/// Serves SQS and S3 at 127.0.0.1, and prints the commands that a second terminal needs to use
+/// them.
 #[derive(Parser)]
 #[command(name = "local_aws")]
 struct Args {

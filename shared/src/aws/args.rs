@@ -31,7 +31,7 @@ const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3:
 /// the environment. Otherwise it starts the embedded ones.
 #[derive(Args, Clone, Debug)]
 pub struct AwsArgs {
-    /// The first field, because clap takes the values for the other fields out of what was parsed.
+    /// The first field, because clap removes the other fields' values from its matches as it reads them.
     #[command(flatten)]
     consistent: Consistent,
 

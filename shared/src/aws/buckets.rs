@@ -1,7 +1,7 @@
 //! Which buckets may be read.
 //!
-//! Whoever can send to the queue can name any bucket in a message. Without a limit, the program would read all buckets
-//! that its role may read.
+//! A sender to the queue can name any bucket in a message. Without a limit, the program would read all buckets that its
+//! role may read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::policy::{Senders, senders, stands_for};
 /// The buckets whose objects may be read.
 #[derive(Clone, Debug)]
 pub(crate) enum Buckets {
-    /// These, as somebody says. In a name, `*` and `?` stand for other characters.
+    /// These, as the text says. In a name, `*` and `?` stand for other characters.
     These(Arc<[String]>, &'static str),
     /// All, because of this.
     All(Arc<str>),

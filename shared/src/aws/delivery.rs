@@ -160,8 +160,7 @@ impl Delivery {
     ///
     /// If the files have a [rate](super::rate), the first work on an object waits for its turn.
     ///
-    /// No work begins on an object in a bucket that is not allowed, because whoever can send to the queue can name any
-    /// bucket.
+    /// No work begins on an object in a bucket that is not allowed, because a sender to the queue can name any bucket.
     ///
     /// # Errors
     ///

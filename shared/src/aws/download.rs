@@ -94,7 +94,7 @@ impl Download {
     /// If the object was replaced meanwhile, or the rest of it cannot be downloaded, or S3 sends another
     /// range than requested, or the answer cannot be S3's.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        // A network that wants somebody to log in first sends a page of its own.
+        // A network with a login page sends that page in place of the answer.
         if self.etag.is_none() {
             return Err(io::Error::other("the answer is not S3's, because it has no ETag"));
         }

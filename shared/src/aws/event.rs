@@ -1,4 +1,4 @@
-//! One event in a message: what happened, and to which object.
+//! One event in a message, and the object that it is about.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ pub enum NotANotification {
     Key(String),
 }
 
-/// What a message says about one object.
+/// The part of a message that is about one object.
 pub(super) enum Event {
     /// The object can be read from now on.
     Created(S3Object),

@@ -52,7 +52,7 @@ struct Inner {
     all: Arc<All>,
 }
 
-/// What the messages of all queues have in common.
+/// The state that the messages of all queues share.
 #[derive(Debug, Default)]
 struct All {
     sources: Sources,

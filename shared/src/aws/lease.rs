@@ -257,7 +257,7 @@ impl Keeper {
                 for change in changes {
                     self.try_again(change);
                 }
-                // Waiting here delays no one, because no other change could succeed either.
+                // Waiting here delays no other change, because none could succeed either.
                 self.backoff.failed_so_wait(why(&error)).await;
             }
         }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::metrics::ANSWER;
 
-/// What has happened for a moment.
+/// S3's answers during a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured {
     /// How long the moment was.
@@ -59,13 +59,13 @@ impl Storable for Sent {
 
 /// A file has at most this much in memory: the part that is downloaded ahead.
 const AHEAD: u64 = 1024 * 1024;
-/// How many answers are remembered until somebody asks.
+/// The most answers that are kept for the next call of [`Meter::next`].
 const MOST: usize = 10_000;
 /// How long a measurement lasts.
 const MOMENT: Duration = Duration::from_millis(50);
 
 impl Meter {
-    /// Waits until S3 has answered, and for a moment more. Returns what was measured since the last call. To drop the
+    /// Waits until S3 has answered, and for a moment more. Returns the measurements since the last call. Dropping the
     /// future before then loses nothing.
     pub(crate) async fn next(&self) -> Measured {
         while *self.0.measured.lock() == Measured::default() {
@@ -106,9 +106,9 @@ impl Intercept for Meter {
         histogram!(ANSWER).record(sent.elapsed());
         let mut measured = self.0.measured.lock();
         match response.status().as_u16() {
-            // SlowDown, and what other S3s answer.
+            // S3 says SlowDown with 503, other services with 429.
             429 | 503 => measured.throttled = true,
-            _ if measured.latencies.len() >= MOST => {} // Nobody asks.
+            _ if measured.latencies.len() >= MOST => {} // Nothing calls `next`.
             _ => measured.latencies.push(sent.elapsed()),
         }
         let length = response.headers().get("content-length");

@@ -8,9 +8,9 @@
 //!   come. With a clock of its own, each pipeline would need a share of the rate, and they start and stop.
 //! - **It is exact for files.** A receive brings up to ten messages, and a message can announce several files. So neither
 //!   receives nor demand can be counted in their place. A file that is found to be done already gives its turn back.
-//! - **Little waits for it.** No more messages are received than the stages have asked for, two or three for each
-//!   pipeline, and no pipeline is added while the rate is what limits them. Each is kept hidden from others while it waits. A
-//!   stage of the limiter's own would hold messages besides.
+//! - **Little waits for it.** No more messages are received than the stages have asked for, two or three for each pipeline,
+//!   and no pipeline is added while the rate limits them. Each message is kept hidden from others while it waits. A stage of
+//!   the limiter's own would hold messages besides.
 //! - **A stop need not wait.** No work has begun, so messages that wait are given back at once.
 
 use std::str::FromStr;
@@ -32,10 +32,10 @@ struct Inner {
     interval: Duration,
     /// When the next turn is. If it is past, turns were left out, and can be made up for.
     next: Mutex<Instant>,
-    /// Whoever has this is the next one. The others wait in line.
+    /// Held by the next in turn. The others wait for it in line.
     line: tokio::sync::Mutex<()>,
     given_back: Notify,
-    /// Whether somebody has had to wait since somebody asked.
+    /// Whether a turn had to be waited for since the last call of [`Rate::has_limited`].
     has_limited: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl Rate {
         }))
     }
 
-    /// Waits for a turn. To drop the future before then takes none.
+    /// Waits for a turn. Dropping the future before then takes none.
     pub(crate) async fn turn(&self) {
         let _first = self.0.line.lock().await;
         while let Some(next) = self.not_before() {
@@ -89,7 +89,7 @@ impl Rate {
         self.0.given_back.notify_one();
     }
 
-    /// Whether somebody has had to wait since the last call.
+    /// Whether a turn had to be waited for since the last call.
     pub(crate) fn has_limited(&self) -> bool {
         self.0.has_limited.swap(false, Relaxed)
     }

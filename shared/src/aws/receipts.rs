@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 /// The newest receipt of each message.
 ///
-/// A message that is not kept hidden comes back, perhaps to this very program. From then on, what happens to an older
+/// A message that is not kept hidden comes back, perhaps to this very program. From then on, an answer about an older
 /// receipt says nothing about the message.
 #[derive(Debug, Default)]
 pub(super) struct Receipts(Mutex<HashMap<String, Receipt>>);

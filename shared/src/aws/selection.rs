@@ -32,7 +32,7 @@ pub(crate) struct Selection {
     )]
     exclude: Vec<String>,
 
-    /// What becomes of a message whose file is gone: release deletes it, fail leaves it to the queue
+    /// The way to treat a message whose file is gone: release deletes it, fail leaves it to the queue
     #[arg(
         long,
         value_name = "release|fail",
@@ -43,7 +43,7 @@ pub(crate) struct Selection {
     on_missing: OnMissing,
 }
 
-/// What becomes of a message whose file is gone.
+/// The way to treat a message whose file is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum OnMissing {
     #[default]
@@ -64,7 +64,7 @@ impl FromStr for OnMissing {
 }
 
 impl Selection {
-    /// Whether the file of this key, which is decoded, is to be processed.
+    /// Whether the file of this key, which is decoded, should be processed.
     pub(super) fn has(&self, key: &str) -> bool {
         let is_like = |glob: &&String| stands_for(glob, key);
         let mut included = given(&self.include).peekable();

@@ -26,7 +26,7 @@ pub(super) struct Source {
     url: String,
     receiving: Backoff,
     pub(super) dead_letters: DeadLetters,
-    /// Whether a receive has brought no message since somebody asked.
+    /// Whether a receive has brought no message since the last call of [`Sources::were_dry`].
     dry: AtomicBool,
     /// Whether the last receive has brought no message.
     is_empty: AtomicBool,
@@ -34,7 +34,7 @@ pub(super) struct Source {
     idle_since: AtomicU64,
 }
 
-/// How long a program that is to end when its queues are empty keeps trying to find out.
+/// How long a program with `--until-idle` keeps trying to receive before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 /// Of a queue that was never found idle.
 const NEVER: u64 = u64::MAX;

@@ -33,8 +33,8 @@ pub(crate) fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool
     }
 }
 
-/// Whether the same request may well be sent later. The SDK reports as a connector's error whatever goes wrong on the
-/// way to an answer: not only the network, but also credentials that it does not get, and a bucket for which there is
+/// Whether the same request may well be sent later. The SDK reports every failure on the way to an answer as a
+/// connector's error: not only the network, but also credentials that it does not get, and a bucket for which there is
 /// no address. Of those that the SDK cannot name itself, only some are known to pass.
 fn may_pass(error: &ConnectorError) -> bool {
     if error.is_io() || error.is_timeout() || error.as_other().is_some() {

@@ -42,7 +42,7 @@ impl Listing {
         })
     }
 
-    /// Emits what is owed, as far as it is listed. Only if that is not enough, S3 is asked for the next page.
+    /// Emits listed objects up to the demand. Asks S3 for the next page only if they are too few.
     fn emit(&mut self) -> Vec<Listed> {
         let count = self.owed.min(self.listed.len());
         self.owed -= count;

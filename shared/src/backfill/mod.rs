@@ -105,7 +105,7 @@ impl BackfillArgs {
     ///
     /// # Errors
     ///
-    /// If not all are sent, for whatever reason.
+    /// If not all messages are sent.
     pub(crate) async fn run(&self, job: &JobArgs) -> Result<(), Error> {
         let Some(place) = &self.backfill else { return Ok(()) };
         job.aws.init()?;
@@ -131,7 +131,7 @@ impl BackfillArgs {
             () = progress.stopping().cancelled() => {}
             _ = sender.stopped() => {}
         }
-        // What it has been sent, it sends on. When the producer stops, so does the consumer.
+        // The consumer still sends the messages for the objects that it has. It stops when its producer does.
         listing.stop();
         sender.stopped().await.ok()?;
         progress.end()

@@ -12,7 +12,7 @@ use super::{BackfillArgs, Listed};
 use crate::Error;
 use crate::plain::plain;
 
-/// Both stages tell it what they have done.
+/// Both stages report to it.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     args: Arc<BackfillArgs>,
@@ -43,7 +43,7 @@ impl Progress {
         Self { args: Arc::new(args), state, stopping }
     }
 
-    /// The program is told to stop: what cannot be sent now is not sent.
+    /// The program is told to stop: a message that cannot be sent now is not sent.
     pub(super) fn stop(&self) {
         self.stopping.cancel();
     }
@@ -58,7 +58,7 @@ impl Progress {
         let before = state.sent;
         state.sent += objects.len() as u64;
         let (sent, Some(Listed { key, .. })) = (state.sent, objects.last()) else { return };
-        // Behind a gap, another run must send again what is sent already.
+        // Another run goes on before the gap, so it sends the messages behind the gap again.
         if state.failed {
             return;
         }

@@ -1,4 +1,4 @@
-//! `--check`: reports line by line what is set up, what is missing, and how to fix it.
+//! `--check`: reports line by line which parts are set up, which are missing, and how to fix them.
 //!
 //! It changes nothing: no message is received or deleted, no file read. Where results go, it writes a file or an object
 //! and removes it. A failed check stops only those checks that depend on it.

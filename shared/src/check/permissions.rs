@@ -18,7 +18,7 @@ use super::reason;
 use super::report::Report;
 use crate::aws::{Queue, is_denied};
 
-/// SQS has never given this handle to anyone.
+/// SQS has never handed out this handle.
 const NO_RECEIPT_HANDLE: &str = "palleto-check-no-such-receipt-handle";
 
 pub(super) async fn check(queue: &Queue, report: &mut Report) {

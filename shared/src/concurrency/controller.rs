@@ -1,10 +1,10 @@
 //! Decides how much to do at the same time: measurements in, limits out. It has no clock and knows no network.
 //!
-//! By Little's law, as many requests are answered in a second as are under way at the same time, divided by how long
-//! each takes. So twice as many pipelines do twice as much work while S3 takes as long as before to answer, and no more
-//! work if it takes twice as long, whatever the reason is: S3, the network, or this machine's processors. The controller
-//! compares the two before and after each change, and keeps the change if it has helped. TCP Vegas and Netflix's
-//! concurrency-limits compare with the shortest time ever seen instead, which is wrong for ever when the network changes.
+//! By Little's law, as many requests are answered in a second as are under way at the same time, divided by how long each
+//! takes. So twice as many pipelines do twice as much work while S3 takes as long as before to answer, and no more work
+//! if it takes twice as long, be it because of S3, the network, or this machine's processors. The controller compares the
+//! two before and after each change, and keeps the change if it has helped. TCP Vegas and Netflix's concurrency-limits
+//! compare with the shortest time ever seen instead, which is wrong for ever when the network changes.
 
 use std::time::Duration;
 

@@ -74,7 +74,7 @@ struct Pipeline {
     max_demand: u32,
 }
 
-/// A change in what should run.
+/// A change in the pipelines that should run.
 enum Change {
     Start(Pipeline),
     /// The pipeline of this name.
@@ -98,9 +98,9 @@ fn several(queue_url: Arg) -> Arg {
 impl ConcurrencyArgs {
     /// Starts and stops pipelines, each as a group of this supervisor, until all of them have ended. `start` is given a
     /// name, and how many events the producer-consumer and the consumer should ask for at a time. A pipeline that is
-    /// stopped finishes what it has begun.
+    /// stopped finishes the files that it has begun.
     ///
-    /// To drop the future before then loses nothing: the pipelines go on.
+    /// Dropping the future before then loses nothing: the pipelines go on.
     ///
     /// # Panics
     ///
@@ -154,7 +154,7 @@ impl ConcurrencyArgs {
 }
 
 impl Concurrency {
-    /// Waits for the next change. To drop the future before then loses nothing.
+    /// Waits for the next change. Dropping the future before then loses nothing.
     async fn next(&mut self) -> Change {
         loop {
             if let Some(change) = self.due() {
@@ -162,7 +162,7 @@ impl Concurrency {
             }
             let Some(meter) = &self.meter else { return pending().await };
             let measured = meter.next().await;
-            // What is not allowed to come says as little of S3 as what does not come.
+            // Files that the rate holds back say as little about S3 as an empty queue does.
             let is_limited = self.rate.as_ref().is_some_and(Rate::has_limited);
             let dry = self.in_flight.was_dry() | is_limited;
             self.controller.measured(&Measured { dry, ..measured });

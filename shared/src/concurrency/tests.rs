@@ -26,7 +26,7 @@ struct World {
     history: Vec<u32>,
 }
 
-/// Chance decides some of what is tested.
+/// The simulated latencies depend on chance.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
 
 impl World {

@@ -140,7 +140,7 @@ impl Contents {
     }
 
     /// The `result` of work that has read these contents. If the download failed, this is the cause of the work's
-    /// failure, whatever error the work returned. Such a failure says nothing about the file, so it is never
+    /// failure, no matter which error the work returned. Such a failure says nothing about the file, so it is never
     /// permanent. If the file would have to be unpacked first, the failure is permanent.
     ///
     /// # Errors

@@ -134,7 +134,7 @@ impl Unzip {
         }
     }
 
-    /// The member has ended. Its next byte tells what follows.
+    /// The member has ended. The next byte tells whether another member, padding or rubbish follows.
     fn next_member(&mut self) -> io::Result<()> {
         let Some(format) = self.format() else { return Ok(()) };
         let next = self.zipped().fill_buf()?.first().copied();

@@ -82,7 +82,7 @@ impl HttpClient for Client {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let (limit, connector) = (self.0.limit, self.0.connector.clone());
         let sent = async move { timeout(limit, send(connector, request)).await };
-        // Whoever calls this is on a thread without a runtime.
+        // The caller is on a thread without a runtime.
         let answer = match self.0.handle.spawn(sent).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(elapsed)) => Err(elapsed.into()),

@@ -49,7 +49,7 @@ struct ToCollector {
 /// The numbers that were counted before, because a number is registered each time that it is counted.
 type Known<T> = Mutex<HashMap<KeyName, Arc<T>>>;
 
-/// A histogram, and the attributes of what is recorded.
+/// A histogram, and the attributes of its measurements.
 struct Recorded(OtelHistogram<f64>, Vec<KeyValue>);
 
 impl HistogramFn for Recorded {

@@ -1,7 +1,7 @@
 //! Results as objects in a bucket.
 //!
-//! Each result is put on the condition that there is none yet (`If-None-Match: *`). So the bucket is the record of what
-//! is done: machines that share the queue and the bucket need nothing else in common.
+//! Each result is put on the condition that there is none yet (`If-None-Match: *`). So the bucket is the record of the
+//! files that are done: machines that share the queue and the bucket need nothing else in common.
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -27,7 +27,7 @@ use crate::disk::{Disk, UNFINISHED};
 pub(super) struct Failures {
     sink: Sink,
     changes: Mutex<VecDeque<Change>>,
-    /// Whose turn it is to make changes.
+    /// Held while changes are made.
     turn: tokio::sync::Mutex<()>,
     /// Tells [`keep_writing`](Self::keep_writing) that a change waits.
     added: Notify,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::bucket::Bucket;
 use crate::disk::Disk;
 
-/// What `--output` names.
+/// The place that `--output` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Folder(PathBuf),

@@ -1,4 +1,4 @@
-//! What holds for the name of every result's file.
+//! Properties of the name of every result's file.
 
 use std::collections::HashMap;
 use std::path::{Component, Path};
@@ -33,8 +33,8 @@ fn named() -> impl Strategy<Value = (S3Object, String)> {
     })
 }
 
-/// What remains of a name in a file system that ignores case, composition, and dots and spaces at the end. The names are
-/// ASCII, in which nothing is composed.
+/// A name as a file system sees it that ignores case, composition, and dots and spaces at the end. The names are ASCII,
+/// in which nothing is composed.
 fn folded(name: &str) -> String {
     assert!(name.is_ascii());
     name.to_ascii_lowercase().trim_end_matches(['.', ' ']).to_owned()

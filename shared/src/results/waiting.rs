@@ -22,7 +22,7 @@ use crate::disk::{Disk, UNFINISHED};
 pub(super) struct Waiting {
     sink: Sink,
     results: Mutex<Vec<Arc<Named>>>,
-    /// Whose turn it is to write. Who comes second waits for the results that the first one writes.
+    /// Held while results are written. A second caller waits for the results that the first one writes.
     turn: tokio::sync::Mutex<()>,
     /// One permit for each KiB that may wait.
     room: Arc<Semaphore>,
@@ -60,7 +60,8 @@ impl Waiting {
         self.added.notify_one();
     }
 
-    /// Writes what waits for longer than `limit`: the message of a result may stay in the queue because of another object.
+    /// Writes results that have waited for `limit`. Without this, a result would wait as long as its message, which
+    /// another object can keep in the queue.
     pub(super) async fn keep_writing(&self, limit: Duration) {
         loop {
             self.added.notified().await;

@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("listening on {}", listener.local_addr()?);
     let (socket, _) = listener.accept().await?;
 
-    // A line for each tick: the socket is read when somebody asks, and not more often than that.
+    // A line for each tick: the socket is read when a consumer asks, and at most at this rate.
     let mut ticks = interval(Duration::from_secs(1) / LINES_PER_SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let lines =

@@ -88,11 +88,11 @@ where
     Out: Send + 'static,
     Cast: Send + 'static,
 {
-    /// The events of this stage as a stream, which ends when the stage does. It asks as a consumer with
-    /// these options would, so it never holds more than `max_demand` events that nobody has polled. A stage
-    /// can have several streams, which share its events.
+    /// The events of this stage as a stream, which ends when the stage does. It asks as a consumer with these options
+    /// would, so it never holds more than `max_demand` events that were not polled. A stage can have several streams,
+    /// which share its events.
     ///
-    /// To drop the stream is to cancel its subscription. The events that it holds are lost.
+    /// Dropping the stream cancels its subscription. The events that it holds are lost.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl<T: Send + 'static> Producer for StreamProducer<T> {
 
     async fn prepare_for_draining(&mut self) -> Vec<T> {
         self.stopping.cancel();
-        // What it has read by then is cast before this returns, and so it is delivered.
+        // The reader casts the items that it has read before this returns, so they are delivered.
         if let Some(reader) = self.reader.take() {
             let _ = reader.await;
         }

@@ -37,7 +37,7 @@ pub(super) struct TaskPerEvent<T, F> {
     /// The tasks end with the stage: at once if the stage is killed, and when their work is done if
     /// it is stopped. That holds even if their producer ended long ago.
     tasks: JoinSet<()>,
-    /// What each running task keeps until its end.
+    /// The marks of each running task, which keeps them until its end.
     marks: Vec<Weak<Marks>>,
 }
 

@@ -11,9 +11,8 @@ use super::handle::{Handle, ProducerHandle};
 use super::options::Options;
 
 impl<D> Options<D> {
-    /// Starts a producer that has no events of its own: others [call](Handle::call) it with theirs, and
-    /// wait until a consumer has asked for them. So nothing piles up in its mailbox but the calls
-    /// of those who wait.
+    /// Starts a producer that has no events of its own: others [call](Handle::call) it with theirs, and wait until a
+    /// consumer has asked for them. So its mailbox holds only the calls that wait.
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -41,8 +40,8 @@ impl<D> Options<D> {
 }
 
 impl<T: Send + 'static> Handle<Infallible, T, Call<T>> {
-    /// Hands the stage an event, and waits until a consumer has asked for it. Events are taken in the order
-    /// of the calls. To drop the future takes the event back, unless it was taken already.
+    /// Hands the stage an event, and waits until a consumer has asked for it. Events are taken in the order of the
+    /// calls. Dropping the future takes the event back, unless it was taken already.
     ///
     /// A stage that is told to stop takes the events of all calls before, and emits them.
     ///

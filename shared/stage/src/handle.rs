@@ -88,9 +88,9 @@ where
         Ok(self.send_subscription(producer.subscription(options)?))
     }
 
-    /// Subscribes this stage to those events of `producer` for which `selector` returns true. This is for a
-    /// producer that [broadcasts](super::Options::broadcast): another one would give the events to nobody, so it
-    /// ignores the selector.
+    /// Subscribes this stage to those events of `producer` for which `selector` returns true. This is for a producer
+    /// that [broadcasts](super::Options::broadcast): another one ignores the selector, because an event that is not
+    /// selected would have no consumer.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ where
     /// are in its buffer, it waits for those that are emitted meanwhile, too.
     ///
     /// This ends also if the stage or a consumer ends first: then it says nothing of the events that were
-    /// [lost](StageRef::lost). A producer-consumer has handled an event when it has emitted what it makes of
+    /// [lost](StageRef::lost). A producer-consumer has handled an event when it has emitted the events that it makes of
     /// it, so each stage of a line is awaited in turn.
     ///
     /// ```
@@ -249,7 +249,7 @@ where
     ///
     /// - its producers, which confirm that they send nothing more, even if the stage is idle. A producer
     ///   that waits in one of its methods confirms nothing.
-    /// - its consumers, which take what it has emitted. If no consumer is left, the rest is
+    /// - its consumers, which take the events that it has emitted. If no consumer is left, the rest is
     ///   [lost](StageRef::lost), with a warning.
     ///
     /// [`stop_in_order`](super::stop_in_order) stops a whole pipeline within a time limit.

@@ -23,7 +23,7 @@
 // mailbox              a stage's mailbox, and every message that can be in it
 // buffer               the events that a producer has emitted and that no consumer has asked for yet
 // options              starts a stage
-// handle               what the rest of the program has of a stage
+// handle               how the rest of the program uses a stage
 // stage_ref            awaits a stage's end, or ends it; asks stages for their topology
 //
 // Each of these is a feature that nothing else depends on:
@@ -36,7 +36,7 @@
 // consumer_supervisor  a consumer that starts a task for each event
 // supervisor           starts groups of stages again when they fail
 // intensity            limits restarts
-// topology             the running stages, and how much each asks of which other
+// topology             the running stages, and the demand between them
 // testing              probes, with which the rules of this crate are tested too
 
 use std::future::Future;
@@ -184,8 +184,8 @@ pub trait Producer: Send + 'static {
         async { Vec::new() }
     }
 
-    /// These events had no room in the [buffer](Options::buffer_size), so nobody will get them. The default
-    /// drops them. A warning has their number in any case.
+    /// These events had no room in the [buffer](Options::buffer_size), so no consumer will get them. The default drops
+    /// them. A warning has their number in any case.
     fn handle_discarded(&mut self, events: Vec<Self::Event>) {
         drop(events);
     }
@@ -220,8 +220,8 @@ pub trait ProducerConsumer: Send + 'static {
 
     /// Turns events into the events to emit. It may return as many, fewer, or more.
     ///
-    /// What is said of [`Consumer::handle_events`] holds here too. An event that this keeps for later
-    /// is emitted by a later call, or by [`finish`](ProducerConsumer::finish).
+    /// The notes on [`Consumer::handle_events`] hold here too. An event that this keeps for later is emitted by a later
+    /// call, or by [`finish`](ProducerConsumer::finish).
     fn handle_events(
         &mut self,
         events: Vec<Self::Input>,
@@ -289,8 +289,8 @@ pub trait Consumer: Send + 'static {
     /// Handles at least 1 and at most `max_demand - min_demand` events: 500 with the defaults. When it
     /// returns, the stage may ask for more.
     ///
-    /// The events come from one message of one producer. Messages are never merged, so a producer that
-    /// emits its events one by one is handled one by one, whatever `max_demand` is.
+    /// The events come from one message of one producer. Messages are never merged, so a producer that emits its events
+    /// one by one is handled one by one, with any `max_demand`.
     ///
     /// A panic ends the stage, and the log has its message: see [`Exit::Crashed`]. If the stage is
     /// [killed](Handle::kill), this is dropped at its next `.await`.
@@ -321,8 +321,8 @@ pub trait Consumer: Send + 'static {
         async {}
     }
 
-    /// The stage ends in an orderly way, and has handled everything that it received. It flushes or
-    /// closes what it has written to. [`stopped`](Handle::stopped) waits for it.
+    /// The stage ends in an orderly way, and has handled everything that it received. It flushes or closes its files
+    /// and connections. [`stopped`](Handle::stopped) waits for it.
     ///
     /// A stage that is [killed](Handle::kill) or panics does not come to this.
     fn finish(&mut self) -> impl Future<Output = ()> + Send {

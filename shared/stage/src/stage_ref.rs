@@ -60,11 +60,10 @@ impl StageRef {
         end.borrow().exit.clone()
     }
 
-    /// The number of events that the stage lost, known when it has [stopped](StageRef::stopped). These
-    /// are the events that its full buffer discarded, and the events that it had received or emitted
-    /// and could not deliver when it ended, because nobody was left to take them or because it crashed
-    /// or was killed. Events that were handed to the stage are not among them, even if it did not finish
-    /// them.
+    /// The number of events that the stage lost, known when it has [stopped](StageRef::stopped). These are the events
+    /// that its full buffer discarded, and the events that it had received or emitted and could not deliver when it
+    /// ended, because no consumer was left or because it crashed or was killed. Events that were handed to the stage
+    /// are not among them, even if it did not finish them.
     pub fn lost(&self) -> usize {
         self.end.borrow().lost
     }
@@ -72,9 +71,8 @@ impl StageRef {
     /// Waits until the stage has ended, and kills it if that takes longer than `limit`. For an orderly
     /// [stop](super::Handle::stop), [`STOP_LIMIT`] is a usual limit.
     ///
-    /// It kills this stage only, and [`stop_in_order`] also those before it. The wait
-    /// is longer than `limit` if the stage blocks its thread, because then a [kill](StageRef::kill)
-    /// takes longer. To drop the future kills nothing.
+    /// It kills this stage only, and [`stop_in_order`] also those before it. The wait is longer than `limit` if the
+    /// stage blocks its thread, because then a [kill](StageRef::kill) takes longer. Dropping the future kills nothing.
     pub async fn stopped_within(&self, limit: Duration) -> Exit {
         if let Ok(exit) = timeout(limit, self.stopped()).await {
             return exit;

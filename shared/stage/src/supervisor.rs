@@ -134,7 +134,7 @@ impl Supervisor {
         named.for_each(|(index, _)| self.shared.stopping(index).cancel());
     }
 
-    /// Waits until all groups are done. To drop the future before then changes nothing.
+    /// Waits until all groups are done. Dropping the future before then changes nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The running stages, and how much each asks of which other.
+//! The running stages, and the demand between them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
             match character {
-                // What would end the name, or be taken for a tag.
+                // These would end the name, or be taken for a tag.
                 '"' | '#' | '&' | '<' | '>' => write!(f, "#{};", u32::from(character))?,
                 _ => write!(f, "{character}")?,
             }

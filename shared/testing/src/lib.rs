@@ -1,11 +1,11 @@
 //! For tests only.
 //!
-//! | module | what it does |
+//! | module | task |
 //! |---|---|
 //! | `transcript` | runs the commands that a README shows, and compares their output with the README |
 //! | `fault_proxy` | stands in front of an SQS and S3, and breaks requests and answers (feature `fault-proxy`) |
 //! | `otlp` | takes traces and metrics, as an OpenTelemetry collector does (feature `otlp`) |
-//! | `property` | checks what holds for every input, with random ones (feature `property`) |
+//! | `property` | checks properties of every input, with random ones (feature `property`) |
 
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;

@@ -53,7 +53,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// The spans of programs, and what they say of themselves.
+    /// The spans of programs, with the attributes of each program.
     pub fn resources(&self) -> Vec<ResourceSpans> {
         self.taken.lock().traces.clone()
     }

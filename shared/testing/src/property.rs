@@ -1,4 +1,4 @@
-//! Properties: what holds for every input, checked with random ones.
+//! Properties that hold for every input, checked with random ones.
 
 use std::env;
 use std::time::{Duration, Instant};

@@ -210,7 +210,7 @@ def test_that_a_theme_changes_the_colours_of_page_and_pictures(looked_at, open_p
             ink: getComputedStyle(document.querySelector("figure.picture text")).fill,
             paper: getComputedStyle(document.querySelector("figure.picture .paper")).fill,
         })""")
-        # The picture lies on the page, whatever its colour.
+        # The picture has the page's colour, in each theme.
         assert seen[theme]["paper"] == seen[theme]["page"], theme
     assert len({seen[theme]["page"] for theme in THEMES}) == len(THEMES)
     assert seen["light"]["ink"] != seen["navy"]["ink"]
@@ -236,7 +236,7 @@ CASTS = sorted(ROOT.glob("shared/casts/*.cast"))
 
 def test_that_each_step_plays_its_recordings(open_page, base):
     page, played = open_page(DESKTOP), set()
-    # What the recording waits for takes no time here.
+    # The recording's waits take no time here.
     page.clock.install()
     for path in sorted(f"{step.name}/index.html" for step in ROOT.glob("step0?_*")):
         page.goto(base + path)

@@ -48,7 +48,7 @@ def turn(window, key):
 
 @pytest.fixture(scope="module")
 def slides(window):
-    """What is seen of each slide and of each of its states, from the first to the last, by the key of a remote."""
+    """Each slide as it looks in each of its states, from the first to the last, by the key of a remote."""
     window.keyboard.press("F5")
     slides, of = [], window.evaluate("slides.length")
     while True:
@@ -97,7 +97,7 @@ def test_that_the_screen_can_be_dark_and_framed(window):
         assert window.locator(what).is_hidden(), key
 
 
-# What the player on a slide shows: its row, the numbers on its cards, and the last lines of the log.
+# The player on a slide: its row, the numbers on its cards, and the last lines of the log.
 PLAYED = """() => {
     const all = selector => Array.from(slides[state.slide].querySelectorAll(selector));
     return {
@@ -110,7 +110,7 @@ PLAYED = """() => {
 }"""
 
 
-# What a picture of stages shows: the arrows that are lit, and the numbers above the boxes.
+# A picture of stages: the arrows that are lit, and the numbers above the boxes.
 STAGES = """() => {
     const all = selector => Array.from(slides[state.slide].querySelectorAll(selector));
     return {
@@ -216,7 +216,7 @@ def test_that_the_speaker_sees_notes_and_time_and_can_turn_the_slides(window, sl
         assert shown.locator("h2").inner_text() == title
         # A part's first slide shows a picture, or is made from a line of the notes.
         assert shown.locator("li.is-now").count() == (0 if "opening" in slides[first]["kind"] or part == 0 else 1)
-    # The pictures and the recordings are there, too, not only what stands above them.
+    # The pictures and the recordings are there, too, not only the text above them.
     for selector, inside in [(".with-picture", "figure svg"), (".type:has(figure)", ".screen div")]:
         number = window.evaluate("selector => slides.findIndex(slide => slide.matches(selector))", selector)
         window.evaluate("slide => show(slide)", number)

@@ -1,4 +1,4 @@
-"""Plays the recordings in the book, from its files, and compares what is shown with what the recordings say."""
+"""Plays the recordings in the book, from its files, and compares the player with the recordings."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ STEP_9 = "step09_concurrent_processing/index.html"
 # The player of a page, and the element that it is.
 TIME = ".player:has(> figure > script)"
 PLAYER = "document.querySelector('figure.picture:has(> script)').player"
-# What the player shows.
+# The state of the player.
 SHOWN = """player => {
     const all = (selector, from) => Array.from((from ?? player.element).querySelectorAll(selector));
     const lit = all("svg [data-row].now");
@@ -85,13 +85,13 @@ def test_that_what_is_shown_is_what_the_recording_says(desktop, path):
         before = rows[number - 1]["said"] if number else 0
         assert it["said"] == lines[: row["said"]]
         assert it["now"] == lines[before : row["said"]]
-        # What is still to come is under the veil, and nothing of what has happened.
+        # The rows that are still to come are under the veil, and no earlier one.
         end = recording["end"] + 18
         assert it["veiled"] == ([end, 0] if row is rows[-1] else [row["y"] + 10, end - row["y"] - 10])
     assert not desktop.wrong
 
 
-# What a picture of stages shows: the arrows that are lit, and the numbers above the boxes.
+# A picture of stages: the arrows that are lit, and the numbers above the boxes.
 STAGES = """player => {
     const all = selector => Array.from(player.element.querySelectorAll(selector));
     return {
@@ -177,7 +177,7 @@ def test_that_keys_and_a_presenters_remote_do_all_of_it(open_file):
     page.locator(f"{TIME} .player-range").focus()
     page.keyboard.press("ArrowRight")
     assert row() == 1
-    # A button does what it says.
+    # Space presses the focused button, and does not start the player.
     page.locator(f"{TIME} .player-next").focus()
     page.keyboard.press(" ")
     assert row() == 2 and not plays()

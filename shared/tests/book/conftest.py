@@ -21,7 +21,7 @@ BOOK = Path(os.environ.get("BOOK", ROOT / "target" / "book"))
 DESKTOP, TELEPHONE = 1280, 390
 # The pages from Markdown; the others show code.
 WRITTEN = re.compile("^(?!code/)")
-# What mdBook makes besides the pages.
+# Files that mdBook makes besides the pages.
 NO_PAGES = {"404.html", "toc.html"}
 
 # All that is looked at in a page.
@@ -38,7 +38,7 @@ def numbers(recording, row):
 
 
 def check_stages(recording, row, seen):
-    """Compares what a picture of stages shows with a row of the recording. Returns the arrows that are lit."""
+    """Compares a picture of stages with a row of the recording. Returns the arrows that are lit."""
     happens = {f"{by} {'asks' if is_ask else 'sends'} {to}" for by, to, is_ask, _ in row["arrows"]}
     lit = {arrow for arrows in seen["arrows"] for arrow in arrows}
     groups = {stage["name"]: stage["group"] for stage in recording["stages"]}
@@ -95,7 +95,7 @@ def new_page(browser, base, width, **options):
 
 
 def look_at(paths, width, base):
-    """What a window of this width shows of these pages, by their paths."""
+    """These pages as a window of this width shows them, by their paths."""
     seen = {}
     with chromium() as browser:
         page = new_page(browser, base, width)
@@ -149,7 +149,7 @@ def looked_at(pages):
 
 @pytest.fixture(scope="session")
 def narrow(looked_at, base):
-    """What a telephone shows of the same pages."""
+    """The same pages as a telephone shows them."""
     return look_at(looked_at, TELEPHONE, base)
 
 

@@ -1,4 +1,4 @@
-"""Reads a page as it is in its file: much of what see.js sees in a browser, in a hundredth of the time."""
+"""Reads a page as it is in its file: it finds much of that which see.js finds in a browser, in a hundredth of the time."""
 
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def read(file, address):
-    """What the page at this address shows."""
+    """The content of the page at this address."""
     page = Page(address)
     page.feed(file.read_text())
     page.close()

@@ -129,7 +129,7 @@ async fn a_range_that_cannot_be_satisfied_is_an_error() {
     assert!(error.to_string().contains("InvalidRange"), "{error}");
 }
 
-/// A network that wants somebody to log in first answers in place of S3.
+/// A network with a login page answers in place of S3.
 #[tokio::test]
 async fn a_page_in_place_of_the_object_is_no_content() {
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 19\r\n\r\n<html>Hello</html>\n";

@@ -1,7 +1,7 @@
 """Steps 06-09 against ministack: an SQS and S3 that share no code with ours.
 
-Our own stand-in and our own pipeline could be wrong about AWS in the same way. Here, nobody but
-boto3 sets up the queue, the bucket and the notification, and Python counts what is in the files.
+Our own stand-in and our own pipeline could be wrong about AWS in the same way. Here, boto3 alone
+sets up the queue, the bucket and the notification, and Python counts the lines of the files.
 """
 
 import contextlib
@@ -417,8 +417,8 @@ def test_sigterm_loses_nothing(ministack, tmp_path, step):
     done = results(tmp_path)
     assert 6 <= len(done) < len(contents), "some are done, and some are not"
     assert all(count(contents[key]) == it for (key, _), it in done.items())
-    # The rest is given back: at once, and not when a timeout is over. It is exactly the rest, since
-    # what comes of it is what was missing.
+    # The rest is given back: at once, and not when a timeout is over. It is exactly the rest, because processing it
+    # adds the missing results.
     assert warehouse.counts() == (len(contents) - len(done), 0), printed
     code, printed = warehouse.process(step, tmp_path / "rest")
     assert code == 0, printed

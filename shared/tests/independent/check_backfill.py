@@ -1,4 +1,4 @@
-"""`--backfill` against ministack: what our stand-in and our program could be wrong about together."""
+"""`--backfill` against ministack, because our stand-in and our program could be wrong in the same way."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""deploy/grafana.json: Grafana understands it, and it shows what step 9 exports.
+"""deploy/grafana.json: Grafana understands it, and it shows the metrics of step 9.
 
 Grafana's own SDK reads the dashboard, and a parser of Prometheus's language its queries. Neither Grafana nor Prometheus
 runs here.
@@ -43,7 +43,7 @@ def selectors(node, has_range=False):
 
 
 def missing(written, read, path=""):
-    """What is written and not read. Defaults may be read that are not written."""
+    """The settings that are written and not read. Defaults may be read that are not written."""
     if isinstance(written, dict) and isinstance(read, dict):
         for name, value in written.items():
             yield from missing(value, read.get(name), f"{path}.{name}")

@@ -1,8 +1,8 @@
 """deploy/ works: the stack is created, and step 9 runs on it with the permissions stated there and no others.
 
-ministack reads CloudFormation, asks the queue's policy before it lets the bucket send, and IAM before it answers
-anybody. It has no Application Auto Scaling, and no Fargate that runs anything: of these, cfn-lint alone knows whether
-they are right. Docker Compose reads compose.yaml, but nobody here runs LocalStack: ministack is in its place.
+ministack reads CloudFormation, asks the queue's policy before it lets the bucket send, and IAM before each answer.
+It has no Application Auto Scaling, and no Fargate that runs anything: only cfn-lint checks
+these. Docker Compose reads compose.yaml, but ministack is here in place of LocalStack.
 """
 
 import gzip
@@ -178,7 +178,7 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
-    """An AWS that reads templates, and asks IAM. Its tasks do not run: it is kept from a Docker that may be here."""
+    """An AWS that reads templates, and asks IAM. Its tasks do not run, because it does not find a Docker that may be here."""
     services = "cloudformation,ec2,ecs,iam,logs,monitoring,s3,sqs"
     folder = tmp_path_factory.mktemp("aws")
     with started_ministack(folder, services, AUTH="true", DOCKER_HOST=NOWHERE.replace("http", "tcp")) as endpoint:
@@ -247,8 +247,8 @@ def test_step_9_needs_no_more_than_its_policy(aws):
     assert (counts(stack.sqs, stack.queue), counts(stack.sqs, stack.dead_letters)) == ((0, 0), (0, 0)), printed
 
     s3, sqs = clients(aws, key=keys[0], secret=keys[1])
-    # What these few files did not need, or ministack does not ask for: to know that a key is missing, AWS wants
-    # s3:ListBucket.
+    # Permissions that these few files did not need, or ministack does not ask for. To say that a key is missing, AWS
+    # wants s3:ListBucket.
     s3.list_objects_v2(Bucket=stack.bucket)
     s3.get_object(Bucket=stack.bucket, Key="plain.txt", VersionId="null")
     s3.get_bucket_notification_configuration(Bucket=stack.bucket)

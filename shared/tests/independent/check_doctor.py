@@ -1,7 +1,7 @@
 """`step09 --check` against an AWS that we did not write, which asks IAM before each answer.
 
-Nobody but boto3 sets up the queue, the bucket, the notification and the user: what the doctor finds there is what
-somebody else has put there, in the form that somebody else gives it.
+boto3 alone sets up the queue, the bucket, the notification and the user, so the doctor reads settings
+that another program has written, in another program's form.
 """
 
 import itertools

@@ -52,7 +52,7 @@ def test_the_schemas_know_everything_in_it():
 
     schemas = [core.ServiceAccount, apps.Deployment, keda.ScaledObject, keda.TriggerAuthentication]
     for schema, written in zip(schemas, manifest().values(), strict=True):
-        # It leaves out what it does not know.
+        # A schema leaves out fields that it does not know.
         read = schema.model_validate(written)
         assert read.model_dump(mode="json", by_alias=True, exclude_unset=True) == written
 
@@ -77,7 +77,7 @@ def test_its_parts_find_each_other():
 def test_it_has_the_settings_of_the_template():
     [task] = TASK["ContainerDefinitions"]
     given = {name: it["Default"] for name, it in TEMPLATE["Parameters"].items() if "Default" in it}
-    # What the stack decides is filled in.
+    # The values that the stack decides are filled in.
     filled_in = {"SQS_QUEUE_URL": "queue", "PALLETO_OUTPUT": "s3://results/"}
     wanted = {it["Name"]: it["Value"] for it in task["Environment"]} | filled_in
     wanted = {name: given[it["Ref"]] if isinstance(it, dict) else it for name, it in wanted.items()}

@@ -1,6 +1,6 @@
 """Our own SQS and S3 (`local_aws`) as boto3 and the AWS CLI see it.
 
-It stands in for AWS, so what is expected here is what AWS documents.
+It stands in for AWS, so these tests expect the behaviour that AWS documents.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def queue(sqs):
 @pytest.fixture
 def aws(embedded):
     def run(*arguments, fails=False):
-        # The CLI's version 1 goes to AWS for SQS, whatever AWS_ENDPOINT_URL says, unless it is told here.
+        # For SQS, the CLI's version 1 ignores AWS_ENDPOINT_URL.
         command = [sys.executable, Path(sys.executable).with_name("aws"), "--endpoint-url", embedded["AWS_ENDPOINT_URL"], *arguments]
         done = subprocess.run(
             list(map(str, command)), env=environment(**embedded), capture_output=True, text=True, timeout=DEADLINE)
@@ -147,6 +147,8 @@ def test_an_object(s3, bucket):
     refused("InvalidRange", s3.get_object, Bucket=bucket, Key="key", Range="bytes=10-")
     refused("304", s3.get_object, Bucket=bucket, Key="key", IfNoneMatch=tag)
     refused("PreconditionFailed", s3.get_object, Bucket=bucket, Key="key", IfMatch='"other"')
+    refused("304", s3.head_object, Bucket=bucket, Key="key", IfNoneMatch=tag)
+    refused("412", s3.head_object, Bucket=bucket, Key="key", IfMatch='"other"')
     refused("PreconditionFailed", s3.put_object, Bucket=bucket, Key="key", IfNoneMatch="*")
     assert body(s3, bucket, "key") == content
     refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="other")
@@ -338,7 +340,7 @@ def test_what_a_notification_says(s3, sqs, bucket, queue):
         s3.put_object(Bucket=bucket, Key="again", Body=content)
     order = {it["Records"][0]["s3"]["object"]["eTag"]: it["Records"][0]["s3"]["object"]["sequencer"] for it in take_all(sqs, queue, 2)}
     first, second = (order[hashlib.md5(content).hexdigest()] for content in (b"1", b"2"))
-    # As AWS says they are to be compared.
+    # AWS documents this way to compare them.
     assert first.rjust(99, "0") < second.rjust(99, "0")
 
 

@@ -1,7 +1,7 @@
 """Nothing is lost: step09 against ministack, an SQS and S3 that share no code with ours.
 
-What `step09_concurrent_processing/tests/production` proves against our own stand-in, in its core: what our stand-in
-and our pipeline could be wrong about together.
+The core of `step09_concurrent_processing/tests/production`, because our stand-in
+and our pipeline could be wrong in the same way.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-//! A disk that can lose what was not forced to it.
+//! A disk that can lose changes that were not forced to it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,7 +38,7 @@ impl Platter {
         forced.map(|(name, file)| (name.clone(), file.content.clone())).collect()
     }
 
-    /// Loses some of what was not forced.
+    /// Loses some changes that were not forced.
     pub fn lose_power(&self, world: &World) {
         let mut state = self.0.lock();
         for file in &mut state.files {
@@ -65,7 +65,7 @@ pub struct ProgramDisk {
 }
 
 impl ProgramDisk {
-    /// Ends here if the program is dead, or if this is the step at which the disk fails or the program is killed.
+    /// Ends here if the program is dead, or if at this step the disk fails or the program is killed.
     fn step(&self, what: &str) -> io::Result<()> {
         if self.program.is_dead() {
             return Err(io::Error::other("this program is dead"));

@@ -1,4 +1,4 @@
-//! The files of a world, and what their results must say.
+//! The files of a world, and their expected results.
 
 use std::io::Write;
 
@@ -45,7 +45,7 @@ pub fn content(luck: &Luck, can_be_bad: bool) -> Content {
         }
         4 if can_be_bad => {
             is_good = false;
-            // What xz's files begin with.
+            // The first bytes of xz's files.
             [&b"\xfd7zXZ\0"[..], &text].concat()
         }
         _ => zip(&text),

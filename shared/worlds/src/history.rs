@@ -1,7 +1,8 @@
-//! What the programs of a world log, in one history with what happens to them. It also hears of files that are processed.
+//! The log lines of a world's programs, in one history with the faults that happen to them. It also hears of files that
+//! are processed.
 //!
-//! Worlds without a history have it too, and only print nothing: whether something is logged decides how often the time is
-//! asked for, and so how a world goes.
+//! Worlds without a history have it too, and only print nothing, because each log line asks for the time, and that changes
+//! how a world goes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +26,7 @@ pub struct History {
     spans: Mutex<BTreeMap<u64, &'static Metadata<'static>>>,
 }
 
-/// What is told of a file that a program has processed: the program's life, and the key.
+/// Called for each file that a program has processed: with the program's life, and the key.
 type Processed = Box<dyn Fn(u64, &str) + Send + Sync>;
 
 static PROCESSED: OnceLock<Processed> = OnceLock::new();
@@ -49,7 +50,7 @@ pub fn tell(what: impl fmt::Display) {
     println!("{:>9.3}  {what}", time.as_secs_f64());
 }
 
-/// What a program is called.
+/// The name of a program in the history.
 pub fn name(life: u64) -> String {
     format!("Program {life}")
 }

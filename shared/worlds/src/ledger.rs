@@ -1,4 +1,4 @@
-//! Writes down what happens to each message, and objects to what must not happen.
+//! Keeps account of each message, and objects to faults that must not happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::history;
 use crate::network::Request;
 use crate::world::{Program, World};
 
-/// What has happened so far.
+/// All receipts and results so far.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Pages>);
 
@@ -327,7 +327,7 @@ impl Ledger {
         let pages = self.0.lock();
         let mine = pages.receipts.values().filter(|it| it.program == program.life);
         let held = mine.filter(|it| it.state == State::Held && !it.excused);
-        // What was given back in vain while something failed becomes visible by itself.
+        // A message that a fault kept from being given back becomes visible by itself.
         let since = program.last_fault();
         let is_new = |at: Instant| since.is_none_or(|since| at > since);
         let forgotten = held.filter(|it| it.deletion_failed || is_new(it.handed_out));
@@ -352,7 +352,7 @@ impl Ledger {
 }
 
 impl Receipt {
-    /// What a history calls the message.
+    /// The name of the message in a history.
     fn name(&self) -> String {
         let keys: Vec<_> = self.objects.iter().map(|object| object.key.as_str()).collect();
         format!("the message about {}", keys.join(" and "))

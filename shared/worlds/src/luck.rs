@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng};
 
-/// What the next random bytes for libraries are made from.
+/// The state from which the next random bytes for libraries are made.
 static FOR_LIBRARIES: AtomicU64 = AtomicU64::new(1);
 
 /// How many times libraries have asked for the time. 0 until the process follows a seed.
 static TIMES: AtomicI64 = AtomicI64::new(0);
-/// The time at which worlds begin: the first day of 2026, in seconds since 1970.
+/// The time when worlds begin: the first day of 2026, in seconds since 1970.
 const BEGIN: i64 = 1_767_225_600;
 
 /// Makes all random numbers of this process, and all times but tokio's, follow from `seed`.
@@ -38,7 +38,7 @@ pub fn follow(seed: u64) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> isize {
     for at in 0..length {
-        // SplitMix64: good enough for numbers that nobody has to guess.
+        // SplitMix64: good enough for numbers that need not be secret.
         let mut mixed = FOR_LIBRARIES.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -48,8 +48,8 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> i
     length.cast_signed()
 }
 
-/// Takes the place of the C library's function of this name. In a world a microsecond passes between two calls: what must
-/// wait uses tokio's clock.
+/// Takes the place of the C library's function of this name. In a world a microsecond passes between two calls. Tasks
+/// that wait use tokio's clock.
 ///
 /// # Safety
 ///

@@ -44,7 +44,7 @@ struct Worlds {
     /// Run one world, and print its history
     #[arg(long, value_name = "SEED")]
     replay: Option<u64>,
-    /// Run one world, and print only what must not happen
+    /// Run one world, and print only its faults
     #[arg(long, hide = true)]
     world: Option<u64>,
     /// At most this many faults
@@ -165,7 +165,7 @@ fn many(args: &Worlds) -> Result<()> {
     Ok(())
 }
 
-/// Runs the worlds of `once_failed.txt`, each of which has found a fault that is mended now.
+/// Runs the worlds of `once_failed.txt`, because each has found a fault that is mended now.
 fn once_failed() -> Result<()> {
     let lines = include_str!("../once_failed.txt").lines();
     let worlds = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -82,7 +82,7 @@ impl Request {
     }
 }
 
-/// What it asks for, in short: for a history.
+/// The request in short, for a history.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.operation)?;
@@ -240,7 +240,7 @@ fn refusal(status: u16, code: &str, is_sqs: bool) -> HttpResponse {
     HttpResponse::new(status, SdkBody::from(body))
 }
 
-/// The answer to a batch of which SQS has got only every second entry.
+/// The answer to a batch if SQS has got only every second entry.
 fn half_failed(sent: &Request, body: Bytes) -> Bytes {
     let Ok(mut answer) = serde_json::from_slice::<Value>(&body) else { return body };
     let ids: Vec<_> = sent.entries().map(|entry| entry["Id"].clone()).collect();
@@ -256,7 +256,7 @@ fn half_failed(sent: &Request, body: Bytes) -> Bytes {
     answer.to_string().into()
 }
 
-/// The HTTP client of whoever sets up a world and looks at it: nothing goes wrong, and nothing takes time.
+/// The HTTP client of the code that sets up a world and looks at it: nothing goes wrong, and nothing takes time.
 pub fn direct(pipe: Pipe) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Direct(pipe));
     http_client_fn(move |_settings, _components| connector.clone())

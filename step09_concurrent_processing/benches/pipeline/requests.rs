@@ -23,7 +23,7 @@ use shared::aws::S3Object;
 
 use super::place::clients;
 
-/// What the loop asks SQS and S3 for.
+/// The requests of the loop to SQS and S3.
 pub trait Requests: Clone + Send + Sync + 'static {
     type Body: Send;
 

@@ -45,7 +45,7 @@ async fn check(mut step: Command) -> Checked {
 }
 
 impl World {
-    /// A command with no configuration except an endpoint at which no server listens.
+    /// A command with no configuration except an endpoint without a server.
     fn bare(&self) -> Command {
         let mut step = self.step(&["--endpoint-url", "http://127.0.0.1:9"]);
         step.env_clear().env("HOME", "/nowhere").env("AWS_EC2_METADATA_DISABLED", "true");

@@ -197,7 +197,7 @@ async fn good_files_are_counted_and_bad_ones_are_left_to_the_queue() {
     world.until_messages(0, 3).await;
 }
 
-/// What the tools of this machine zip, as far as it has them.
+/// Files that this machine's tools zip, as far as it has them.
 #[tokio::test]
 async fn a_zipped_file_is_unzipped_and_counted() {
     let (world, folder) = (World::new().await, TempDir::new().unwrap());
@@ -222,7 +222,7 @@ async fn a_zipped_file_is_unzipped_and_counted() {
     world.until_messages(0, 0).await;
 }
 
-/// What the tools of this machine pack, as far as it has them.
+/// Files that this machine's tools pack, as far as it has them.
 #[tokio::test]
 async fn no_packed_file_is_counted_as_if_it_were_text() {
     let (world, folder) = (World::new().await, TempDir::new().unwrap());

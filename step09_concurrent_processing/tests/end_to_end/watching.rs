@@ -83,7 +83,7 @@ async fn prometheus_is_told_what_was_done() {
     assert!(metrics.contains("# HELP palleto_download_seconds"), "{metrics}");
 }
 
-/// The process lives, so no one should restart it. But it does not get any work.
+/// The process lives, so it should not be restarted. But it does not get any work.
 #[tokio::test]
 async fn a_program_that_cannot_receive_is_healthy_and_not_ready() {
     let world = World::new().await;
@@ -108,7 +108,8 @@ async fn a_program_that_cannot_receive_is_healthy_and_not_ready() {
     assert!(ready.starts_with("HTTP/1.1 200 OK") && ready.ends_with("ok\n"), "{ready}");
 }
 
-/// Who can name things in messages cannot fill Prometheus's memory with a series for each name.
+/// A sender that names things in messages cannot fill Prometheus's memory with a series for each
+/// name.
 #[tokio::test]
 async fn no_key_or_bucket_makes_a_series_of_its_own() {
     const BOUNDS: [&str; 15] = [

@@ -1,4 +1,4 @@
-//! Whoever can send to the queue can name any bucket. Only those that are allowed are read.
+//! A sender to the queue can name any bucket. Only those that are allowed are read.
 
 use aws_sdk_sqs::types::QueueAttributeName::{Policy, QueueArn, RedrivePolicy};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use shared::local_aws::BUCKET;
 use super::scene::{Ask, Scene};
 use super::support::{Running, gzip};
 
-/// A bucket that tells nobody of its files.
+/// A bucket that sends no notifications.
 const OTHER: &str = "other.bucket";
 
 impl Scene {

@@ -83,8 +83,8 @@ async fn what_fails_again_and_again_is_a_dead_letter() {
     assert!(log.contains(&format!("{BUCKET}/gone.gz is gone")), "{log}");
 }
 
-/// Neither is there an address for these buckets, nor can there be objects of these names. Whoever may send to the
-/// queue can send more of them than there are pipelines.
+/// Neither is there an address for these buckets, nor can there be objects of these names. A sender can send more of
+/// them than there are pipelines.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_can_never_be_processed_hold_no_good_ones_up() {
     let mut scene = Scene::new().await;
@@ -132,7 +132,7 @@ async fn the_good_objects_of_a_message_are_processed_and_it_stays_because_of_the
     assert!(running.log().contains("%FF is not UTF-8"));
 }
 
-/// Something was created, but what is not known: the message must not be deleted.
+/// An event of an unknown kind may have created an object, so its message must not be deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_s3_does_not_document_are_left_to_the_queue() {
     let mut scene = Scene::new().await;

@@ -18,14 +18,14 @@ async fn scene() -> (Scene, [String; 2]) {
     let scene = Scene::new().await;
     let queue = &scene.world.local.aws().queue;
     let created = queue.client.create_queue().queue_name("other").send().await.unwrap();
-    // It tells nobody of its objects.
+    // It sends no notifications of its own.
     scene.world.local.aws().s3.create_bucket().bucket(ELSEWHERE).send().await.unwrap();
     let urls = [queue.url.clone(), created.queue_url.unwrap()];
     (scene, urls)
 }
 
 impl Scene {
-    /// Puts a file, of which this queue tells.
+    /// Puts a file, and tells of it through this queue.
     async fn put_for(&mut self, queue: &str, key: &str) {
         let aws = self.world.local.aws();
         if queue == aws.queue.url {

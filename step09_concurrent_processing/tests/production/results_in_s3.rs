@@ -1,4 +1,4 @@
-//! Results in a bucket: what is there is done, whoever has written it.
+//! Results in a bucket: a file with a result there is done, no matter which program has written it.
 
 use std::collections::BTreeMap;
 
@@ -161,7 +161,7 @@ async fn results_that_would_come_back_as_files_are_refused() {
     let error = refused("s3://no-such-bucket/done/");
     assert!(error.contains("there is no such bucket"), "{error}");
 
-    // Of results, the same bucket tells nobody.
+    // The same bucket sends no notifications of results.
     scene.tell_only_of(".gz").await;
     for greeting in scene.receive().await {
         scene.delete(&greeting).await;

@@ -1,4 +1,4 @@
-//! What holds for every request: it is answered, and the embedded SQS and S3 go on serving.
+//! Properties of every request: it is answered, and the embedded SQS and S3 go on serving.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
@@ -119,7 +119,7 @@ async fn receive(aws: &Aws) -> String {
     receive.send().await.unwrap().messages().first().unwrap().receipt_handle().unwrap().to_owned()
 }
 
-/// Whether both still do what they are for, with a queue and a bucket that no request was about.
+/// Checks that both still work, with a queue and a bucket that no request was about.
 async fn is_alive(Aws { queue, s3 }: &Aws) {
     let url =
         queue.client.create_queue().queue_name("alive").send().await.unwrap().queue_url.unwrap();

@@ -1,4 +1,4 @@
-//! What holds for every input from outside.
+//! Properties that hold for every input from outside.
 
 mod notifications;
 mod policies;

@@ -1,4 +1,4 @@
-//! What holds for every message: those that S3 sends are understood, and all others do no harm.
+//! Properties of every message: those that S3 sends are understood, and all others do no harm.
 
 use std::fmt::Write;
 use std::fs;
@@ -48,7 +48,7 @@ fn encoded(key: &str) -> String {
     encoded
 }
 
-/// The decoding of HTML forms, byte by byte: what is not `%` and two digits stays as it is.
+/// The decoding of HTML forms, byte by byte: only `%` and two digits, and `+`, change.
 fn decoded(encoded: &str) -> Option<String> {
     let mut rest = encoded.as_bytes();
     let mut decoded = Vec::new();
@@ -234,7 +234,8 @@ fn no_message_does_harm() {
     });
 }
 
-/// Each file in the folder is a message, and the file beside it says what it announces.
+/// Each file in the folder is a message, and the file beside it lists the objects that it
+/// announces.
 #[test]
 fn messages_of_s3_and_others_are_read_as_it_says_beside_them() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/notifications");

@@ -50,7 +50,7 @@ const OPERATORS: [(&str, bool); 9] = [
     ("Null", false),
 ];
 
-/// What a statement says, however it is written.
+/// The meaning of a statement, however it is written.
 #[derive(Clone, Debug)]
 struct Statement {
     is_allowed: bool,

@@ -1,4 +1,4 @@
-//! What is the same for zstd and bzip2 as it is for gzip.
+//! The behaviour that zstd and bzip2 share with gzip.
 
 use std::io::Read;
 use std::iter;
@@ -166,7 +166,7 @@ async fn a_file_may_arrive_as_slowly_as_it_likes() {
     }
 }
 
-/// Some members, and what may be wrong with the file: rubbish at the end, the end cut off, or a byte changed.
+/// Some members, and perhaps a fault: rubbish at the end, the end cut off, or a byte changed.
 fn any_file() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
     let members = (select(&FORMATS[..]), vec(content(), 1..4), any::<bool>());
     let file = members.prop_map(|((name, zip), contents, has_notes)| {

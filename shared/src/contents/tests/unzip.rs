@@ -91,7 +91,7 @@ async fn anything_else_after_a_gzip_file_is_garbage() {
             assert!(error.contains("garbage after the end"), "{rest:?}: {error}");
         }
     }
-    // What begins as another member is one that broke off.
+    // Bytes that begin like another member are a member that broke off.
     let file = [&member[..], &member[..5]].concat();
     for read in read_cut(&file).await {
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);

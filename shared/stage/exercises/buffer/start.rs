@@ -1,4 +1,4 @@
-//! A postbox, which keeps its letters until somebody asks for them.
+//! A postbox, which keeps its letters until a postman asks for them.
 
 use stage::{Producer, ProducerHandle};
 

@@ -1,4 +1,4 @@
-//! What must hold. The clock is paused: a wait takes no time, and every run is the same.
+//! The tests of this exercise. The clock is paused: a wait takes no time, and every run is the same.
 
 use std::time::Duration;
 

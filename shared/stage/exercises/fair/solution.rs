@@ -4,7 +4,7 @@ use stage::{
     CancelMode, Consumer, ConsumerHandle, InvalidDemand, Producer, ProducerHandle, SubscribeOptions,
 };
 
-/// Somebody who waits in one of the two rooms.
+/// A patient in one of the two waiting rooms.
 pub struct Patient {
     /// The name of the room.
     pub room: &'static str,

@@ -1,10 +1,10 @@
-//! A shop, which remembers what it owes.
+//! A shop, which remembers how many articles it owes.
 
 use std::collections::VecDeque;
 
 use stage::{Producer, ProducerHandle};
 
-/// Sells what is on its shelf, and what is delivered later.
+/// Sells the articles on its shelf, and those that are delivered later.
 #[derive(Default)]
 pub struct Shop {
     shelf: VecDeque<u32>,

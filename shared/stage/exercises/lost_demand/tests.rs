@@ -1,4 +1,4 @@
-//! What must hold. The clock is paused: a wait takes no time, and every run is the same.
+//! The tests of this exercise. The clock is paused: a wait takes no time, and every run is the same.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Shop;
 
-/// Looks at what has come for an hour, and then may ask again.
+/// Looks at its articles for an hour, and then may ask again.
 struct Customer(UnboundedSender<u32>);
 
 impl Consumer for Customer {
@@ -31,7 +31,7 @@ async fn customer(shop: &ProducerHandle<Shop>, articles: &UnboundedSender<u32>, 
     shop.buffered().await;
 }
 
-/// What has come, until nothing comes for some hours or minutes.
+/// The articles that were sold, until none comes within `patience`.
 async fn sold(articles: &mut UnboundedReceiver<u32>, patience: Duration) -> Vec<u32> {
     let mut sold = Vec::new();
     while let Ok(Some(article)) = timeout(patience, articles.recv()).await {

@@ -1,4 +1,4 @@
-//! What must hold. The clock is paused: a wait takes no time, and every run is the same.
+//! The tests of this exercise. The clock is paused: a wait takes no time, and every run is the same.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ async fn after_a_crash_of_the_packer_the_next_sheets_are_cut_and_packed() {
     let mut supervisor = Supervisor::default();
     let mut packed = line(&mut supervisor, "Line", &sheets(), (None, Some("piece 3")));
     let packed = all(&mut packed).await;
-    // What the cutter has in its hands at that time is lost too.
+    // The sheet that the cutter is cutting at that time is lost too.
     assert_eq!(packed[..3], ["0", "1", "2"]);
     assert_eq!(packed.last().map(String::as_str), Some("7"), "it goes on after 3: {packed:?}");
 }

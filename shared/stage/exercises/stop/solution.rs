@@ -1,4 +1,4 @@
-//! A ferry, which loses nobody when it is told to stop.
+//! A ferry, which loses no passenger when it is told to stop.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 /// Brings passengers, ten at a time.
 pub struct Ferry {
     me: ProducerHandle<Self>,
-    /// Those who have arrived, and whom nobody has asked for.
+    /// The passengers on the quay, whom no guide has asked for.
     quay: VecDeque<u32>,
     /// How many were asked for and not emitted yet.
     owed: usize,

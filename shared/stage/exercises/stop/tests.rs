@@ -1,4 +1,4 @@
-//! What must hold. The clock is paused: a wait takes no time, and every run is the same.
+//! The tests of this exercise. The clock is paused: a wait takes no time, and every run is the same.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn island(at_a_time: usize) -> Island {
 }
 
 impl Island {
-    /// Stops the ferry after so many seconds, and returns everybody who was shown the way until it has ended.
+    /// Stops the ferry after so many seconds, and returns all passengers that were shown the way until it has ended.
     async fn stop_after(&mut self, seconds: u64) -> Vec<u32> {
         sleep(Duration::from_secs(seconds)).await;
         self.ferry.stop();
@@ -82,7 +82,7 @@ async fn passengers_on_the_water_are_handed_on_even_if_fewer_were_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn no_ferry_leaves_after_the_stop() {
-    // Two ferries would be needed for what the guide has asked for.
+    // The guide has asked for as many as two ferries carry.
     let mut island = island(20);
     let everybody: Vec<_> = (0..10).collect();
     assert_eq!(island.stop_after(2).await, everybody, "the first ferry had left, with 10");

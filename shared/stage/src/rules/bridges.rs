@@ -103,7 +103,7 @@ async fn a_stream_that_is_dropped_with_events_in_it_ends_too() {
     assert_eq!(end_of(consumer).await, Some(Exit::Normal));
 }
 
-/// What was written, flushed and closed.
+/// A record of all that was written, flushed and closed.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<String>>>);
 

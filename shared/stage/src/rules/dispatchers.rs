@@ -21,7 +21,7 @@ async fn a_broadcast_reaches_all_and_the_slowest_sets_the_pace() {
     let (mut a, mut fast, (mut slow, gate)) =
         (broadcast(0..100), consumer("C1"), held_consumer("C2"));
     fast.subscribe(&a, demand(0, 3)).unwrap();
-    // Alone, it gets what it asks for.
+    // Alone, it gets as many as it asks for.
     let alone = fast.record().await.concat();
     assert_eq!(alone.len(), 100);
     drop(a.record().await);

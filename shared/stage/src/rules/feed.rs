@@ -1,4 +1,4 @@
-//! Calls of those who are no stages.
+//! Calls by tasks that are no stages.
 
 use std::time::Duration;
 

@@ -284,7 +284,7 @@ async fn kill_ends_a_stage_in_the_middle_of_an_event() {
     assert_eq!(c.record().await, [[0, 1]]);
     c.kill();
     assert_eq!(end_of(c.stage()).await, Some(Exit::Killed));
-    // Whoever kills a stage knows of it, but not of the events that it had not begun.
+    // The caller of `kill` knows of the end, but not of the events that the stage had not begun.
     assert_eq!(log.lines(), ["WARN C ended with 2 undelivered events stage=C lost=2"]);
     assert_eq!(c.stage().lost(), 2);
     assert_eq!(end_of(a.stage()).await, None);

@@ -97,7 +97,7 @@ async fn a_consumer_handles_casts_in_their_turn_and_can_stop_itself() {
     assert_eq!(end_of(c.stage()).await, Some(Exit::Normal));
 }
 
-/// Emits what is cast to it, and adds up what it receives until then.
+/// Adds up the numbers that it receives, and emits the sum at the next cast.
 struct Adder(u32);
 
 impl ProducerConsumer for Adder {

@@ -1,4 +1,4 @@
-//! Who is told what: where events come from, which are discarded, when all are handled, and which stages there are.
+//! A program is told where events come from, which are discarded, when all are handled, and which stages there are.
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
@@ -55,7 +55,7 @@ async fn a_stage_can_know_which_subscription_its_events_came_by() {
     assert!(c.record().await.iter().all(|(from, _)| *from == from_two));
 }
 
-/// Emits what is cast to it, and records what is discarded.
+/// Emits the events that are cast to it, and records the discarded ones.
 struct Careful(UnboundedSender<Vec<u32>>);
 
 impl Producer for Careful {

@@ -2,7 +2,7 @@
 //!
 //! | Folder | Contents |
 //! |---|---|
-//! | `conformance` | what GenStage's own tests expect |
+//! | `conformance` | the behaviour that GenStage's own tests expect |
 //! | `nasty` | crashes, kills, races, large numbers, and runtimes that end |
 //!
 //! The stages around them are the probes of [`stage::testing`].
@@ -24,7 +24,8 @@ use tokio::time::{sleep, timeout};
 mod conformance;
 mod nasty;
 
-/// A limit for what must happen on a clock that runs. Nothing is asserted about the time it takes.
+/// A limit for events that must happen on a clock that runs. Nothing is asserted about the time it
+/// takes.
 const LONG: Duration = Duration::from_mins(2);
 
 /// Starts a producer. With an empty `supply`, it emits events only on command.
@@ -57,7 +58,7 @@ fn demand(min: usize, max: usize) -> SubscribeOptions {
     SubscribeOptions::default().min_demand(min).max_demand(max)
 }
 
-/// Awaits what must happen.
+/// Awaits an event that must happen.
 async fn soon<T>(event: impl Future<Output = T>) -> T {
     timeout(LONG, event).await.expect("it happens")
 }

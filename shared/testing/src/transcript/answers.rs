@@ -1,4 +1,4 @@
-//! Checks the answers that a README gives to "Before you run it" against what its commands print.
+//! Checks the answers that a README gives to "Before you run it" against the output of its commands.
 //!
 //! An answer is the last bold text before a comment that says where its numbers are found. Without bold text, the
 //! comment itself ends in the numbers, as in ` = 2`: then they are evidence for the words of the answer.

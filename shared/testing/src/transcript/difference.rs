@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a README shows, and what happens.
+/// The first difference between a README's transcript and the program's output.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The line that the README shows, or nothing if it shows no more.

@@ -13,7 +13,7 @@
 //! | `console any-order` | the same lines in any order, because work that is done at the same time ends in any order |
 //!
 //! A README also proposes changes to the program, as `diff` blocks in a list. The `console` blocks after one in the same
-//! item of the list show what the changed program prints, and [`renew_changed`] runs it.
+//! item of the list show the output of the changed program, and [`renew_changed`] runs it.
 
 mod answers;
 mod difference;
@@ -82,7 +82,7 @@ pub fn renew_changed(program: &Path, name: &str, change: usize, readme: &str) ->
     Ok(renew_with(&program, readme)?.0)
 }
 
-/// A command whose output differs from what a README shows.
+/// A command whose output differs from that in a README.
 #[derive(Debug)]
 pub struct Deviation {
     /// The command as the README has it.
@@ -94,7 +94,7 @@ pub struct Deviation {
 }
 
 /// Runs the transcripts that a README has of the program `name`, with `program` in its place, and returns where it first
-/// differs. The numbers of tasks may differ in all of them. What the README proposes to try is left out.
+/// differs. The numbers of tasks may differ in all of them. The changes that the README proposes are left out.
 ///
 /// # Errors
 ///
@@ -147,7 +147,7 @@ fn file_name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Returns the renewed README, and what its commands print.
+/// Returns the renewed README, and the output of its commands.
 fn renew_with(program: &Program, readme: &str) -> Result<(String, Vec<String>)> {
     let mut renewed = String::new();
     let mut copied = 0;

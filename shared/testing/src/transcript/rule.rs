@@ -32,7 +32,7 @@ impl Rule {
         }
     }
 
-    /// Returns the rule for somebody else's program that does the same: it may start more tasks, or in another order.
+    /// Returns the rule for a reader's own program that does the same: it may start more tasks, or in another order.
     pub fn leniently(self) -> Self {
         if self == Self::ToTheLetter { Self::ButForIds } else { self }
     }

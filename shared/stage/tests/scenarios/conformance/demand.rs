@@ -1,4 +1,4 @@
-//! Chains, and what goes through them in which batches.
+//! Chains, and the batches that go through them.
 
 use crate::*;
 

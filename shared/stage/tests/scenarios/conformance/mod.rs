@@ -1,9 +1,9 @@
-//! What GenStage's own tests expect of a stage.
+//! The behaviour that GenStage's own tests expect of a stage.
 //!
 //! | File | Contents |
 //! |---|---|
-//! | `demand` | chains, and what goes through them in which batches |
-//! | `dispatch` | which of several consumers is served |
+//! | `demand` | chains, and the batches that go through them |
+//! | `dispatch` | the consumer that is served, of several |
 //! | `ends` | stages that end, and the others beside them |
 //! | `tasks` | the consumer supervisor |
 

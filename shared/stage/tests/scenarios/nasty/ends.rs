@@ -1,4 +1,4 @@
-//! A stage that has ended has given back everything, whatever ended it.
+//! A stage that has ended, in any way, has given back everything.
 
 use std::convert::Infallible;
 use std::future::pending;

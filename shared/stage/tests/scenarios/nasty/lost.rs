@@ -1,4 +1,4 @@
-//! Events that nobody handles, and how a program learns of them.
+//! Events that no stage handles, and how a program learns of them.
 
 use stage::{Keep, STOP_LIMIT};
 

@@ -114,7 +114,7 @@ async fn thousands_of_consumers_of_one_producer_share_evenly() {
     }
 }
 
-/// A ring has no beginning, so nothing comes round, and nobody can drain it. It can be killed.
+/// A ring has no beginning, so nothing comes round, and no stop can drain it. It can be killed.
 #[tokio::test(start_paused = true)]
 async fn a_ring_of_stages_waits_and_one_kill_ends_it() {
     let (b1, b2) = (middle(1), middle(1));

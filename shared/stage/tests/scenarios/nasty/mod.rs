@@ -2,10 +2,10 @@
 //!
 //! | File | Contents |
 //! |---|---|
-//! | `ends` | a stage that has ended has given back everything, whatever ended it |
-//! | `lost` | events that nobody handles, and how a program learns of them |
+//! | `ends` | a stage that has ended, in any way, has given back everything |
+//! | `lost` | events that no stage handles, and how a program learns of them |
 //! | `many` | many stages, many events, much demand |
-//! | `stop` | an orderly stop, and what keeps it from its end |
+//! | `stop` | an orderly stop, and the stages that can delay its end |
 //! | `supervision` | supervisors, and tasks that do not end |
 
 mod ends;

@@ -1,4 +1,4 @@
-//! An orderly stop, and what keeps it from its end.
+//! An orderly stop, and the stages that can delay its end.
 
 use stage::CancelMode::{Temporary, Transient};
 use stage::STOP_LIMIT;

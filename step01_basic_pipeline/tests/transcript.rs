@@ -1,4 +1,4 @@
-//! The program prints what the README shows.
+//! The program prints the transcript of the README.
 
 #[test]
 fn the_transcript_is_what_happens() {

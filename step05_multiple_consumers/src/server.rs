@@ -19,7 +19,7 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-/// A loop's task, which returns how many events it has not found, and what terminates it.
+/// A loop's task, which returns how many events it has not found, and a token to terminate it.
 type Loop = (JoinHandle<usize>, CancellationToken);
 
 impl Server {

@@ -45,7 +45,7 @@ async fn main() -> Result<(), shared::Error> {
         () = shared::stop_signal() => {}
         _ = consumer.stopped() => {}
     }
-    // What the producer has is still delivered, and handled. Then the consumer stops too.
+    // The producer's events are still delivered, and handled. Then the consumer stops too.
     producer.stop();
     consumer.stopped().await.ok()?;
     Ok(())

@@ -19,7 +19,7 @@ pub struct Server {
     looping: Option<Loop>,
 }
 
-/// A loop's task, which returns how many events it has not found, and what terminates it.
+/// A loop's task, which returns how many events it has not found, and a token to terminate it.
 type Loop = (JoinHandle<usize>, CancellationToken);
 
 impl Server {
@@ -74,7 +74,7 @@ async fn server_loop(
         let id = tokio::task::id();
         info!(run, missing, "Server #Task<{id}> looping: Run {run}. Looking for {missing} events");
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
-        // messages that it hands out, so for a while nobody would get them.
+        // messages that it hands out, so for a while no program would get them.
         match receive(&queue, missing).await {
             Ok(events) if events.is_empty() => {}
             Ok(events) => {

@@ -11,7 +11,7 @@
 //! # Changed since step07
 //!
 //! - `producer_consumer.rs`: a stage between the two. It downloads and unzips an event's file, and
-//!   decides what becomes of an event that fails.
+//!   settles an event that fails.
 //! - `consumer.rs`: counts the lines of the file, and writes the result. Then the event is released.
 //! - `main.rs`: all stages take one file at a time. The program ends when it is told to, or when there
 //!   is nothing left to do.

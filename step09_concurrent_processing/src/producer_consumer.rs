@@ -48,7 +48,7 @@ impl ProducerConsumer for SqsProducerConsumer {
     }
 }
 
-/// Decides what becomes of an event when the work on it has ended.
+/// Ends an event, by the result of the work on it.
 pub async fn settle(event: Event, result: Result<(), Failure>) {
     match result {
         // There is nothing left to process: the message can be deleted.

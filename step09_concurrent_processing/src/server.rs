@@ -87,7 +87,7 @@ async fn server_loop(
         // fewer. If it has more, three at the same time look for 25 events: for 10, 10, and 5.
         let parts = (0..missing).step_by(10).take(if has_more { RECEIVES } else { 1 });
         // A receive that has begun is never dropped, even if this loop is terminated: SQS hides the
-        // messages that it hands out, so for a while nobody would get them.
+        // messages that it hands out, so for a while no program would get them.
         let mut sent = parts.map(|n| receive(&queue, missing - n)).collect::<FuturesUnordered<_>>();
         // If each finds as many as it looks for, so many are missing then, and the queue seems to have more.
         let least = missing.saturating_sub(10 * sent.len());

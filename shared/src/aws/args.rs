@@ -114,7 +114,11 @@ struct Consistent {
 
 impl Consistent {
     fn check(matches: &ArgMatches) -> Result<(), UsageError> {
-        let is_given = |url| matches.get_one::<String>(url).is_some_and(|url| !url.is_empty());
+        // With several queues, any of them counts.
+        let is_given = |urls| {
+            let mut urls = matches.get_many::<String>(urls).into_iter().flatten();
+            urls.any(|url| !url.is_empty())
+        };
         let is_real = is_given("queue_url") || is_given("endpoint_url") || has_own_endpoint();
         if is_real && matches.contains_id("files") {
             return Err(UsageError::new(FILES_FOR_A_REAL_S3));
@@ -328,5 +332,32 @@ fn url(url: &str) -> Result<String, String> {
         Ok(url.to_owned())
     } else {
         Err("it must begin with http:// or https://".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// A program that takes several queues, as step 9 does.
+    #[derive(Parser)]
+    #[command(mut_arg("queue_url", |it| it.action(ArgAction::Append).value_delimiter(',')))]
+    struct Several {
+        #[command(flatten)]
+        _aws: AwsArgs,
+    }
+
+    #[test]
+    fn files_contradict_a_queue_anywhere_in_the_list() {
+        let error = |urls| {
+            let parsed = Several::try_parse_from(["step", "--queue-url", urls, "Cargo.toml"]);
+            parsed.err().map(|error| error.to_string())
+        };
+        for urls in ["http://one", "http://one,http://two", ",http://two"] {
+            assert!(error(urls).is_some_and(|it| it.contains(FILES_FOR_A_REAL_S3)), "{urls}");
+        }
+        assert_eq!(error(","), None, "an empty URL counts as none");
     }
 }

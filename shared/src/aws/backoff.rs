@@ -45,7 +45,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const SAID_AGAIN: Duration = Duration::from_mins(5);
 
 impl Backoff {
-    /// For attempts at an operation, which the log calls `what`.
+    /// For attempts at the operation that the log calls `what`.
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self { what: what.into(), failing: Arc::default() }
     }

@@ -77,7 +77,7 @@ impl Default for Buckets {
 impl fmt::Display for Buckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::These(names, who) => write!(f, "{}, as {who} says", names.join(", ")),
+            Self::These(names, source) => write!(f, "{}, as {source} says", names.join(", ")),
             Self::All(why) => write!(f, "all, because {why}. Name yours with --allow-bucket"),
         }
     }

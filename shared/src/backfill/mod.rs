@@ -46,7 +46,7 @@ use sender::{AT_ONCE, Sender};
 #[derive(Args, Clone, Debug)]
 pub struct BackfillArgs {
     /// Send a message to the queue for each object that is there, and end; for objects that are older than the bucket's
-    /// notification. What is processed already is not downloaded again
+    /// notification. Files that are processed already are not downloaded again
     ///
     /// If it is stopped, the last line says with which arguments it goes on.
     #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["check", "watch"], help_heading = "Backfill")]
@@ -92,7 +92,7 @@ pub struct NotAllowed {
 const NO_QUEUE: &str = "--backfill sends messages to a queue of yours, and the embedded one ends with the program: name yours \
     with --queue-url or SQS_QUEUE_URL";
 
-const SEVERAL_QUEUES: &str = "--backfill sends messages to one queue, and several are given: name the one that it is to send to \
+const SEVERAL_QUEUES: &str = "--backfill sends messages to one queue, and several are given: name one of them \
     with --queue-url, which counts more than SQS_QUEUE_URL";
 
 impl BackfillArgs {

@@ -25,8 +25,8 @@ use report::Report;
 /// Whether to check the setup instead of working. The commands of a step have these among their arguments.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
-    /// Check whether everything is set up, report what is missing, and end; with exit code 0 if files
-    /// can be processed
+    /// Check whether everything is set up, report the missing parts, and end; with exit code 0 if files can be
+    /// processed
     #[arg(long, conflicts_with = "watch", help_heading = "Check")]
     check: bool,
 
@@ -37,7 +37,7 @@ pub struct CheckArgs {
 
 /// Files cannot be processed. The report says why.
 #[derive(Debug, thiserror::Error)]
-#[error("not everything is set up; the lines above say what is missing")]
+#[error("not everything is set up; the lines above say which parts are missing")]
 pub struct CheckFailed;
 
 /// The queue and buckets to check, as far as they are known.

@@ -55,9 +55,9 @@ pub(super) async fn check(
             &check,
             format!("the queue is told of {events} only. Have it told of s3:ObjectCreated:*, or some files are missed"),
         ),
-        Told::Through(what) => report.ok(
+        Told::Through(target) => report.ok(
             &check,
-            format!("new files are told to {what}. Whether that sends them to the queue is not checked"),
+            format!("new files are announced to {target}. Whether the queue gets them from there is not checked"),
         ),
         Told::Nothing => report.failed(
             &check,

@@ -42,7 +42,7 @@ where
         Verdict::Allowed => report.ok(action, "allowed"),
         Verdict::Denied => {
             let says =
-                format!("not allowed: {reason}. Allow it in the IAM policy of who runs this");
+                format!("not allowed: {reason}. Allow it in the IAM policy of this user or role");
             report.failed(action, says);
         }
         Verdict::Other => report.failed(action, reason),

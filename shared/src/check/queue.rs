@@ -104,7 +104,7 @@ fn retention(seconds: u64, report: &mut Report) {
     let time = spoken(seconds);
     if seconds < DAY {
         let says = format!(
-            "{time}: what is not processed by then is lost. Set the queue's MessageRetentionPeriod to some days"
+            "{time}: a message that is not processed by then is lost. Set the queue's MessageRetentionPeriod to some days"
         );
         report.warning("Message retention", says);
     } else {

@@ -38,14 +38,15 @@ pub(super) async fn check(
         ),
         Err(reason) => {
             let reason = reason.trim_end_matches('.');
-            let advice = "Allow s3:PutObject for what is there";
-            report.failed(CHECK, format!("cannot be written to {output}: {reason}. {advice}"));
+            let says =
+                format!("cannot be written to {output}: {reason}. Allow s3:PutObject for {output}*");
+            report.failed(CHECK, says);
         }
     }
     if let Some(reason) = silent {
         let says = format!(
             "S3 does not say whether there is one: {reason}. A file that is done is downloaded again if it is \
-             announced again. Allow s3:GetObject for what is there, and s3:ListBucket for the bucket"
+             announced again. Allow s3:GetObject for {output}*, and s3:ListBucket for the bucket"
         );
         report.warning("Earlier results", says);
     }

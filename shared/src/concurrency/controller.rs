@@ -96,7 +96,7 @@ const UNUSUAL: u32 = 5;
 const PATIENCE: u32 = 16;
 const MOST_PATIENCE: u32 = 256;
 /// A stage holds this much work, so that it need not wait for the next receive.
-const IN_HAND: Duration = Duration::from_millis(250);
+const HELD_WORK: Duration = Duration::from_millis(250);
 /// The values of `max_demand`. SQS hands out ten messages at a time, and a stage asks for half of its `max_demand`.
 const DEMANDS: [u32; 3] = [1, 5, 20];
 /// A pipeline holds about twice its `max_demand`: the files that its consumer was sent, and those that it downloads.
@@ -289,8 +289,8 @@ impl Controller {
         let Limits { pipelines, max_demand } = self.limits;
         // A stage asks for more when it has half of it left. A receive takes about as long as a request to S3, and begins
         // when the one before it has ended.
-        let in_hand = IN_HAND.as_secs_f64().max(4. * latency);
-        let wanted = (rate / f64::from(pipelines) * in_hand).ceil();
+        let held_work = HELD_WORK.as_secs_f64().max(4. * latency);
+        let wanted = (rate / f64::from(pipelines) * held_work).ceil();
         // For large files, more pipelines are worth more than more demand, so there must be memory for those that may follow.
         let memory = self.memory_for(match self.phase {
             Phase::Growing(_) => self.bounds.max_pipelines,

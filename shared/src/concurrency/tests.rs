@@ -284,7 +284,7 @@ fn what_is_fixed_stays() {
 }
 
 #[test]
-fn a_stage_has_a_quarter_of_a_second_of_work_in_hand() {
+fn a_stage_holds_a_quarter_of_a_second_of_work() {
     let auto = Bounds { demand_is_auto: true, ..BOUNDS };
     // Far away it is more, so that a stage need not wait for the next receive.
     for (latency, max_demand) in [(0.001, 20), (0.01, 20), (0.06, 5), (0.1, 5)] {

@@ -46,12 +46,12 @@ impl Limits {
         let Self { max_file_size, max_ratio } = self;
         if unzipped > *max_file_size {
             return Err(io::Error::other(format!(
-                "unzipped, it has more than {max_file_size} bytes. If it is to, raise --max-file-size"
+                "unzipped, it has more than {max_file_size} bytes. If it should, raise --max-file-size"
             )));
         }
         if unzipped > zipped.saturating_mul(*max_ratio).max(HARMLESS) {
             return Err(io::Error::other(format!(
-                "unzipped, it is more than {max_ratio} times as large. If it is to, raise --max-ratio"
+                "unzipped, it is more than {max_ratio} times as large. If it should, raise --max-ratio"
             )));
         }
         Ok(())

@@ -20,7 +20,7 @@ impl Contents {
     /// Unzips the next bytes if all earlier ones were read. At the end of the file there are none.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.failed.is_some() {
-            let error = "reading has failed before: what is left of the file is unknown";
+            let error = "reading has failed before: the rest of the file is unknown";
             return Poll::Ready(Err(io::Error::other(error)));
         }
         if !self.unread.is_empty() {

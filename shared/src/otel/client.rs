@@ -65,10 +65,12 @@ impl Client {
         let was_failing = self.0.is_failing.swap(failure.is_some(), Relaxed);
         match failure {
             Some(failure) if !was_failing => {
-                warn!("The OpenTelemetry collector {host} does not take what is sent: {failure}");
+                warn!(
+                    "The OpenTelemetry collector {host} does not take traces or metrics: {failure}"
+                );
             }
             None if was_failing => {
-                info!("The OpenTelemetry collector {host} takes what is sent again");
+                info!("The OpenTelemetry collector {host} takes traces and metrics again");
             }
             _ => {}
         }

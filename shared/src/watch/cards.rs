@@ -125,7 +125,7 @@ impl<'a> Cards<'a> {
         }
         if asks {
             number("asked", model.unmet(stage), ASKED);
-            number("in hand", stage.in_hand + stage.buffered, EVENTS);
+            number("held", stage.held + stage.buffered, EVENTS);
         } else {
             number("buffer", stage.buffered, EVENTS);
         }

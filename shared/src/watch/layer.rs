@@ -190,28 +190,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_sees_who_has_what_in_hand() {
+    async fn it_sees_the_events_that_each_stage_holds() {
         after(5, false, |producer, consumers, unmet| {
             assert_eq!(producer.sent.total(), 2);
             assert_eq!(unmet, [8, 10]);
-            assert_eq!((consumers[0].in_hand, consumers[0].is_working()), (2, true));
-            assert_eq!((consumers[1].in_hand, consumers[1].is_working()), (0, false));
+            assert_eq!((consumers[0].held, consumers[0].is_working()), (2, true));
+            assert_eq!((consumers[1].held, consumers[1].is_working()), (0, false));
         })
         .await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_sees_what_is_handled() {
+    async fn it_sees_the_handled_events() {
         after(15, false, |_, consumers, unmet| {
             assert_eq!(unmet, [8, 10]);
-            assert_eq!((consumers[0].in_hand, consumers[0].is_working()), (0, false));
+            assert_eq!((consumers[0].held, consumers[0].is_working()), (0, false));
             assert_eq!(consumers[0].handled.total(), 2);
         })
         .await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_stage_failed_at_is_not_handled() {
+    async fn events_that_a_stage_failed_at_are_not_handled() {
         after(15, true, |_, consumers, unmet| {
             assert_eq!(unmet, [0, 10]);
             assert!(consumers[0].has_stopped() && !consumers[1].has_stopped());

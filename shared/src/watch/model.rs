@@ -36,7 +36,7 @@ pub(super) struct Stage {
     pub(super) task: u64,
     pub(super) name: String,
     /// Events that it was sent and has not handled.
-    pub(super) in_hand: u64,
+    pub(super) held: u64,
     /// Events that it has emitted, but no consumer has asked for.
     pub(super) buffered: u64,
     /// How many events its `handle_demand` was asked for.
@@ -115,7 +115,7 @@ impl Model {
                 link.events.add(at, count);
                 let consumer = link.consumer;
                 if let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == consumer) {
-                    stage.in_hand += count;
+                    stage.held += count;
                 }
                 self.note_most(|stage| [task, consumer].contains(&stage.task));
             }
@@ -141,7 +141,7 @@ impl Model {
                 }
                 stage.working = stage.working.saturating_sub(1);
                 if let Work::Events(count) = work {
-                    stage.in_hand = stage.in_hand.saturating_sub(count);
+                    stage.held = stage.held.saturating_sub(count);
                     stage.handled.add(at, count);
                 }
             }
@@ -204,7 +204,7 @@ impl Model {
         links.map(|link| link.unmet).sum()
     }
 
-    /// A sentence that names what sets the pace: the stage that is busy for most of the time, or the queue.
+    /// A sentence that names the stage that sets the pace, because it is busy for most of the time, or else the queue.
     pub(super) fn pace(&self, now: Duration) -> Option<String> {
         let busy = self.stages.iter().map(|stage| (stage.busy(now), stage));
         let (percent, busiest) = busy.rev().max_by_key(|(percent, _)| *percent)?;
@@ -213,10 +213,12 @@ impl Model {
             _ if percent >= MOST_OF_THE_TIME => {
                 format!("{} is busy {percent} %: it sets the pace", self.label(busiest))
             }
-            0 => "Nobody is busy, and nobody asks for events".to_owned(),
-            1 => "Nobody is busy, and 1 event is asked for: all wait for the queue".to_owned(),
+            0 => "No stage is busy, and none asks for events".to_owned(),
+            1 => "No stage is busy, and 1 event is asked for: all wait for the queue".to_owned(),
             _ => {
-                format!("Nobody is busy, and {asked} events are asked for: all wait for the queue")
+                format!(
+                    "No stage is busy, and {asked} events are asked for: all wait for the queue"
+                )
             }
         })
     }
@@ -268,7 +270,7 @@ impl Model {
     fn stopped(&mut self, at: Duration, task: u64) {
         let Some(stage) = self.stages.iter_mut().find(|stage| stage.task == task) else { return };
         (stage.stopped_at, stage.working) = (Some(at), 0);
-        (stage.in_hand, stage.buffered) = (0, 0);
+        (stage.held, stage.buffered) = (0, 0);
         for link in &mut self.links {
             if link.consumer == task || link.producer == stage.name {
                 link.unmet = 0;
@@ -280,7 +282,7 @@ impl Model {
         for index in 0..self.stages.len() {
             let stage = &self.stages[index];
             if has_more(stage) {
-                let most = [self.demand(stage), self.unmet(stage), stage.in_hand, stage.buffered];
+                let most = [self.demand(stage), self.unmet(stage), stage.held, stage.buffered];
                 let most = most.into_iter().max().unwrap_or_default();
                 self.stages[index].most = stage.most.max(most);
             }
@@ -352,7 +354,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_unmet_until_it_is_sent_and_then_in_hand_until_it_is_handled() {
+    fn demand_is_unmet_until_events_are_sent_and_these_are_held_until_they_are_handled() {
         let (mut model, c) = (Model::default(), (2, "C"));
         tell(
             &mut model,
@@ -369,13 +371,13 @@ pub(super) mod tests {
         let consumer = model.consumers(producer)[0];
         assert_eq!((&*producer.name, &*consumer.name), ("P", "C"));
         assert_eq!((model.demand(producer), model.unmet(consumer)), (6, 6));
-        assert_eq!((consumer.in_hand, consumer.handled.total()), (4, 0));
+        assert_eq!((consumer.held, consumer.handled.total()), (4, 0));
         assert_eq!((producer.sent.total(), producer.demanded.count()), (4, 10));
         assert!(consumer.is_working() && !producer.is_working());
 
         tell(&mut model, 1, [(c, end(3))]);
         let consumer = model.consumers(model.producers()[0])[0];
-        assert_eq!((consumer.in_hand, consumer.handled.total()), (1, 3));
+        assert_eq!((consumer.held, consumer.handled.total()), (1, 3));
         assert!(!consumer.is_working());
         assert_eq!(consumer.most, 10);
     }
@@ -416,7 +418,7 @@ pub(super) mod tests {
         );
         let consumer = model.consumers(model.producers()[0])[0];
         assert!(consumer.has_stopped() && !consumer.is_working());
-        assert_eq!((model.unmet(consumer), consumer.in_hand), (0, 0));
+        assert_eq!((model.unmet(consumer), consumer.held), (0, 0));
         assert_eq!(model.demand(model.producers()[0]), 10);
 
         tell(&mut model, 1, [((9, "C"), ask(2, "P", 10))]);
@@ -505,7 +507,7 @@ pub(super) mod tests {
         tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
         assert_eq!(
             pace(&model, 5),
-            "Nobody is busy, and 11 events are asked for: all wait for the queue"
+            "No stage is busy, and 11 events are asked for: all wait for the queue"
         );
         tell(&mut model, 10, [((2, "C"), begin(1)), ((3, "D"), begin(1))]);
         tell(&mut model, 13, [((3, "D"), end(1))]);
@@ -514,7 +516,7 @@ pub(super) mod tests {
         assert_eq!(pace(&model, 60), "C is busy 100 %: it sets the pace");
         tell(&mut model, 60, [((2, "C"), end(1)), (P, dispatch(0, 10)), (P, dispatch(1, 1))]);
         assert_eq!(pace(&model, 64), "C is busy 60 %: it sets the pace");
-        assert_eq!(pace(&model, 70), "Nobody is busy, and nobody asks for events");
+        assert_eq!(pace(&model, 70), "No stage is busy, and none asks for events");
         assert_eq!(Model::default().pace(Duration::ZERO), None);
     }
 

@@ -45,7 +45,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, now: Now) {
 }
 
 fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage) {
-    let [up, down, name, _, bar, asked, in_hand, handled, rate, spark] = cells(row);
+    let [up, down, name, _, bar, asked, held, handled, rate, spark] = cells(row);
     let model = now.model;
     let (asks, events) = match model.link_of(stage) {
         Some(link) => (&link.asks, &link.events),
@@ -65,7 +65,7 @@ fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage)
     frame.render_widget(Line::from_iter(squares(count, stage.most, bar_width, ASKED)), bar);
     let right = |text: String, style| Line::styled(text, style).right_aligned();
     frame.render_widget(right(short(count), ASKED), asked);
-    frame.render_widget(right(short(stage.in_hand + stage.buffered), EVENTS), in_hand);
+    frame.render_widget(right(short(stage.held + stage.buffered), EVENTS), held);
     frame.render_widget(right(short(meter.total()), BOLD), handled);
     frame.render_widget(right(per_second(meter.in_ten_seconds(now.at)), BOLD), rate);
     let seconds = meter.last_seconds(now.at, usize::from(spark.width).saturating_sub(1));

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cards_show_demand_and_events_in_hand_and_what_flows() {
+    fn the_cards_show_demand_held_events_and_the_flow() {
         let lines = lines(&step05(), 11, (80, 24));
         assert!(lines[0].starts_with(" step05 multiple consumers"));
         assert!(lines[0].ends_with("0:00:11 "));
@@ -152,8 +152,8 @@ mod tests {
         assert!(["#2", "#3", "#4"].iter().all(|task| names.contains(task)), "{names}");
         let asked = line_with(&lines, "asked  ");
         assert_eq!(asked.matches('■').count(), 8 + 8 + 10, "{asked}");
-        let in_hand = line_with(&lines, "in hand");
-        assert_eq!(in_hand.matches('■').count(), 2, "{in_hand}");
+        let held = line_with(&lines, "held");
+        assert_eq!(held.matches('■').count(), 2, "{held}");
         assert_eq!(line_with(&lines, "▲ asks 10").matches("▲ asks 10").count(), 3);
         // The third consumer was sent none.
         assert_eq!(line_with(&lines, "▼ 2 events").matches("▼ 2 events").count(), 2);

@@ -193,7 +193,7 @@ async fn a_backfill_wants_to_know_which_queue() {
         (ended.status.code(), text(&ended.stderr))
     };
     let (code, error) = backfill(&urls.join(","), &[]);
-    assert!(code != Some(0) && error.contains("name the one that it is to send to"), "{error}");
+    assert!(code != Some(0) && error.contains("name one of them"), "{error}");
     let (code, error) = backfill(&urls.join(","), &["--queue-url", &urls[1]]);
     assert_eq!(code, Some(0), "{error}");
     assert_eq!(scene.keys_in(&urls[0]).await, BTreeSet::new());

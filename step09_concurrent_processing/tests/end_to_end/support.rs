@@ -121,8 +121,12 @@ pub fn step(arguments: &[&str]) -> Command {
 /// If an object was replaced, the later result.
 pub fn results(folder: &Path) -> BTreeMap<String, (u64, u64)> {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
-    // The folder has the records of failures.
-    let files = files.filter(|file| file.file_name() != "failed");
+    // A program that runs, or was killed, also has unfinished files there. The folder has the records of failures.
+    let is_result = |file: &std::fs::DirEntry| {
+        let name = file.file_name();
+        name != "failed" && !name.to_string_lossy().starts_with(".unfinished-")
+    };
+    let files = files.filter(is_result);
     let result = |file: std::fs::DirEntry| {
         serde_json::from_slice::<Value>(&std::fs::read(file.path()).unwrap()).unwrap()
     };
@@ -189,6 +193,11 @@ impl Running {
         lines
             .find(|line| line.contains(wanted))
             .unwrap_or_else(|| panic!("it prints no {wanted:?}"))
+    }
+
+    /// How many of the lines that nothing has waited for contain `wanted`.
+    pub fn count(&self, wanted: &str) -> usize {
+        self.lines.try_iter().filter(|line| line.contains(wanted)).count()
     }
 
     /// Waits for the process to end.

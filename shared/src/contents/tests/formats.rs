@@ -7,14 +7,13 @@ use std::process::{Command, Stdio};
 use bzip2::bufread::MultiBzDecoder;
 use futures_util::StreamExt;
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use testing::property::holds_for_all;
 use tokio::task::yield_now;
 
 use super::super::ahead::WINDOW;
-use super::properties::{content, cut, noise, places, read};
+use super::properties::{content, cut, damage, damaged, noise, places, read};
 use super::*;
 
 type Zip = fn(&[u8]) -> Vec<u8>;
@@ -176,26 +175,13 @@ fn any_file() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
         }
         (name, members.concat())
     });
-    let end = option::of(any::<Index>());
-    let changed = option::of((any::<Index>(), any::<u8>()));
-    (file, vec(any::<u8>(), 0..5), end, changed).prop_map(
-        |((name, mut file), rubbish, end, changed)| {
-            if rubbish.len() > 2 {
-                file.extend(rubbish);
-            }
-            if let Some(end) = end {
-                file.truncate(end.index(file.len() + 1));
-            }
-            match changed {
-                Some((at, byte)) if !file.is_empty() => {
-                    let at = at.index(file.len());
-                    file[at] = byte;
-                }
-                _ => {}
-            }
-            (name, file)
-        },
-    )
+    let all = (file, vec(any::<u8>(), 0..5), damage());
+    all.prop_map(|((name, mut file), rubbish, damage)| {
+        if rubbish.len() > 2 {
+            file.extend(rubbish);
+        }
+        (name, damaged(file, damage))
+    })
 }
 
 /// Unzips a whole file in memory.

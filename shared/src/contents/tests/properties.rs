@@ -82,27 +82,30 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\x1f\x8b".to_vec()),
         1 => Just(b"\0\0\x1f\x8b\x08".to_vec()),
     ];
-    let damaged = (
-        whole_file(),
-        rubbish,
-        option::of(any::<Index>()),
-        option::of((any::<Index>(), any::<u8>())),
-    );
-    let damaged = damaged.prop_map(|((_, file), rubbish, end, changed)| {
-        let mut file = [file, rubbish].concat();
-        if let Some(end) = end {
-            file.truncate(end.index(file.len() + 1));
-        }
-        match changed {
-            Some((at, byte)) if !file.is_empty() => {
-                let at = at.index(file.len());
-                file[at] = byte;
-            }
-            _ => {}
-        }
-        file
-    });
+    let damaged = (whole_file(), rubbish, damage())
+        .prop_map(|((_, file), rubbish, damage)| damaged([file, rubbish].concat(), damage));
     prop_oneof![9 => damaged, 1 => content()]
+}
+
+/// The end to cut off, and the byte to change.
+pub(super) type Damage = (Option<Index>, Option<(Index, u8)>);
+
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
+    (option::of(any::<Index>()), option::of((any::<Index>(), any::<u8>())))
+}
+
+pub(super) fn damaged(mut file: Vec<u8>, (end, changed): Damage) -> Vec<u8> {
+    if let Some(end) = end {
+        file.truncate(end.index(file.len() + 1));
+    }
+    match changed {
+        Some((at, byte)) if !file.is_empty() => {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        _ => {}
+    }
+    file
 }
 
 /// Places to cut a download into chunks.

@@ -67,12 +67,16 @@ fn told<T: std::fmt::Debug + Send + 'static>() -> (ConsumerHandle<Told<T>>, Prob
 
 #[tokio::test(start_paused = true)]
 async fn what_a_producer_consumer_has_collected_is_delivered_before_the_end() {
-    let a = producer(0..0);
-    let b = named("B").start_producer_consumer(Pairs(Vec::new()));
-    let (c, mut record) = told();
-    b.subscribe(&a, demand(0, 10)).unwrap();
-    c.subscribe(&b, demand(0, 1)).unwrap();
-    settle().await;
+    let start = async || {
+        let a = producer(0..0);
+        let b = named("B").start_producer_consumer(Pairs(Vec::new()));
+        let (c, record) = told();
+        b.subscribe(&a, demand(0, 10)).unwrap();
+        c.subscribe(&b, demand(0, 1)).unwrap();
+        settle().await;
+        (a, b, c, record)
+    };
+    let (a, _, c, mut record) = start().await;
     a.emit(0..3).await;
     assert_eq!(record.record().await, ["[[0, 1]]"]);
     a.emit(3..4).await;
@@ -82,12 +86,7 @@ async fn what_a_producer_consumer_has_collected_is_delivered_before_the_end() {
     assert_eq!(c.stopped().await, Exit::Normal);
     assert_eq!(record.record().await, ["[[2, 3]]", "[[4, 99]]", "stopped", "flushed"]);
 
-    let a = producer(0..0);
-    let b = named("B").start_producer_consumer(Pairs(Vec::new()));
-    let (c, mut record) = told();
-    b.subscribe(&a, demand(0, 10)).unwrap();
-    c.subscribe(&b, demand(0, 1)).unwrap();
-    settle().await;
+    let (a, b, c, mut record) = start().await;
     a.emit(0..2).await;
     a.stop();
     assert_eq!(c.stopped().await, Exit::Normal);

@@ -67,7 +67,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watcher {
         let (subscription, count) = (fields.number("subscription"), fields.count());
         let did = match (fields.text("message").as_str(), subscription) {
             ("ask", Some(subscription)) => {
-                Did::Ask { subscription, producer: fields.text("producer"), count }
+                let Some(producer) = fields.number("producer_task") else { return };
+                Did::Ask { subscription, producer, count }
             }
             ("dispatch", Some(subscription)) => Did::Dispatch { subscription, count },
             ("emit", _) => Did::Emit { count },

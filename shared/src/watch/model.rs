@@ -62,8 +62,11 @@ pub(super) struct Stage {
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     subscription: u64,
+    /// The tasks of its stages.
     consumer: u64,
-    producer: String,
+    producer: u64,
+    /// Whether one of them has ended.
+    is_over: bool,
     /// Events that were asked for and not sent.
     pub(super) unmet: u64,
     pub(super) asks: Pulse,
@@ -71,10 +74,10 @@ pub(super) struct Link {
 }
 
 /// An action of a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Did {
-    /// It asked `producer` for `count` more events.
-    Ask { subscription: u64, producer: String, count: u64 },
+    /// It asked the stage in the task `producer` for `count` more events.
+    Ask { subscription: u64, producer: u64, count: u64 },
     /// It sent events to the consumer that has this subscription.
     Dispatch { subscription: u64, count: u64 },
     /// It emitted events.
@@ -102,10 +105,10 @@ impl Model {
         match did {
             Did::Ask { subscription, producer, count } => {
                 self.stage(task, name);
-                let link = self.link(subscription, task, &producer);
+                let link = self.link(subscription, task, producer);
                 link.unmet += count;
                 link.asks.add(at, count);
-                self.note_most(|stage| stage.task == task || stage.name == producer);
+                self.note_most(|stage| [task, producer].contains(&stage.task));
             }
             Did::Dispatch { subscription, count } => {
                 self.stage(task, name).sent.add(at, count);
@@ -158,7 +161,7 @@ impl Model {
             |stage: &Stage| stage.stopped_at.is_some_and(|at| now.saturating_sub(at) > SHOWN_FOR);
         let links = &mut self.links;
         for stage in self.stages.extract_if(.., |stage| is_over(stage)) {
-            links.retain(|link| link.consumer != stage.task);
+            links.retain(|link| ![link.consumer, link.producer].contains(&stage.task));
         }
     }
 
@@ -181,14 +184,15 @@ impl Model {
         in_order(self.stages.iter().filter(|stage| !asks(stage)).collect())
     }
 
-    /// The stages that subscribe to this one.
+    /// The stages that have this one as their first producer. So each stage is shown once, even if it asks several, and
+    /// a ring of stages is no endless line.
     pub(super) fn consumers(&self, producer: &Stage) -> Vec<&Stage> {
-        let links = self.links_to(producer);
-        let tasks: Vec<_> = links.map(|link| link.consumer).collect();
-        in_order(self.stages.iter().filter(|stage| tasks.contains(&stage.task)).collect())
+        let asks_it_first =
+            |stage: &&Stage| self.link_of(stage).is_some_and(|link| link.producer == producer.task);
+        in_order(self.stages.iter().filter(asks_it_first).collect())
     }
 
-    /// The subscription that brings a stage its events.
+    /// The first subscription that brings a stage its events.
     pub(super) fn link_of(&self, consumer: &Stage) -> Option<&Link> {
         self.links.iter().find(|link| link.consumer == consumer.task)
     }
@@ -233,7 +237,7 @@ impl Model {
     }
 
     fn links_to<'a>(&'a self, producer: &'a Stage) -> impl Iterator<Item = &'a Link> {
-        self.links.iter().filter(|link| link.producer == producer.name)
+        self.links.iter().filter(|link| link.producer == producer.task)
     }
 
     /// The stage in this task. A new stage takes the place of one of the same name that has ended.
@@ -244,6 +248,8 @@ impl Model {
             if let Some(index) = self.stages.iter().position(ended) {
                 let stage = &mut self.stages[index];
                 self.links.retain(|link| link.consumer != stage.task);
+                let to_it = self.links.iter_mut().filter(|link| link.producer == stage.task);
+                to_it.for_each(|link| link.producer = task);
                 (stage.task, stage.stopped_at) = (task, None);
                 stage.restarts += 1;
                 index
@@ -255,12 +261,22 @@ impl Model {
         &mut self.stages[index]
     }
 
-    fn link(&mut self, subscription: u64, consumer: u64, producer: &str) -> &mut Link {
+    fn link(&mut self, subscription: u64, consumer: u64, producer: u64) -> &mut Link {
         let known = self.links.iter().position(|link| link.subscription == subscription);
         let index = known.unwrap_or_else(|| {
+            // The consumer has subscribed again.
+            self.links.retain(|link| !(link.is_over && link.consumer == consumer));
+            let (is_over, unmet) = (false, 0);
             let (asks, events) = (Pulse::default(), Pulse::default());
-            let producer = producer.to_owned();
-            self.links.push(Link { subscription, consumer, producer, unmet: 0, asks, events });
+            self.links.push(Link {
+                subscription,
+                consumer,
+                producer,
+                is_over,
+                unmet,
+                asks,
+                events,
+            });
             self.links.len() - 1
         });
         &mut self.links[index]
@@ -272,8 +288,8 @@ impl Model {
         (stage.stopped_at, stage.working) = (Some(at), 0);
         (stage.held, stage.buffered) = (0, 0);
         for link in &mut self.links {
-            if link.consumer == task || link.producer == stage.name {
-                link.unmet = 0;
+            if [link.consumer, link.producer].contains(&task) {
+                (link.is_over, link.unmet) = (true, 0);
             }
         }
     }
@@ -317,224 +333,4 @@ fn in_order(mut stages: Vec<&Stage>) -> Vec<&Stage> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    const P: (u64, &str) = (1, "P");
-
-    /// Tells it all at the same second.
-    pub(in crate::watch) fn tell<'a>(
-        model: &mut Model,
-        second: u64,
-        all: impl IntoIterator<Item = ((u64, &'a str), Did)>,
-    ) {
-        for ((task, name), did) in all {
-            model.did(Duration::from_secs(second), task, name, did);
-        }
-    }
-
-    pub(in crate::watch) fn ask(subscription: u64, producer: &str, count: u64) -> Did {
-        Did::Ask { subscription, producer: producer.to_owned(), count }
-    }
-
-    pub(in crate::watch) fn dispatch(subscription: u64, count: u64) -> Did {
-        Did::Dispatch { subscription, count }
-    }
-
-    pub(in crate::watch) fn begin(events: u64) -> Did {
-        Did::Begin(Work::Events(events))
-    }
-
-    pub(in crate::watch) fn end(events: u64) -> Did {
-        Did::End(Work::Events(events))
-    }
-
-    fn names(stages: &[&Stage]) -> Vec<String> {
-        stages.iter().map(|stage| stage.name.clone()).collect()
-    }
-
-    #[test]
-    fn demand_is_unmet_until_events_are_sent_and_these_are_held_until_they_are_handled() {
-        let (mut model, c) = (Model::default(), (2, "C"));
-        tell(
-            &mut model,
-            0,
-            [
-                (c, ask(7, "P", 10)),
-                (P, Did::Begin(Work::Demand(10))),
-                (P, Did::End(Work::Demand(10))),
-                (P, dispatch(7, 4)),
-                (c, begin(3)),
-            ],
-        );
-        let producer = model.producers()[0];
-        let consumer = model.consumers(producer)[0];
-        assert_eq!((&*producer.name, &*consumer.name), ("P", "C"));
-        assert_eq!((model.demand(producer), model.unmet(consumer)), (6, 6));
-        assert_eq!((consumer.held, consumer.handled.total()), (4, 0));
-        assert_eq!((producer.sent.total(), producer.demanded.count()), (4, 10));
-        assert!(consumer.is_working() && !producer.is_working());
-
-        tell(&mut model, 1, [(c, end(3))]);
-        let consumer = model.consumers(model.producers()[0])[0];
-        assert_eq!((consumer.held, consumer.handled.total()), (1, 3));
-        assert!(!consumer.is_working());
-        assert_eq!(consumer.most, 10);
-    }
-
-    #[test]
-    fn stages_of_the_same_name_are_told_apart() {
-        let mut model = Model::default();
-        let consumers = [(2, "C"), (3, "C"), (4, "C")];
-        for (at, consumer) in (0..).zip(consumers) {
-            tell(&mut model, 0, [(consumer, ask(at, "P", 10))]);
-        }
-        tell(&mut model, 0, [(P, dispatch(1, 2))]);
-        let producer = model.producers()[0];
-        let consumers = model.consumers(producer);
-        let labels: Vec<_> = consumers.iter().map(|stage| model.label(stage)).collect();
-        assert_eq!(labels, ["C #2", "C #3", "C #4"]);
-        let unmet: Vec<_> = consumers.iter().map(|stage| model.unmet(stage)).collect();
-        assert_eq!((unmet, model.demand(producer)), (vec![10, 8, 10], 28));
-        assert_eq!(model.label(producer), "P");
-    }
-
-    #[test]
-    fn a_stage_that_is_started_again_takes_its_old_place() {
-        let mut model = Model::default();
-        let others = (3, "D");
-        tell(
-            &mut model,
-            0,
-            [
-                ((2, "C"), ask(0, "P", 10)),
-                (others, ask(1, "P", 10)),
-                (P, dispatch(0, 3)),
-                ((2, "C"), begin(1)),
-                ((2, "C"), end(1)),
-                ((2, "C"), begin(1)),
-                ((2, "C"), Did::Stop),
-            ],
-        );
-        let consumer = model.consumers(model.producers()[0])[0];
-        assert!(consumer.has_stopped() && !consumer.is_working());
-        assert_eq!((model.unmet(consumer), consumer.held), (0, 0));
-        assert_eq!(model.demand(model.producers()[0]), 10);
-
-        tell(&mut model, 1, [((9, "C"), ask(2, "P", 10))]);
-        let consumers = model.consumers(model.producers()[0]);
-        assert_eq!(names(&consumers), ["C", "D"]);
-        let consumer = consumers[0];
-        assert_eq!((consumer.task, consumer.restarts, consumer.has_stopped()), (9, 1, false));
-        assert_eq!((model.unmet(consumer), consumer.handled.total()), (10, 1));
-        assert_eq!((&*model.label(consumer), &*model.label(consumers[1])), ("C ↻1", "D"));
-    }
-
-    #[test]
-    fn a_stage_that_is_not_started_again_is_shown_for_some_more_seconds() {
-        let mut model = Model::default();
-        let (c, d) = ((2, "C"), (3, "D"));
-        tell(&mut model, 0, [(c, ask(0, "P", 1)), (d, ask(1, "P", 1)), (P, dispatch(1, 1))]);
-        tell(&mut model, 10, [(c, Did::Stop)]);
-        let shown = |model: &mut Model, second| {
-            model.forget_ended(Duration::from_secs(second));
-            names(&model.consumers(model.producers()[0]))
-        };
-        assert_eq!(shown(&mut model, 15), ["C", "D"]);
-        let mut stopping = Model { is_stopping: true, ..model.clone() };
-        assert_eq!(shown(&mut model, 16), ["D"]);
-        assert_eq!(shown(&mut stopping, 16), ["C", "D"]);
-    }
-
-    #[test]
-    fn a_thousand_pipelines_that_come_and_go_leave_nothing_in_the_model() {
-        let mut model = Model::default();
-        let mut most = 0;
-        for second in 0..1000 {
-            let (task, subscription) = (second + 2, second);
-            let name = format!("Pipeline{second}");
-            let pipeline = (task, &*name);
-            tell(&mut model, second, [(pipeline, ask(subscription, "P", 10))]);
-            tell(&mut model, second, [(P, dispatch(subscription, 10)), (pipeline, begin(10))]);
-            tell(&mut model, second, [(pipeline, end(10)), (pipeline, Did::Stop)]);
-            model.forget_ended(Duration::from_secs(second));
-            most = most.max(model.stages.len()).max(model.links.len());
-        }
-        // The producer, the pipeline of this second, and those of the seconds for which a stage is shown.
-        assert_eq!(most as u64, 2 + SHOWN_FOR.as_secs());
-    }
-
-    #[test]
-    fn an_event_costs_a_look_at_the_two_stages_that_it_concerns() {
-        for pipelines in [3, 300] {
-            let mut model = Model::default();
-            for task in 2..pipelines + 2 {
-                tell(&mut model, 0, [((task, "C"), ask(task, "P", 10)), (P, dispatch(task, 1))]);
-            }
-            let events = [
-                ((2, "C"), ask(2, "P", 1)),
-                (P, dispatch(2, 1)),
-                (P, Did::Buffer { count: 1 }),
-                ((2, "C"), begin(1)),
-                ((2, "C"), end(1)),
-            ];
-            for event in events {
-                // A look at a stage would set this again.
-                model.stages.iter_mut().for_each(|stage| stage.most = 0);
-                tell(&mut model, 1, [event]);
-                let looked_at = model.stages.iter().filter(|stage| stage.most > 0).count();
-                assert!(looked_at <= 2, "{looked_at} of {pipelines}");
-            }
-        }
-    }
-
-    #[test]
-    fn nobody_waits_for_a_producer_that_has_stopped() {
-        let mut model = Model::default();
-        tell(&mut model, 0, [((2, "C"), ask(0, "P", 10)), (P, Did::Buffer { count: 3 })]);
-        assert_eq!(model.producers()[0].buffered, 3);
-        tell(&mut model, 0, [(P, Did::Stop)]);
-        let producer = model.producers()[0];
-        assert_eq!((model.demand(producer), producer.buffered), (0, 0));
-        assert_eq!(names(&model.consumers(producer)), ["C"]);
-    }
-
-    #[test]
-    fn the_stage_that_is_busy_most_of_the_time_sets_the_pace() {
-        let mut model = Model::default();
-        let pace = |model: &Model, second| model.pace(Duration::from_secs(second)).unwrap();
-        tell(&mut model, 0, [((2, "C"), ask(0, "P", 10)), ((3, "D"), ask(1, "P", 1))]);
-        tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
-        assert_eq!(
-            pace(&model, 5),
-            "No stage is busy, and 11 events are asked for: all wait for the queue"
-        );
-        tell(&mut model, 10, [((2, "C"), begin(1)), ((3, "D"), begin(1))]);
-        tell(&mut model, 13, [((3, "D"), end(1))]);
-        assert_eq!(pace(&model, 18), "C is busy 80 %: it sets the pace");
-        // It still works.
-        assert_eq!(pace(&model, 60), "C is busy 100 %: it sets the pace");
-        tell(&mut model, 60, [((2, "C"), end(1)), (P, dispatch(0, 10)), (P, dispatch(1, 1))]);
-        assert_eq!(pace(&model, 64), "C is busy 60 %: it sets the pace");
-        assert_eq!(pace(&model, 70), "No stage is busy, and none asks for events");
-        assert_eq!(Model::default().pace(Duration::ZERO), None);
-    }
-
-    #[test]
-    fn pipelines_are_in_the_order_of_their_numbers() {
-        let mut model = Model::default();
-        tell(&mut model, 0, [(P, Did::Buffer { count: 0 })]);
-        for (at, name) in (0..).zip(["Pipeline10", "Pipeline2", "Pipeline1"]) {
-            tell(&mut model, 0, [((at + 2, name), ask(at, "P", 1))]);
-        }
-        let consumers = model.consumers(model.producers()[0]);
-        assert_eq!(names(&consumers), ["Pipeline1", "Pipeline2", "Pipeline10"]);
-    }
-
-    #[test]
-    fn the_last_lines_are_kept() {
-        let mut model = Model::default();
-        (0..LINES + 5).for_each(|line| model.line(line.to_string()));
-        assert_eq!((model.log.len(), model.log[0].as_str()), (LINES, "5"));
-    }
-}
+pub(super) mod tests;

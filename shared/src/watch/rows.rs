@@ -22,11 +22,14 @@ pub(super) fn height(now: Now) -> u16 {
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, now: Now) {
     let mut rows = area.rows();
+    // Once, and not for each row, because finding the widths takes longer than drawing.
+    let cells = cells(area);
+    let cells = |row: Rect| cells.map(|cell| Rect { y: row.y, height: row.height, ..cell });
     if let Some(row) = rows.next() {
         frame.render_widget(server_line(now), row);
     }
     if let Some(row) = rows.next() {
-        let heads = ["", "", "", "", "", "asked", "hand", "done", "", ""];
+        let heads = ["", "", "", "", "", "asked", "held", "done", "", ""];
         for (cell, head) in cells(row).into_iter().zip(heads) {
             frame.render_widget(Line::styled(head, QUIET).right_aligned(), cell);
         }
@@ -39,13 +42,13 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, now: Now) {
             let more = format!("… and {} more stages", hidden + 1);
             frame.render_widget(Line::styled(more, QUIET), *row);
         } else {
-            draw_row(frame, *row, now, *depth, stage);
+            draw_row(frame, cells(*row), now, *depth, stage);
         }
     }
 }
 
-fn draw_row(frame: &mut Frame, row: Rect, now: Now, depth: usize, stage: &Stage) {
-    let [up, down, name, _, bar, asked, held, handled, rate, spark] = cells(row);
+fn draw_row(frame: &mut Frame, cells: [Rect; 10], now: Now, depth: usize, stage: &Stage) {
+    let [up, down, name, _, bar, asked, held, handled, rate, spark] = cells;
     let model = now.model;
     let (asks, events) = match model.link_of(stage) {
         Some(link) => (&link.asks, &link.events),
@@ -84,8 +87,8 @@ fn stages(now: Now<'_>) -> Vec<(usize, &Stage)> {
     stages
 }
 
-fn cells(row: Rect) -> [Rect; 10] {
-    let mut left = row.width.saturating_sub(COLUMNS);
+fn cells(area: Rect) -> [Rect; 10] {
+    let mut left = area.width.saturating_sub(COLUMNS);
     let mut upto = |most| {
         let taken = left.min(most);
         left -= taken;
@@ -105,5 +108,5 @@ fn cells(row: Rect) -> [Rect; 10] {
         Constraint::Length(7),
         Constraint::Length(spark),
     ])
-    .areas(row)
+    .areas(area)
 }

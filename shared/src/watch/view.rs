@@ -112,7 +112,7 @@ mod tests {
     fn step05() -> Model {
         let mut model = Model::default();
         for task in 2..=4 {
-            tell(&mut model, 0, [((task, "SQS.Consumer"), ask(task, P.1, 10))]);
+            tell(&mut model, 0, [((task, "SQS.Consumer"), ask(task, P, 10))]);
         }
         let (first, second) = ((2, "SQS.Consumer"), (3, "SQS.Consumer"));
         tell(&mut model, 5, [(P, dispatch(2, 2)), (first, begin(2)), (first, end(2))]);
@@ -130,8 +130,8 @@ mod tests {
                 &mut model,
                 0,
                 [
-                    ((2 * n, &*names[0]), ask(2 * n, P.1, 1)),
-                    ((2 * n + 1, &*names[1]), ask(2 * n + 1, &names[0], 1)),
+                    ((2 * n, &*names[0]), ask(2 * n, P, 1)),
+                    ((2 * n + 1, &*names[1]), ask(2 * n + 1, (2 * n, &names[0]), 1)),
                 ],
             );
         }

@@ -5,10 +5,10 @@
 //! ## Tracing
 //!
 //! A [`tracing`] subscriber can see the work of the stages at level `TRACE`: the events `ask` (fields `stage`,
-//! `producer`, `subscription`, `count`), `dispatch` (`stage`, `consumer`, `subscription`, `count`), `buffer`
-//! (`stage`, `count`: how many events are in it now) and `stop` (`stage`, `exit`), and the spans `handle_demand`
-//! and `handle_events` (`stage`, `count`). Several stages can have one name, but each subscription has its own
-//! number. A stage emits all of this in its own task.
+//! `producer`, `producer_task`, `subscription`, `count`), `dispatch` (`stage`, `consumer`, `subscription`, `count`),
+//! `buffer` (`stage`, `count`: how many events are in it now) and `stop` (`stage`, `exit`), and the spans
+//! `handle_demand` and `handle_events` (`stage`, `count`). Several stages can have one name, but each subscription has
+//! its own number, and each stage its own task, in which it emits all of this.
 //!
 //! [GenStage]: https://hexdocs.pm/gen_stage
 

@@ -242,8 +242,8 @@ impl<T> Subscription<T> {
     #[inline]
     pub(super) fn ask_for(&mut self, count: usize, stage: &str) {
         if count > 0 && !self.cancelled {
-            let subscription = self.id.number();
-            trace!(stage, producer = &*self.name, subscription, count, "ask");
+            let (subscription, producer_task) = (self.id.number(), self.task);
+            trace!(stage, producer = &*self.name, %producer_task, subscription, count, "ask");
             self.outstanding = self.outstanding.saturating_add(count);
             // If the producer is gone, it has said so, or subscribing finds that out.
             self.producer.post(FromConsumer::Ask { id: self.id, count });

@@ -9,14 +9,19 @@ async fn asks_and_dispatches_are_events_with_counts() {
     let log = Log::capture_from(Level::TRACE);
     let (a, mut c) = (producer(0..3), consumer("C"));
     let id = c.subscribe(&a, demand(0, 2)).unwrap().number();
+    let task = a.stage().task.id();
     assert_eq!(c.record().await, [vec![0, 1], vec![2]]);
     assert_eq!(
         log.lines(),
         [
-            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(
+                r#"TRACE ask stage="C" producer="A" producer_task={task} subscription={id} count=2"#
+            ),
             r#"TRACE emit stage="A" count=2"#.to_owned(),
             format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=2"#),
-            format!(r#"TRACE ask stage="C" producer="A" subscription={id} count=2"#),
+            format!(
+                r#"TRACE ask stage="C" producer="A" producer_task={task} subscription={id} count=2"#
+            ),
             r#"TRACE emit stage="A" count=1"#.to_owned(),
             format!(r#"TRACE dispatch stage="A" consumer="C" subscription={id} count=1"#),
         ]

@@ -112,7 +112,7 @@ pub struct FilesFailed {
     count: u64,
 }
 
-/// The program was to run until all files were done, but it cannot find out whether they are.
+/// The program should run until all files are done, but it cannot find out whether they are.
 #[derive(Debug, thiserror::Error)]
 #[error("no messages can be received from {queue}: {reason}")]
 pub struct CannotReceive {

@@ -250,7 +250,7 @@ impl Results {
     async fn find(&self, object: &S3Object) -> bool {
         let version = object.version_id.as_deref().or(object.etag.as_deref());
         let disk = match &self.0.sink {
-            // There is nothing to do for a result, or each would bring forth another one.
+            // A result is no file to process, or each would make another one.
             Sink::Bucket(bucket) if bucket.is_result(object) => return true,
             Sink::Bucket(bucket) => {
                 let Some(version) = version else { return false };

@@ -185,7 +185,7 @@ async fn a_file_that_fails_is_an_error_in_its_trace() {
         let mut running = Running::start(&mut step);
         let line = running.until("Serving /metrics and /healthz at http://");
         running.until("bad.gz failed");
-        // Prometheus gets its numbers all the same.
+        // Prometheus still gets its numbers.
         let mut connection = TcpStream::connect(line.split("http://").nth(1).unwrap()).unwrap();
         connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
         let metrics = std::io::read_to_string(connection).unwrap();

@@ -93,7 +93,7 @@ pub(crate) trait Outcomes: Debug + Send + Sync {
     /// The work on the object has failed.
     fn failed(&self, object: &S3Object, failed: &Failed<'_>);
 
-    /// There is nothing left to do for the object. Its message was received so many times.
+    /// There is nothing left to do for the object. Its message was received `receive_count` times.
     fn done(&self, object: &S3Object, receive_count: u32);
 }
 

@@ -10,7 +10,7 @@
 //! | `buckets`, `policy` | which buckets may be read, and which the queue's access policy names |
 //! | `sender` | the trace of the program that sent a message |
 //! | `selection` | which files are processed |
-//! | `sources` | the queues of a program, as far as they need to know of each other |
+//! | `sources` | the state that the queues of a program share |
 //! | `in_flight` | the messages that are received, but neither deleted nor given back |
 //! | `delivery` | one event, and the four ways in which it ends |
 //! | `rate` | how many files are begun in a second |

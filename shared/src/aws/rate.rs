@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// At most so many files a second. Clones share the clock.
+/// At most one file per interval, on average. Clones share the clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Rate(Arc<Inner>);
 

@@ -54,7 +54,7 @@ impl Sender {
     }
 }
 
-/// Reads a number of so many hexadecimal digits.
+/// Reads a number of `count` hexadecimal digits.
 fn number(digits: &str, count: usize) -> Option<u128> {
     let is_one = digits.len() == count && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_one.then(|| u128::from_str_radix(digits, 16).ok()).flatten()

@@ -1,4 +1,4 @@
-//! The queues of a program, as far as they need to know of each other.
+//! The state that the queues of a program share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Sources {
         all.iter().find_map(|it| Some((it.url.clone(), it.receiving.error()?)))
     }
 
-    /// About how many messages are in all dead-letter queues, as far as SQS says.
+    /// About how many messages are in all dead-letter queues that SQS can count.
     pub(super) async fn count_dead_letters(&self) -> Option<u64> {
         let all = self.all.lock().clone();
         // Several queues can have the same one.

@@ -2,7 +2,7 @@
 //!
 //! By Little's law, as many requests are answered in a second as are under way at the same time, divided by how long each
 //! takes. So twice as many pipelines do twice as much work while S3 takes as long as before to answer, and no more work
-//! if it takes twice as long, be it because of S3, the network, or this machine's processors. The controller compares the
+//! if it takes twice as long, whether S3, the network, or this machine's processors are slow. The controller compares the
 //! two before and after each change, and keeps the change if it has helped. TCP Vegas and Netflix's concurrency-limits
 //! compare with the shortest time ever seen instead, which is wrong for ever when the network changes.
 
@@ -42,7 +42,7 @@ pub struct Controller {
     window: Window,
     /// How long measurements still belong to earlier limits.
     settling: Duration,
-    /// How many windows pass before the next probe: twice as many after each that was of no use.
+    /// How many windows pass before the next probe: twice as many after each probe that did not help.
     patience: u32,
     /// How long S3 takes to answer while nothing changes, in seconds.
     usual: Option<f64>,
@@ -56,7 +56,7 @@ pub struct Controller {
 enum Phase {
     /// More pipelines helped so far. The previous number of them, and how long S3 took to answer then.
     Growing(Option<Before>),
-    /// As many pipelines as help; so many more windows until that is probed.
+    /// As many pipelines as help. After this many windows, another number is probed.
     Steady(u32),
     /// A few more or fewer, to see whether that is better.
     Probing(Before),
@@ -86,9 +86,10 @@ const PAUSE: Duration = Duration::from_secs(30);
 const HELPS: f64 = 0.2;
 /// Fewer are kept if they cost no more than this part.
 const COSTS: f64 = 0.1;
-/// Growing multiplies by so much.
+/// Growing multiplies the pipelines by this.
 const GROWTH: u32 = 2;
-/// Growing multiplies by so much after growth that brought nearly all that it could: far from S3, each decision takes long.
+/// Growing multiplies by this after growth that brought nearly all that it could, because far from S3 each decision
+/// takes long.
 const GROWTH_AFTER_GAIN: u32 = 4;
 const NEARLY_ALL: f64 = 0.8;
 /// In windows.
@@ -276,7 +277,7 @@ impl Controller {
             .clamp(self.bounds.start.pipelines, self.bounds.max_pipelines)
     }
 
-    /// How many times so many files fit into memory.
+    /// How many pipelines, or how much demand, fit into memory with `count` of the other.
     fn memory_for(&self, count: u32) -> u64 {
         let each = self.file * u64::from(FILES_PER_DEMAND * count);
         self.bounds.memory.checked_div(each).unwrap_or(u64::MAX)

@@ -11,7 +11,7 @@ const BOUNDS: Bounds =
     Bounds { start: START, max_pipelines: 64, demand_is_auto: false, memory: 64 * 1024 * 1024 };
 const SMALL: u64 = 20_000;
 
-/// A service: how long it takes to answer, in seconds, when so many requests are under way at the same time.
+/// A service: how long it takes to answer, in seconds, by the number of requests under way.
 type Latency<'a> = &'a dyn Fn(f64) -> f64;
 
 /// A program that has as many requests under way as it has pipelines.
@@ -57,7 +57,7 @@ impl World {
         self.controller.limits().pipelines
     }
 
-    /// Lets so many seconds pass. One request in twenty takes `tail` times as long. Returns the rate at the end.
+    /// Lets `seconds` pass. One request in twenty takes `tail` times as long. Returns the rate at the end.
     fn pass(&mut self, seconds: u32, latency: Latency, tail: f64) -> f64 {
         for _ in 0..seconds * 20 {
             let under_way = f64::from(self.pipelines());
@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-/// So many requests at the same time are answered at once. Those beyond wait.
+/// `most` requests at the same time are answered at once. Those beyond wait.
 fn capacity(base: f64, most: f64) -> impl Fn(f64) -> f64 {
     move |under_way| base * (under_way / most).max(1.)
 }
@@ -269,7 +269,7 @@ fn memory_goes_to_pipelines_before_it_goes_to_demand() {
     world.pass(10, &|_| 0.1, 1.);
     assert_eq!(world.controller.limits(), Limits { pipelines: 32, max_demand: 1 });
 
-    // More pipelines are of no use here, so that there is memory for demand.
+    // More pipelines would not help here, so there is memory for demand.
     let mut world = World::new(Bounds { demand_is_auto: true, ..BOUNDS });
     world.file = 1024 * 1024;
     world.pass(10, &capacity(0.01, 3.), 1.);

@@ -204,7 +204,7 @@ impl From<Sender> for SpanContext {
     }
 }
 
-/// The time that is so many units from 1970.
+/// The time that is `number` units from 1970.
 fn time(number: &str, unit: fn(u64) -> Duration) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(unit(number.parse().ok()?))
 }

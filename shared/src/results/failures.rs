@@ -1,7 +1,7 @@
 //! Records of the files that fail: one for each version of an object, under `failed/`, where the results are.
 //!
 //! A record is for people, and nothing depends on it. So records are written by a task of their own, and no file, message or
-//! result waits for that. If a record cannot be written, the log says so, and the message comes back all the same.
+//! result waits for that. If a record cannot be written, the log says so, and the message still comes back.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;

@@ -53,7 +53,7 @@ mod tests {
         log(&mut server, 1, "terminating=7");
         log(&mut server, 1, "started=8");
         assert_eq!(server.ending, Some(7));
-        // The loop that is being terminated logs once more.
+        // The loop that is being terminated logs another line.
         log(&mut server, 7, "run=18 missing=4");
         assert_eq!(server.looping, Some(Loop { task: 8, run: None }));
         log(&mut server, 8, "run=0 missing=14");

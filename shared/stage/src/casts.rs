@@ -12,9 +12,9 @@ use super::{Consumer, ProducerConsumer};
 
 /// A consumer that messages can be cast to, such as the ticks of a timer.
 ///
-/// Start it with [`Options::start_cast_consumer`](super::Options::start_cast_consumer). This one handles at
-/// most so many events in each second, however many there are: GenStage's example of a rate limiter. Its
-/// subscription is [manual](super::SubscribeOptions::manual), so it asks when the clock says so.
+/// Start it with [`Options::start_cast_consumer`](super::Options::start_cast_consumer). This one handles at most a
+/// fixed number of events in each second: GenStage's example of a rate limiter. Its subscription is
+/// [manual](super::SubscribeOptions::manual), so it asks when the clock says so.
 ///
 /// ```
 #[doc = include_str!("../examples/rate_limiter.rs")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Allows at most so many restarts within so long a time: by default 3 in 5 seconds, as in Elixir.
+/// Allows a number of restarts within a period: by default 3 in 5 seconds, as in Elixir.
 #[derive(Debug)]
 pub(super) struct Intensity {
     max_restarts: usize,

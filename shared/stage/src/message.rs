@@ -128,8 +128,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Whether the stage ended because it was told to, or because the stage before it ended normally.
-    /// It can have [lost](super::StageRef::lost) events all the same.
+    /// Whether the stage ended because it was told to, or because the stage before it ended normally. It can still have
+    /// [lost](super::StageRef::lost) events.
     #[must_use]
     pub fn is_normal(&self) -> bool {
         *self == Self::Normal

@@ -51,9 +51,9 @@ impl StageRef {
         self.task.abort();
     }
 
-    /// Waits until the stage has ended, and returns the reason. By then the stage itself is dropped, and
-    /// so are the tasks of a [consumer supervisor](super::Options::start_consumer_supervisor). To drop the
-    /// future changes nothing.
+    /// Waits until the stage has ended, and returns the reason. By then the stage itself is dropped, and so are the
+    /// tasks of a [consumer supervisor](super::Options::start_consumer_supervisor). Dropping the future changes
+    /// nothing.
     pub async fn stopped(&self) -> Exit {
         let mut end = self.end.clone();
         while end.changed().await.is_ok() {} // Until the last sender is dropped.

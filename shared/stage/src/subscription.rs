@@ -129,8 +129,8 @@ impl SubscribeOptions {
         Self { max_demand: events, ..self }
     }
 
-    /// Sets the number of outstanding events at which the consumer asks for more: this many or
-    /// fewer. The default is half of `max_demand`.
+    /// Sets when the consumer asks for more: while this many events are outstanding, or fewer. The default is half of
+    /// `max_demand`.
     #[must_use]
     pub fn min_demand(self, events: usize) -> Self {
         Self { min_demand: Some(events), ..self }

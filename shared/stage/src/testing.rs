@@ -182,7 +182,7 @@ pub enum Order<T> {
 
 /// Starts a consumer.
 ///
-/// To let it demand so many events and no more, subscribe it with
+/// To let it demand an exact number of events, subscribe it with
 /// [`SubscribeOptions::manual`](super::SubscribeOptions::manual), and call [`Handle::ask`].
 ///
 /// # Panics

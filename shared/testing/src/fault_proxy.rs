@@ -120,7 +120,7 @@ impl FaultProxy {
         self.fault_times(matching, usize::MAX, fault);
     }
 
-    /// Does the same as [`fault`](Self::fault), for so many requests.
+    /// Does the same as [`fault`](Self::fault), for the next `times` requests.
     pub fn fault_times(&self, matching: &str, times: usize, fault: Fault) {
         let (operation, path_end) = matching.split_once(' ').unwrap_or((matching, ""));
         let (operation, path_end) = (operation.to_owned(), path_end.to_owned());

@@ -79,7 +79,7 @@ def receive(sqs, queue, wait=20, **how):
 
 
 def take_all(sqs, queue, number):
-    """The bodies of so many messages, which are deleted."""
+    """The bodies of this many messages, which are deleted."""
     bodies = []
     while len(bodies) < number:
         message = receive(sqs, queue)

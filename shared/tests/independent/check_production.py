@@ -14,7 +14,7 @@ from conftest import running, binary, wait_for
 
 
 def filled(ministack, number, **how):
-    """A warehouse with so many small files, and the results they should have."""
+    """A warehouse with this many small files, and the results they should have."""
     warehouse = Warehouse(ministack, **how)
     contents = {f"{n:03}.gz": gzip.compress(log(n + 1, n)) for n in range(number)}
     for key, content in contents.items():

@@ -47,7 +47,7 @@ struct Connector {
     read_timeout: Option<Duration>,
 }
 
-/// A request, as far as faults and checks need to know it.
+/// The parts of a request that faults and checks need.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `ReceiveMessage`, `GetObject` and so on.

@@ -39,9 +39,9 @@ struct Content {
 
 /// How many requests are in progress at the same time.
 const AT_ONCE: usize = 8;
-/// One file of so many is large, in the middle of them.
+/// One file in this many is large, in the middle of them.
 const LARGE_EVERY: u32 = 100;
-/// A large one has so many times as many lines.
+/// A large one has this many times as many lines.
 const LARGE: u32 = 200;
 
 impl Files {

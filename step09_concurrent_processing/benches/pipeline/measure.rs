@@ -32,7 +32,7 @@ pub enum Program {
     Step,
     /// Step 9 with `--pipelines` and `--max-demand`.
     StepWith { pipelines: u16, max_demand: u16 },
-    /// A loop written by hand, with so many workers.
+    /// A loop written by hand, with this many workers.
     ByHand { which: ByHand, workers: u16 },
 }
 

@@ -28,7 +28,7 @@ impl Scene {
         scene
     }
 
-    /// The same, with so many objects.
+    /// The same, with this many objects.
     async fn with_old(count: usize) -> Self {
         let scene = Self::before_the_notification().await;
         let world = &scene.world;

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Patient, open};
 
-/// A room with so many patients.
+/// A room with this many patients.
 struct Room {
     name: &'static str,
     patients: usize,

@@ -22,7 +22,7 @@ impl Consumer for Customer {
     }
 }
 
-/// A customer who has asked for so many articles.
+/// A customer that has asked for `wanted` articles.
 async fn customer(shop: &ProducerHandle<Shop>, articles: &UnboundedSender<u32>, wanted: usize) {
     let customer = stage::named("Customer").start_consumer(Customer(articles.clone()));
     let options = SubscribeOptions::default().max_demand(wanted).min_demand(0);

@@ -28,7 +28,7 @@ struct Island {
     guided: UnboundedReceiver<u32>,
 }
 
-/// An island with a guide who asks for so many passengers at a time.
+/// An island with a guide that asks for `at_a_time` passengers at a time.
 fn island(at_a_time: usize) -> Island {
     let (departs, departures) = unbounded_channel();
     let (sender, guided) = unbounded_channel();
@@ -40,7 +40,7 @@ fn island(at_a_time: usize) -> Island {
 }
 
 impl Island {
-    /// Stops the ferry after so many seconds, and returns all passengers that were shown the way until it has ended.
+    /// Stops the ferry after `seconds`, and returns all passengers that were shown the way until it has ended.
     async fn stop_after(&mut self, seconds: u64) -> Vec<u32> {
         sleep(Duration::from_secs(seconds)).await;
         self.ferry.stop();

@@ -1,4 +1,5 @@
-//! Rules 5 to 8 once more: after any events, the dispatcher does the same as a simple model of it.
+//! Rules 5 to 8, checked against a model: after any events, the dispatcher does the same as a
+//! simple model of it.
 
 use std::convert::Infallible;
 

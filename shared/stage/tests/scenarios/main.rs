@@ -43,7 +43,7 @@ fn held_sink(name: &str) -> (Sink<u32>, Arc<Semaphore>) {
     (testing::held_sink(named(name), gate.clone()), gate)
 }
 
-/// Starts a producer-consumer that makes so many events of each.
+/// Starts a producer-consumer that makes several events of each.
 fn middle(copies: usize) -> Middle<u32, u32> {
     testing::middle(named("B"), move |event| copies_of([event], copies))
 }

@@ -61,7 +61,7 @@ fn list(numbers: &[usize]) -> String {
     if numbers.is_empty() { "nowhere".to_owned() } else { numbers.join(", ") }
 }
 
-/// Returns at most so many of the numbers that a query finds.
+/// Returns the numbers that a query finds, up to the given count.
 fn ask(query: &str, happens: &[String], at_most: usize) -> Result<Vec<usize>> {
     let mut words = query.split('"').map(str::trim);
     let (kind, text) = (words.next(), words.next().context("it names no text in quotes")?);

@@ -66,7 +66,7 @@ async fn a_producer_can_buffer_without_limit() {
     assert_eq!(c.record().await, [(0..50_000).collect::<Vec<_>>()]);
 }
 
-/// This producer has so many events, and stops itself.
+/// This producer has this many events, and stops itself.
 struct Finite {
     events: std::ops::Range<u32>,
     me: ProducerHandle<Self>,

@@ -149,7 +149,7 @@ def test_it_survives_a_resize(watch, step):
     terminal = watch(step)
     terminal.wait_for_text("SQS.Producer", "demand", "q quits")
     # Where there is little room, each stage is a row.
-    for columns, rows, head in [(60, 15, "hand  done"), (120, 40, "demand"), (20, 5, "Server"), (80, 24, "demand")]:
+    for columns, rows, head in [(60, 15, "held  done"), (120, 40, "demand"), (20, 5, "Server"), (80, 24, "demand")]:
         terminal.resize(columns, rows)
         terminal.wait_for(lambda lines: "q quits" in lines[rows - 1] and any(head in line for line in lines))
     assert terminal.process.poll() is None

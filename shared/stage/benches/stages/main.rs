@@ -94,7 +94,14 @@ fn main() {
         for (threads, runtime) in THREADS {
             let runtime = runtime().expect("a runtime can be built");
             for (demand, events) in DEMANDS {
+                if std::env::var("ONLY").is_ok_and(|it| it != format!("{name} {demand} {threads}")) { continue; }
                 let (events, runs) = if is_test { (100, 1) } else { (events, RUNS) };
+                if let Ok(side) = std::env::var("SIDE") {
+                    let f = if side == "stages" { stages } else { by_hand };
+                    let n: u32 = std::env::var("N").unwrap().parse().unwrap();
+                    until_arrived(&runtime, n, |all| f(demand, all));
+                    continue;
+                }
                 // The two run one after the other, so that both meet the same conditions.
                 let by_hand = events_per_second(&runtime, events, runs, |all| by_hand(demand, all));
                 let stages = events_per_second(&runtime, events, runs, |all| stages(demand, all));

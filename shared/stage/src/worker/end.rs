@@ -27,9 +27,8 @@ impl<S: Stage> Drop for Worker<S> {
                 error!(stage = %name, "{name} ends too, because {exit}");
             }
         }
-        self.subscriptions.iter_mut().for_each(Subscription::cancel);
-        let waiting: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();
-        let mut undelivered = self.rest.len() + waiting + self.dispatcher.buffered();
+        self.subscriptions.all.iter_mut().for_each(Subscription::cancel);
+        let mut undelivered = self.subscriptions.unhandled() + self.dispatcher.buffered();
         // A consumer that subscribed just now may not have been heard. It must not wait forever, so
         // it is told too.
         self.mailbox.close();

@@ -3,21 +3,20 @@
 //!
 //! | File | Contents |
 //! |---|---|
+//! | `subscriptions` | the subscriptions of a stage that consumes, and the events that have come on them |
 //! | `end` | what the task tells the others when the stage has ended |
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::vec;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::{self, consume_budget};
-use tracing::{Instrument, error, trace, trace_span, warn};
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, trace, trace_span, warn};
 
-use crate::buffer::take_next;
 use crate::dispatcher::Dispatch;
 use crate::kind::Stage;
 use crate::mailbox::{Message, ToAny};
@@ -26,22 +25,13 @@ use crate::subscription::Subscription;
 use crate::topology::StageNow;
 
 mod end;
+mod subscriptions;
 
 pub(crate) use end::panic_message;
+use subscriptions::{Chunk, Subscriptions};
 
 /// The messages in the mailbox of the stage `S`.
 pub(crate) type MessageTo<S> = Message<<S as Stage>::In, <S as Stage>::Out, <S as Stage>::Cast>;
-
-/// The events of one message from a producer.
-struct Batch<T> {
-    id: SubscriptionId,
-    events: Vec<T>,
-    /// The most events that the stage is handed at once, even if the subscription has ended by
-    /// then.
-    chunk: usize,
-    /// Somebody waits until this batch is handled, and those before it. Such a batch has no events.
-    mark: Option<Mark>,
-}
 
 pub(crate) struct Worker<S: Stage> {
     name: Arc<str>,
@@ -49,12 +39,7 @@ pub(crate) struct Worker<S: Stage> {
     mailbox: UnboundedReceiver<MessageTo<S>>,
     /// The other end of the mailbox.
     me: UnboundedSender<MessageTo<S>>,
-    subscriptions: Vec<Subscription<S::In>>,
-    /// Messages full of events, which wait until a consumer wants the events that will be made from
-    /// them.
-    waiting: VecDeque<Batch<S::In>>,
-    /// The events of the current message that the stage has not been handed yet.
-    rest: vec::IntoIter<S::In>,
+    subscriptions: Subscriptions<S::In>,
     dispatcher: Dispatch<S::Out>,
     /// The asks that wait until the demand is forwarded; `None` if none has to.
     accumulated: Option<Vec<(SubscriptionId, usize)>>,
@@ -78,13 +63,16 @@ pub(crate) struct Worker<S: Stage> {
     told: watch::Sender<End>,
 }
 
-/// Awaits a future within a span, if a subscriber listens. This is a macro because a function would
+/// Awaits a future within a span, if a subscriber may listen. This is a macro because a function would
 /// move the future, and with it the events, twice more.
 macro_rules! within {
-    ($span:expr, $future:expr) => {{
-        let span = $span;
-        if span.is_disabled() { $future.await } else { $future.instrument(span).await }
-    }};
+    ($span:expr, $future:expr) => {
+        if LevelFilter::current() == LevelFilter::TRACE {
+            $future.instrument($span).await
+        } else {
+            $future.await
+        }
+    };
 }
 
 impl<S: Stage> Worker<S> {
@@ -97,13 +85,11 @@ impl<S: Stage> Worker<S> {
         told: watch::Sender<End>,
     ) -> Self {
         Self {
+            subscriptions: Subscriptions::of(name.clone()),
             name,
             stage,
             mailbox,
             me,
-            subscriptions: Vec::new(),
-            waiting: VecDeque::new(),
-            rest: vec::IntoIter::default(),
             dispatcher,
             accumulated: accumulates.then(Vec::new),
             marks: Vec::new(),
@@ -134,6 +120,24 @@ impl<S: Stage> Worker<S> {
             if let Some(message) = self.mailbox.recv().await {
                 self.handle_message(message).await;
             }
+            while let Some(Chunk { id, events, asked_for }) =
+                self.subscriptions.next_chunk(!S::WAITS_FOR_DEMAND || self.dispatcher.is_wanted())
+            {
+                let span = trace_span!(
+                    "handle_events",
+                    stage = &*self.name,
+                    subscription = id.number(),
+                    count = events.len()
+                );
+                let made = within!(span, self.stage.events(id, events));
+                self.emit(made);
+                if !S::TELLS_WHEN_HANDLED {
+                    self.handled(id, asked_for);
+                }
+                if !self.subscriptions.has_handed_out_all() {
+                    consume_budget().await; // Other tasks get their turn.
+                }
+            }
             if !self.marks.is_empty() && self.dispatcher.buffered() == 0 {
                 for (_, consumer) in self.dispatcher.consumers() {
                     for mark in &self.marks {
@@ -157,22 +161,13 @@ impl<S: Stage> Worker<S> {
         match message {
             Message::FromConsumer(FromConsumer::Ask { id, count }) => self.ask(id, count).await,
             Message::FromProducer(FromProducer::Events { id, events }) => {
-                let chunk = self.subscription(id).map_or(events.len(), Subscription::chunk);
-                let batch = Batch { id, events, chunk, mark: None };
-                if S::WAITS_FOR_DEMAND {
-                    self.waiting.push_back(batch);
-                    self.handle_waiting().await;
-                } else {
-                    self.handle_batch(batch).await;
+                self.subscriptions.receive(id, events);
+            }
+            Message::FromProducer(FromProducer::Mark(mark)) => {
+                if let Some(mark) = self.subscriptions.keep(mark) {
+                    self.stage.mark(mark);
                 }
             }
-            Message::FromProducer(FromProducer::Mark(mark)) => match self.waiting.back() {
-                None => self.stage.mark(mark),
-                Some(&Batch { id, chunk, .. }) => {
-                    let batch = Batch { id, events: Vec::new(), chunk, mark: Some(mark) };
-                    self.waiting.push_back(batch);
-                }
-            },
             Message::Cast(message) => {
                 let events = self.stage.cast(message).await;
                 self.emit(events);
@@ -193,8 +188,7 @@ impl<S: Stage> Worker<S> {
             Message::Subscribe(subscription) => self.subscribe(*subscription).await,
             Message::Ask(id, count) => {
                 let may_ask = self.may_ask();
-                let subscription = self.subscriptions.iter_mut().find(|it| it.id == id);
-                if let Some(subscription) = subscription.filter(|_| may_ask) {
+                if let Some(subscription) = self.subscriptions.get(id).filter(|_| may_ask) {
                     subscription.ask_for(count, &self.name);
                 }
             }
@@ -204,7 +198,7 @@ impl<S: Stage> Worker<S> {
                 self.handled(id, 1);
             }
             Message::IsSubscribed(id, reply) => {
-                if let Some(subscription) = self.subscription(id) {
+                if let Some(subscription) = self.subscriptions.get(id) {
                     subscription.producer.post(FromConsumer::IsSubscribed { id, reply });
                 }
             }
@@ -231,66 +225,11 @@ impl<S: Stage> Worker<S> {
         }
         let missing = self.dispatcher.ask(id, count);
         self.ask_again();
-        if S::WAITS_FOR_DEMAND {
-            self.handle_waiting().await;
-        } else if missing > 0 && self.stopping.is_none() {
+        // A producer-consumer has events that wait for this, or asked its own producers when it subscribed.
+        if !S::WAITS_FOR_DEMAND && missing > 0 && self.stopping.is_none() {
             let span = trace_span!("handle_demand", stage = &*self.name, count = missing);
             let events = within!(span, self.stage.demanded(missing));
             self.emit(events);
-        }
-    }
-
-    /// Handles the events that wait, one whole message at a time, while a consumer wants the
-    /// results.
-    async fn handle_waiting(&mut self) {
-        while self.dispatcher.is_wanted()
-            || self.waiting.front().is_some_and(|batch| batch.mark.is_some())
-        {
-            let Some(batch) = self.waiting.pop_front() else { break };
-            if batch.mark.is_some() {
-                continue; // Nothing is left to handle before it.
-            }
-            self.handle_batch(batch).await;
-            if !self.waiting.is_empty() {
-                consume_budget().await; // Other tasks get their turn.
-            }
-        }
-    }
-
-    /// Hands the events of one message to the stage, in chunks that fit the subscription's demand.
-    /// With (max 1000, min 500), a message of 1000 goes like this: handle 500, ask for 500, handle
-    /// 500, ask for 500.
-    async fn handle_batch(&mut self, Batch { id, mut events, chunk, .. }: Batch<S::In>) {
-        let excess = self.subscription(id).map_or(0, |it| it.excess(events.len()));
-        if excess > 0 {
-            error!(stage = %self.name, excess, "{} was sent {excess} events more than it asked for", self.name);
-        }
-        let mut asked_for = events.len() - excess;
-        // Nearly always, there is only one chunk.
-        if events.len() > chunk {
-            self.rest = events.into_iter();
-            events = take_next(&mut self.rest, chunk);
-        }
-        loop {
-            // The consumer never asked for the excess, so handling it is no reason to ask for more.
-            let handled = events.len().min(asked_for);
-            asked_for -= handled;
-            let span = trace_span!(
-                "handle_events",
-                stage = &*self.name,
-                subscription = id.number(),
-                count = events.len()
-            );
-            let made = within!(span, self.stage.events(id, events));
-            self.emit(made);
-            if !S::TELLS_WHEN_HANDLED {
-                self.handled(id, handled);
-            }
-            if self.rest.len() == 0 {
-                return;
-            }
-            consume_budget().await; // Other tasks get their turn.
-            events = take_next(&mut self.rest, chunk);
         }
     }
 
@@ -298,7 +237,7 @@ impl<S: Stage> Worker<S> {
     #[inline]
     fn handled(&mut self, id: SubscriptionId, count: usize) {
         let may_ask = self.may_ask();
-        if let Some(subscription) = self.subscriptions.iter_mut().find(|it| it.id == id) {
+        if let Some(subscription) = self.subscriptions.get(id) {
             subscription.handled(count);
             if may_ask {
                 subscription.ask(&self.name);
@@ -309,11 +248,6 @@ impl<S: Stage> Worker<S> {
     #[inline]
     fn may_ask(&self) -> bool {
         self.stopping.is_none() && self.unheard.load(Relaxed) == 0
-    }
-
-    #[inline]
-    fn subscription(&self, id: SubscriptionId) -> Option<&Subscription<S::In>> {
-        self.subscriptions.iter().find(|it| it.id == id)
     }
 
     #[inline]
@@ -347,7 +281,7 @@ impl<S: Stage> Worker<S> {
             name: self.name.clone(),
             kind: S::KIND,
             buffered: self.dispatcher.buffered(),
-            subscriptions: self.subscriptions.iter().map(Subscription::now).collect(),
+            subscriptions: self.subscriptions.all.iter().map(Subscription::now).collect(),
             task: task::id(),
         }
     }
@@ -365,7 +299,7 @@ impl<S: Stage> Worker<S> {
         if !is_there {
             subscription.warn_that_it_cannot_be(&self.name, &subscription.name);
         }
-        self.subscriptions.push(subscription);
+        self.subscriptions.all.push(subscription);
         if is_there {
             self.handled(id, 0);
         } else {
@@ -375,18 +309,17 @@ impl<S: Stage> Worker<S> {
 
     fn cancel(&mut self, id: SubscriptionId) {
         self.unheard.fetch_sub(1, Relaxed);
-        if let Some(subscription) = self.subscriptions.iter_mut().find(|it| it.id == id) {
+        if let Some(subscription) = self.subscriptions.get(id) {
             subscription.cancel();
         }
         // The others may have had to wait with their asks for this.
         if self.may_ask() {
-            self.subscriptions.iter_mut().for_each(|it| it.ask(&self.name));
+            self.subscriptions.all.iter_mut().for_each(|it| it.ask(&self.name));
         }
     }
 
     async fn subscription_ended(&mut self, id: SubscriptionId, exit: Exit) {
-        if let Some(index) = self.subscriptions.iter().position(|s| s.id == id) {
-            let subscription = self.subscriptions.remove(index);
+        if let Some(subscription) = self.subscriptions.remove(id) {
             self.stage.cancelled(id, &exit).await;
             if subscription.ends_consumer(&exit) {
                 self.stop(exit).await;
@@ -402,7 +335,7 @@ impl<S: Stage> Worker<S> {
                 self.ask(id, count).await;
             }
             // Each producer confirms this, after the events that it sends before it hears of it.
-            self.subscriptions.iter_mut().for_each(Subscription::cancel);
+            self.subscriptions.all.iter_mut().for_each(Subscription::cancel);
             let last = self.stage.draining().await;
             self.emit(last);
             // This goes behind all messages that are in the mailbox now.
@@ -416,8 +349,8 @@ impl<S: Stage> Worker<S> {
     fn has_handled_all(&self) -> bool {
         self.stopping.is_some()
             && self.drained
-            && self.subscriptions.is_empty()
-            && (self.waiting.is_empty() || !self.dispatcher.may_want_more())
+            && self.subscriptions.all.is_empty()
+            && (self.subscriptions.has_handed_out_all() || !self.dispatcher.may_want_more())
     }
 
     /// Returns the reason to end, once the stage has delivered everything that it has made, or has no

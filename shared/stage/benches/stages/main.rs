@@ -94,7 +94,10 @@ fn main() {
         for (threads, runtime) in THREADS {
             let runtime = runtime().expect("a runtime can be built");
             for (demand, events) in DEMANDS {
-                if std::env::var("ONLY").is_ok_and(|it| it != format!("{name} {demand} {threads}")) { continue; }
+                if std::env::var("ONLY").is_ok_and(|it| it != format!("{name} {demand} {threads}"))
+                {
+                    continue;
+                }
                 let (events, runs) = if is_test { (100, 1) } else { (events, RUNS) };
                 if let Ok(side) = std::env::var("SIDE") {
                     let f = if side == "stages" { stages } else { by_hand };

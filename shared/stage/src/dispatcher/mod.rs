@@ -174,10 +174,10 @@ impl<T> Dispatch<T> {
     /// Asks that the stage must send itself, because what was just dispatched or cancelled makes room that no
     /// consumer will ask for.
     #[inline]
-    pub(super) fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)> {
+    pub(super) fn asks_again(&mut self) -> Option<Vec<(SubscriptionId, usize)>> {
         match self {
-            Self::ByDemand(_) => Vec::new(),
-            Self::Other(it) => it.asks_again(),
+            Self::ByDemand(_) => None,
+            Self::Other(it) => Some(it.asks_again()),
         }
     }
 

@@ -23,7 +23,7 @@ pub enum FromProducer<T> {
 }
 
 /// A message from a consumer to the producer that it has subscribed to.
-pub(super) enum FromConsumer<T> {
+pub enum FromConsumer<T> {
     /// Boxed, to keep the frequent messages small.
     Subscribe(Box<NewConsumer<T>>),
     Ask {

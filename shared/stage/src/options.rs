@@ -300,11 +300,7 @@ impl<D> Options<D> {
         let (told, end) = watch::channel(End::default());
         // The task exists before the stage, because `init` needs a complete handle.
         let (worker, ready) = oneshot::channel::<Worker<S>>();
-        let task = async {
-            if let Ok(worker) = ready.await {
-                worker.run().await;
-            }
-        };
+        let task = Worker::run(ready);
         // Log lines of a stage belong to the span in which the stage was started.
         let task = match Span::current() {
             span if span.is_none() => tokio::spawn(task),
@@ -324,7 +320,9 @@ impl<D> Options<D> {
         let handle = Handle { stage, mailbox, unheard };
 
         let buffer = Buffer::new(buffer_size, self.buffer_keep);
-        let dispatcher = (self.dispatcher.make(self.name.clone(), buffer), self.accumulates);
+        let dispatcher =
+            self.dispatcher.make(self.name.clone(), Arc::new(handle.mailbox.clone()), buffer);
+        let dispatcher = (dispatcher, self.accumulates);
         let (mailbox, unheard) = ((handle.mailbox.clone(), receiver), handle.unheard.clone());
         let stage = init(&handle, &told);
         // If the task was killed already, the worker is dropped here, and its `Drop` reports the

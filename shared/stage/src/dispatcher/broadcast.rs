@@ -1,13 +1,14 @@
 //! Each event goes to all consumers.
 
-use std::mem;
 use std::sync::Arc;
 
 use tracing::trace;
 
 use super::{Consumers, OtherDispatch};
 use crate::buffer::Buffer;
-use crate::message::{Address, Exit, FromProducer, NewConsumer, Selector, SubscriptionId};
+use crate::message::{
+    Address, Exit, FromConsumer, FromProducer, NewConsumer, Selector, SubscriptionId,
+};
 
 /// GenStage's *broadcast dispatcher*. The slowest consumer sets the pace: an event is sent when all have asked
 /// for one, and the producer is asked for as many as all of them want.
@@ -17,7 +18,8 @@ pub struct ToAll<T> {
     buffer: Buffer<T>,
     /// How many events the producer was asked for and has not emitted.
     asked_for: usize,
-    again: Vec<(SubscriptionId, usize)>,
+    /// The stage itself, which is sent the asks of consumers that have room for more and will not say so.
+    stage: Address<FromConsumer<T>>,
 }
 
 struct Subscriber<T> {
@@ -30,8 +32,8 @@ struct Subscriber<T> {
 }
 
 impl<T: Clone> ToAll<T> {
-    pub(super) fn new(name: Arc<str>, buffer: Buffer<T>) -> Self {
-        Self { name, consumers: Vec::new(), buffer, asked_for: 0, again: Vec::new() }
+    pub(super) fn new(name: Arc<str>, stage: Address<FromConsumer<T>>, buffer: Buffer<T>) -> Self {
+        Self { name, stage, consumers: Vec::new(), buffer, asked_for: 0 }
     }
 
     /// How many events all consumers have asked for.
@@ -55,7 +57,7 @@ impl<T: Clone> ToAll<T> {
             // The consumer has no use for these, so it is still to get as many others.
             let skipped = count - events.len();
             if skipped > 0 {
-                self.again.push((consumer.id, skipped));
+                self.stage.post(FromConsumer::Ask { id: consumer.id, count: skipped });
             }
             if events.is_empty() {
                 continue;
@@ -103,7 +105,9 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
             let gone = self.consumers.remove(index);
             gone.address.post(FromProducer::Cancelled { id, exit: Exit::Normal });
             // It may have been the slowest one, and the others need not wait for it any more.
-            self.again.extend(self.consumers.first().map(|other| (other.id, 0)));
+            if let Some(other) = self.consumers.first() {
+                self.stage.post(FromConsumer::Ask { id: other.id, count: 0 });
+            }
         }
     }
 
@@ -130,10 +134,6 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
             trace!(stage = &*self.name, count = self.buffer.len(), "buffer");
         }
         discarded
-    }
-
-    fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)> {
-        mem::take(&mut self.again)
     }
 
     fn end(&mut self, exit: &Exit) {

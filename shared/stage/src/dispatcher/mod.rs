@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
-use crate::message::{Address, Exit, FromProducer, NewConsumer, SubscriptionId};
+use crate::message::{Address, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
 
 mod broadcast;
 mod demand;
@@ -40,24 +40,40 @@ pub struct Partition<F> {
 }
 
 mod sealed {
-    use super::{Arc, Buffer, Dispatch};
+    use super::{Address, Arc, Buffer, Dispatch, FromConsumer};
 
     pub trait Sealed<T> {
-        fn make(self, name: Arc<str>, buffer: Buffer<T>) -> Dispatch<T>;
+        /// Makes the dispatcher of the stage with this name and address.
+        fn make(
+            self,
+            name: Arc<str>,
+            stage: Address<FromConsumer<T>>,
+            buffer: Buffer<T>,
+        ) -> Dispatch<T>;
     }
 }
 
 pub(super) use sealed::Sealed;
 
 impl<T> Sealed<T> for Demand {
-    fn make(self, name: Arc<str>, buffer: Buffer<T>) -> Dispatch<T> {
+    fn make(
+        self,
+        name: Arc<str>,
+        _stage: Address<FromConsumer<T>>,
+        buffer: Buffer<T>,
+    ) -> Dispatch<T> {
         Dispatch::ByDemand(ByDemand::new(name, buffer))
     }
 }
 
 impl<T: Clone + Send + 'static> Sealed<T> for Broadcast {
-    fn make(self, name: Arc<str>, buffer: Buffer<T>) -> Dispatch<T> {
-        Dispatch::Other(Box::new(ToAll::new(name, buffer)))
+    fn make(
+        self,
+        name: Arc<str>,
+        stage: Address<FromConsumer<T>>,
+        buffer: Buffer<T>,
+    ) -> Dispatch<T> {
+        Dispatch::Other(Box::new(ToAll::new(name, stage, buffer)))
     }
 }
 
@@ -66,7 +82,12 @@ where
     T: Send + 'static,
     F: Fn(&T) -> u64 + Send + 'static,
 {
-    fn make(self, name: Arc<str>, buffer: Buffer<T>) -> Dispatch<T> {
+    fn make(
+        self,
+        name: Arc<str>,
+        _stage: Address<FromConsumer<T>>,
+        buffer: Buffer<T>,
+    ) -> Dispatch<T> {
         Dispatch::Other(Box::new(ByPartition::new(self, &name, &buffer)))
     }
 }
@@ -88,7 +109,6 @@ pub trait OtherDispatch<T>: Send {
     fn cancel(&mut self, id: SubscriptionId);
     fn ask(&mut self, id: SubscriptionId, count: usize) -> usize;
     fn dispatch(&mut self, events: Vec<T>) -> Vec<T>;
-    fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)>;
     fn end(&mut self, exit: &Exit);
 }
 
@@ -168,16 +188,6 @@ impl<T> Dispatch<T> {
         match self {
             Self::ByDemand(it) => it.dispatch(events),
             Self::Other(it) => it.dispatch(events),
-        }
-    }
-
-    /// Asks that the stage must send itself, because what was just dispatched or cancelled makes room that no
-    /// consumer will ask for.
-    #[inline]
-    pub(super) fn asks_again(&mut self) -> Option<Vec<(SubscriptionId, usize)>> {
-        match self {
-            Self::ByDemand(_) => None,
-            Self::Other(it) => Some(it.asks_again()),
         }
     }
 

@@ -113,10 +113,6 @@ impl<T: Send, F: Fn(&T) -> u64 + Send> OtherDispatch<T> for ByPartition<T, F> {
         parts.flat_map(|(partition, part)| partition.dispatch(part)).collect()
     }
 
-    fn asks_again(&mut self) -> Vec<(SubscriptionId, usize)> {
-        Vec::new()
-    }
-
     fn end(&mut self, exit: &Exit) {
         self.partitions.iter_mut().for_each(|partition| partition.end(exit));
     }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::*;
 use crate::buffer::Buffer;
@@ -118,12 +118,14 @@ async fn rule_04_more_events_than_asked_for_are_logged_and_handled() {
     let (batches, record) = unbounded_channel();
     let gate = Arc::new(Semaphore::new(1000));
     let (to_c, mailbox) = unbounded_channel();
-    let dispatcher = (Demand.make("C".into(), Buffer::new(0, Keep::Last)), false);
+    let dispatcher = Demand.make("C".into(), Arc::new(to_c.clone()), Buffer::new(0, Keep::Last));
     let (told, _) = watch::channel(End::default());
     let mailbox = (to_c.clone(), mailbox);
     let c = AConsumer(Recorder { batches, gate });
-    let c = Worker::new("C".into(), c, mailbox, dispatcher, Arc::default(), told);
-    tokio::spawn(c.run());
+    let c = Worker::new("C".into(), c, mailbox, (dispatcher, false), Arc::default(), told);
+    let (worker, ready) = oneshot::channel();
+    assert!(worker.send(c).is_ok());
+    tokio::spawn(Worker::run(ready));
     let mut c = Probe::new(to_c, record);
 
     let (to_a, mailbox) = unbounded_channel::<Message<Infallible, u32, Infallible>>();

@@ -108,7 +108,8 @@ proptest! {
         // All consumers share one mailbox, so that it also shows which one is served first.
         let (to_all, mut mailbox) = unbounded_channel::<Message<u32, Infallible, Infallible>>();
         let to_all = Arc::new(to_all);
-        let mut dispatcher = Demand.make("A".into(), Buffer::new(size, keep));
+        let (stage, _) = unbounded_channel::<Message<Infallible, u32, Infallible>>();
+        let mut dispatcher = Demand.make("A".into(), Arc::new(stage), Buffer::new(size, keep));
         let mut model = Model { consumers: vec![], buffer: vec![], size, keep, owes: 0 };
         let mut seats = [(); 4].map(|()| SubscriptionId::new());
         let mut numbers = 0_u32..;

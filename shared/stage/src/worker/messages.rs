@@ -32,7 +32,6 @@ impl<S: Stage> Worker<S> {
             }
             Message::FromConsumer(FromConsumer::Cancel { id }) => {
                 self.dispatcher.cancel(id);
-                self.ask_again();
             }
             Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
                 return self.subscription_ended(id, exit);
@@ -78,7 +77,6 @@ impl<S: Stage> Worker<S> {
             return None;
         }
         let missing = self.dispatcher.ask(id, count);
-        self.ask_again();
         // A producer-consumer has asked its own producers when it subscribed to them.
         let is_demand = !S::WAITS_FOR_DEMAND && missing > 0 && self.stopping.is_none();
         is_demand.then_some(Call::Demand(missing))
@@ -94,14 +92,6 @@ impl<S: Stage> Worker<S> {
             }
         }
         None
-    }
-
-    /// Asks in the name of consumers that will not ask, although there is room for more.
-    #[inline]
-    pub(super) fn ask_again(&mut self) {
-        for (id, count) in self.dispatcher.asks_again().into_iter().flatten() {
-            let _ = self.me.send(Message::FromConsumer(FromConsumer::Ask { id, count }));
-        }
     }
 
     /// Counts events of this subscription as handled. That makes room for others.

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicUsize;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::consume_budget;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, trace, trace_span, warn};
@@ -126,13 +126,14 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Runs the stage until it has stopped, or has panicked.
-    pub(crate) async fn run(mut self) {
+    /// Runs the stage that comes until it has stopped, or has panicked.
+    pub(crate) async fn run(worker: oneshot::Receiver<Self>) {
+        let Ok(mut worker) = worker.await else { return };
         // It is safe to catch a panic here: only the stage's own state can be half changed, and
         // that state ends here.
-        let end = AssertUnwindSafe(self.handle_messages()).catch_unwind().await;
-        self.end.exit = end.unwrap_or_else(|panic| Exit::Crashed {
-            stage: self.name.clone(),
+        let end = AssertUnwindSafe(worker.handle_messages()).catch_unwind().await;
+        worker.end.exit = end.unwrap_or_else(|panic| Exit::Crashed {
+            stage: worker.name.clone(),
             message: panic_message(&*panic),
         });
     }
@@ -248,7 +249,6 @@ impl<S: Stage> Worker<S> {
             );
             self.stage.discarded(discarded);
         }
-        self.ask_again();
     }
 
     /// Whether the stage has handled everything that it received, or has no consumer left to take what it

@@ -26,7 +26,7 @@ impl<S: Stage> Worker<S> {
                     self.stage.mark(mark);
                 }
             }
-            Message::Cast(message) => return Some(Call::Cast(message)),
+            Message::Cast(message) => return Some(Call::Cast(Box::new(message))),
             Message::FromConsumer(FromConsumer::Subscribe(consumer)) => {
                 self.dispatcher.subscribe(*consumer);
             }
@@ -148,7 +148,7 @@ impl<S: Stage> Worker<S> {
         if subscription.ends_consumer(&exit) {
             self.stop(exit.clone());
         }
-        Some(Call::Cancelled(id, exit))
+        Some(Call::Cancelled(Box::new((id, exit))))
     }
 
     fn stop(&mut self, exit: Exit) {

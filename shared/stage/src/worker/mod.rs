@@ -8,9 +8,11 @@
 //! | `end` | what the task tells the others when the stage has ended |
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -77,12 +79,12 @@ enum Phase {
     Finished,
 }
 
-/// A call of the stage's own code.
+/// A call of the stage's own code. What the rare ones need is boxed, to keep the frequent ones small.
 enum Call<S: Stage> {
     Demand(usize),
-    Events(Chunk<S::In>),
-    Cast(S::Cast),
-    Cancelled(SubscriptionId, Exit),
+    Events,
+    Cast(Box<S::Cast>),
+    Cancelled(Box<(SubscriptionId, Exit)>),
     Drain,
     Finish,
 }
@@ -141,10 +143,16 @@ impl<S: Stage> Worker<S> {
     /// Every call of the stage's own code is in this function.
     async fn handle_messages(&mut self) -> Exit {
         loop {
+            // The message is handled where it comes out of the mailbox, so that it is not moved through
+            // futures.
+            //
             // There is always a next message to wait for, because this worker holds a sender
             // itself.
-            let message = self.mailbox.recv().await;
-            let mut first = message.and_then(|message| self.handle(message));
+            let mut first = poll_fn(|cx| {
+                let message = ready!(self.mailbox.poll_recv(cx));
+                Poll::Ready(message.and_then(|message| self.handle(message)))
+            })
+            .await;
             while let Some(call) = first.take().or_else(|| self.next_call()) {
                 match call {
                     Call::Demand(count) => {
@@ -152,7 +160,11 @@ impl<S: Stage> Worker<S> {
                         let made = within!(span, self.stage.demanded(count));
                         self.emit(made);
                     }
-                    Call::Events(Chunk { id, events, asked_for }) => {
+                    Call::Events => {
+                        let Some(Chunk { id, events, asked_for }) = self.subscriptions.next_chunk()
+                        else {
+                            continue;
+                        };
                         let span = trace_span!(
                             "handle_events",
                             stage = &*self.name,
@@ -169,10 +181,10 @@ impl<S: Stage> Worker<S> {
                         }
                     }
                     Call::Cast(message) => {
-                        let made = self.stage.cast(message).await;
+                        let made = self.stage.cast(*message).await;
                         self.emit(made);
                     }
-                    Call::Cancelled(id, exit) => self.stage.cancelled(id, &exit).await,
+                    Call::Cancelled(it) => self.stage.cancelled(it.0, &it.1).await,
                     Call::Drain => {
                         let last = self.stage.draining().await;
                         self.emit(last);
@@ -200,12 +212,11 @@ impl<S: Stage> Worker<S> {
         {
             return Some(call);
         }
-        if !self.subscriptions.has_handed_out_all() {
-            // A consumer makes nothing that would have to be wanted.
-            let may_begin = !S::WAITS_FOR_DEMAND || self.dispatcher.is_wanted();
-            if let Some(chunk) = self.subscriptions.next_chunk(may_begin) {
-                return Some(Call::Events(chunk));
-            }
+        // A consumer makes nothing that would have to be wanted.
+        if !self.subscriptions.has_handed_out_all()
+            && self.subscriptions.has_next(!S::WAITS_FOR_DEMAND || self.dispatcher.is_wanted())
+        {
+            return Some(Call::Events);
         }
         match self.phase {
             Phase::Running | Phase::Draining | Phase::Finished => None,

@@ -82,32 +82,38 @@ impl<T> Subscriptions<T> {
         None
     }
 
-    /// The events that the stage has to handle next, if it may begin with another message. With (max 1000,
-    /// min 500), a message of 1000 goes like this: handle 500, ask for 500, handle 500, ask for 500.
-    #[inline]
-    pub(super) fn next_chunk(&mut self, may_begin: bool) -> Option<Chunk<T>> {
+    /// Whether the stage has events to handle now. `may_begin` says whether it may begin with another
+    /// message.
+    pub(super) fn has_next(&mut self, may_begin: bool) -> bool {
+        if self.rest() > 0 {
+            return true;
+        }
+        // These have nothing before them any more.
+        while self.waiting.front().is_some_and(|it| matches!(it, Waiting::Mark { .. })) {
+            self.waiting.pop_front();
+        }
+        may_begin && !self.waiting.is_empty()
+    }
+
+    /// The events that the stage is handed next. With (max 1000, min 500), a message of 1000 goes like this:
+    /// handle 500, ask for 500, handle 500, ask for 500.
+    pub(super) fn next_chunk(&mut self) -> Option<Chunk<T>> {
         if let Some(current) = self.current.as_mut().filter(|it| it.rest.len() > 0) {
             return Some(current.next());
         }
-        loop {
-            if !may_begin && !matches!(self.waiting.front(), Some(Waiting::Mark { .. })) {
-                return None;
-            }
-            // A mark has nothing before it any more.
-            let Waiting::Events { id, events, chunk } = self.waiting.pop_front()? else { continue };
-            let excess = self.get(id).map_or(0, |it| it.excess(events.len()));
-            if excess > 0 {
-                let stage = &self.stage;
-                error!(%stage, excess, "{stage} was sent {excess} events more than it asked for");
-            }
-            let asked_for = events.len() - excess;
-            // Nearly always, there is only one chunk.
-            if events.len() <= chunk {
-                return Some(Chunk { id, events, asked_for });
-            }
-            let current = Current { id, rest: events.into_iter(), chunk, asked_for };
-            return Some(self.current.insert(current).next());
+        let Waiting::Events { id, events, chunk } = self.waiting.pop_front()? else { return None };
+        let excess = self.get(id).map_or(0, |it| it.excess(events.len()));
+        if excess > 0 {
+            let stage = &self.stage;
+            error!(%stage, excess, "{stage} was sent {excess} events more than it asked for");
         }
+        let asked_for = events.len() - excess;
+        // Nearly always, there is only one chunk.
+        if events.len() <= chunk {
+            return Some(Chunk { id, events, asked_for });
+        }
+        let current = Current { id, rest: events.into_iter(), chunk, asked_for };
+        Some(self.current.insert(current).next())
     }
 
     /// Whether all events that have come were handed to the stage.

@@ -139,7 +139,10 @@ impl<C: Consumer> Stage for AConsumer<C> {
         from: SubscriptionId,
         events: Vec<C::Event>,
     ) -> impl Future<Output = Vec<Infallible>> + Send {
-        self.0.handle_events_from(from, events).map(|()| Vec::new())
+        async move {
+            self.0.handle_events_from(from, events).await;
+            Vec::new()
+        }
     }
 
     fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {

@@ -171,6 +171,9 @@ impl<T> ByDemand<T> {
 /// several are equal.
 #[inline]
 fn hungriest<T>(consumers: &mut [Subscriber<T>]) -> Option<&mut Subscriber<T>> {
+    if let [consumer] = consumers {
+        return Some(consumer).filter(|consumer| consumer.pending > 0);
+    }
     let hungriest =
         consumers.iter_mut().max_by_key(|consumer| (consumer.pending, Reverse(consumer.since)));
     hungriest.filter(|consumer| consumer.pending > 0)

@@ -15,11 +15,21 @@ pub enum FromProducer<T> {
     },
     /// Somebody waits until all events before this one are handled.
     Mark(Mark),
-    /// The subscription is over. No message follows this one.
-    Cancelled {
-        id: SubscriptionId,
-        exit: Exit,
-    },
+    /// The subscription is over. No message follows this one. Boxed, to keep the frequent messages small.
+    Cancelled(Box<Cancelled>),
+}
+
+/// The end of a subscription.
+pub struct Cancelled {
+    pub(super) id: SubscriptionId,
+    /// How the producer ended, if it has.
+    pub(super) exit: Exit,
+}
+
+impl<T> FromProducer<T> {
+    pub(super) fn cancelled(id: SubscriptionId, exit: Exit) -> Self {
+        Self::Cancelled(Box::new(Cancelled { id, exit }))
+    }
 }
 
 /// A message from a consumer to the producer that it has subscribed to.

@@ -103,7 +103,7 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
     fn cancel(&mut self, id: SubscriptionId) {
         if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
             let gone = self.consumers.remove(index);
-            gone.address.post(FromProducer::Cancelled { id, exit: Exit::Normal });
+            gone.address.post(FromProducer::cancelled(id, Exit::Normal));
             // It may have been the slowest one, and the others need not wait for it any more.
             if let Some(other) = self.consumers.first() {
                 self.stage.post(FromConsumer::Ask { id: other.id, count: 0 });
@@ -138,7 +138,7 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
 
     fn end(&mut self, exit: &Exit) {
         for Subscriber { id, address, .. } in self.consumers.drain(..) {
-            address.post(FromProducer::Cancelled { id, exit: exit.clone() });
+            address.post(FromProducer::cancelled(id, exit.clone()));
         }
     }
 }

@@ -84,7 +84,7 @@ impl<T> ByDemand<T> {
         if let Some(index) = self.consumers.iter().position(|consumer| consumer.id == id) {
             let gone = self.consumers.remove(index);
             self.owed_to_gone = self.owed_to_gone.saturating_add(gone.pending);
-            gone.address.post(FromProducer::Cancelled { id, exit: Exit::Normal });
+            gone.address.post(FromProducer::cancelled(id, Exit::Normal));
         }
     }
 
@@ -162,7 +162,7 @@ impl<T> ByDemand<T> {
     /// Ends all subscriptions, because the producer ends.
     pub(super) fn end(&mut self, exit: &Exit) {
         for Subscriber { id, address, .. } in self.consumers.drain(..) {
-            address.post(FromProducer::Cancelled { id, exit: exit.clone() });
+            address.post(FromProducer::cancelled(id, exit.clone()));
         }
     }
 }

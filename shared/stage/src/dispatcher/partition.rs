@@ -80,7 +80,7 @@ impl<T: Send, F: Fn(&T) -> u64 + Send> OtherDispatch<T> for ByPartition<T, F> {
             "{name} cannot subscribe to {}: there is no partition {partition}, they are 0 to {}",
             self.name, count - 1
         );
-        address.post(FromProducer::Cancelled { id, exit: Exit::NoStage });
+        address.post(FromProducer::cancelled(id, Exit::NoStage));
     }
 
     fn cancel(&mut self, id: SubscriptionId) {

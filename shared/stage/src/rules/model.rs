@@ -141,7 +141,7 @@ proptest! {
             let letters = std::iter::from_fn(|| mailbox.try_recv().ok());
             let really_sent: Sent = letters.filter_map(|letter| match letter {
                 Message::FromProducer(FromProducer::Events { id, events }) => Some((id, Some(events))),
-                Message::FromProducer(FromProducer::Cancelled { id, .. }) => Some((id, None)),
+                Message::FromProducer(FromProducer::Cancelled(it)) => Some((it.id, None)),
                 _ => None,
             }).collect();
             prop_assert_eq!(really_sent, sent);

@@ -8,7 +8,7 @@ use tokio::task;
 use super::{Call, MessageTo, Phase, Worker};
 use crate::kind::Stage;
 use crate::mailbox::{Message, ToAny};
-use crate::message::{Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
+use crate::message::{Cancelled, Exit, FromConsumer, FromProducer, NewConsumer, SubscriptionId};
 use crate::subscription::Subscription;
 use crate::topology::StageNow;
 
@@ -33,8 +33,8 @@ impl<S: Stage> Worker<S> {
             Message::FromConsumer(FromConsumer::Cancel { id }) => {
                 self.dispatcher.cancel(id);
             }
-            Message::FromProducer(FromProducer::Cancelled { id, exit }) => {
-                return self.subscription_ended(id, exit);
+            Message::FromProducer(FromProducer::Cancelled(it)) => {
+                return self.subscription_ended(it);
             }
             Message::Subscribe(subscription) if self.stopping.is_some() => {
                 subscription.warn_that_it_cannot_be(&self.name, &self.name);
@@ -129,7 +129,7 @@ impl<S: Stage> Worker<S> {
             self.handled(id, 0);
             return None;
         }
-        self.subscription_ended(id, Exit::NoStage)
+        self.subscription_ended(Box::new(Cancelled { id, exit: Exit::NoStage }))
     }
 
     fn cancel(&mut self, id: SubscriptionId) {
@@ -143,12 +143,12 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    fn subscription_ended(&mut self, id: SubscriptionId, exit: Exit) -> Option<Call<S>> {
-        let subscription = self.subscriptions.remove(id)?;
-        if subscription.ends_consumer(&exit) {
-            self.stop(exit.clone());
+    fn subscription_ended(&mut self, cancelled: Box<Cancelled>) -> Option<Call<S>> {
+        let subscription = self.subscriptions.remove(cancelled.id)?;
+        if subscription.ends_consumer(&cancelled.exit) {
+            self.stop(cancelled.exit.clone());
         }
-        Some(Call::Cancelled(Box::new((id, exit))))
+        Some(Call::Cancelled(cancelled))
     }
 
     fn stop(&mut self, exit: Exit) {

@@ -24,7 +24,7 @@ use tracing::{Instrument, trace, trace_span, warn};
 use crate::dispatcher::Dispatch;
 use crate::kind::Stage;
 use crate::mailbox::Message;
-use crate::message::{End, Exit, FromProducer, Mark, SubscriptionId};
+use crate::message::{Cancelled, End, Exit, FromProducer, Mark, SubscriptionId};
 
 mod end;
 mod messages;
@@ -84,7 +84,7 @@ enum Call<S: Stage> {
     Demand(usize),
     Events,
     Cast(Box<S::Cast>),
-    Cancelled(Box<(SubscriptionId, Exit)>),
+    Cancelled(Box<Cancelled>),
     Drain,
     Finish,
 }
@@ -184,7 +184,7 @@ impl<S: Stage> Worker<S> {
                         let made = self.stage.cast(*message).await;
                         self.emit(made);
                     }
-                    Call::Cancelled(it) => self.stage.cancelled(it.0, &it.1).await,
+                    Call::Cancelled(it) => self.stage.cancelled(it.id, &it.exit).await,
                     Call::Drain => {
                         let last = self.stage.draining().await;
                         self.emit(last);

@@ -94,7 +94,8 @@ enum Call<S: Stage> {
 macro_rules! within {
     ($span:expr, $future:expr) => {
         if LevelFilter::current() == LevelFilter::TRACE {
-            $future.instrument($span).await
+            let span = $span; // It tells of the events, before the future takes them.
+            $future.instrument(span).await
         } else {
             $future.await
         }
@@ -156,8 +157,10 @@ impl<S: Stage> Worker<S> {
             while let Some(call) = first.take().or_else(|| self.next_call()) {
                 match call {
                     Call::Demand(count) => {
-                        let span = trace_span!("handle_demand", stage = &*self.name, count);
-                        let made = within!(span, self.stage.demanded(count));
+                        let made = within!(
+                            trace_span!("handle_demand", stage = &*self.name, count),
+                            self.stage.demanded(count)
+                        );
                         self.emit(made);
                     }
                     Call::Events => {
@@ -165,13 +168,15 @@ impl<S: Stage> Worker<S> {
                         else {
                             continue;
                         };
-                        let span = trace_span!(
-                            "handle_events",
-                            stage = &*self.name,
-                            subscription = id.number(),
-                            count = events.len()
+                        let made = within!(
+                            trace_span!(
+                                "handle_events",
+                                stage = &*self.name,
+                                subscription = id.number(),
+                                count = events.len()
+                            ),
+                            self.stage.events(id, events)
                         );
-                        let made = within!(span, self.stage.events(id, events));
                         self.emit(made);
                         if !S::TELLS_WHEN_HANDLED {
                             self.handled(id, asked_for);

@@ -134,15 +134,9 @@ impl<C: Consumer> Stage for AConsumer<C> {
 
     const KIND: Kind = Kind::Consumer;
 
-    fn events(
-        &mut self,
-        from: SubscriptionId,
-        events: Vec<C::Event>,
-    ) -> impl Future<Output = Vec<Infallible>> + Send {
-        async move {
-            self.0.handle_events_from(from, events).await;
-            Vec::new()
-        }
+    async fn events(&mut self, from: SubscriptionId, events: Vec<C::Event>) -> Vec<Infallible> {
+        self.0.handle_events_from(from, events).await;
+        Vec::new()
     }
 
     fn cancelled(&mut self, id: SubscriptionId, exit: &Exit) -> impl Future<Output = ()> + Send {

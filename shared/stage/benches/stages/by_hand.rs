@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Arrivals, Demand};
+use super::measure::{Arrivals, Demand};
 
 pub fn single(demand: Demand, arrivals: &Arc<Arrivals>) {
     let (asks, asked) = unbounded_channel();
@@ -34,7 +34,7 @@ pub fn chain(demand: Demand, arrivals: &Arc<Arrivals>) {
     tokio::spawn(middle_stage(demand, mailbox, asks, consumers.collect()));
 }
 
-async fn producer(mut asked: UnboundedReceiver<usize>, send: impl Fn(Vec<u64>) -> bool) {
+pub async fn producer(mut asked: UnboundedReceiver<usize>, send: impl Fn(Vec<u64>) -> bool) {
     let mut next = 0;
     while let Some(count) = asked.recv().await {
         let first = next;
@@ -45,7 +45,7 @@ async fn producer(mut asked: UnboundedReceiver<usize>, send: impl Fn(Vec<u64>) -
     }
 }
 
-async fn consumer(
+pub async fn consumer(
     Demand { max, min }: Demand,
     ask: impl Fn(usize) -> bool,
     mut received: UnboundedReceiver<Vec<u64>>,

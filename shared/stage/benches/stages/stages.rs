@@ -7,7 +7,7 @@ use stage::{
     Consumer, ConsumerHandle, Producer, ProducerConsumer, ProducerHandle, SubscribeOptions, named,
 };
 
-use super::{Arrivals, Demand};
+use super::measure::{Arrivals, Demand};
 
 struct Numbers(u64);
 

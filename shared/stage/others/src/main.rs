@@ -57,7 +57,10 @@ fn buffer_unordered(Demand { max, .. }: Demand, arrivals: &Arc<Arrivals>) {
     let arrivals = arrivals.clone();
     let events = stream::iter(0..).map(future::ready).buffer_unordered(max);
     tokio::spawn(async move {
-        events.take_while(|event| future::ready(arrivals.add(&[*event]))).for_each(|_| future::ready(())).await;
+        events
+            .take_while(|event| future::ready(arrivals.add(&[*event])))
+            .for_each(|_| future::ready(()))
+            .await;
     });
 }
 
@@ -89,9 +92,8 @@ fn actor(Demand { max, .. }: Demand, arrivals: &Arc<Arrivals>) {
 
 fn pump(Demand { max, .. }: Demand, arrivals: &Arc<Arrivals>) {
     let arrivals = arrivals.clone();
-    let (mut events, _) = Pipeline::from_iter(0..)
-        .map(future::ready, Concurrency::concurrent_unordered(max))
-        .build();
+    let (mut events, _) =
+        Pipeline::from_iter(0..).map(future::ready, Concurrency::concurrent_unordered(max)).build();
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             if !arrivals.add(&[event]) {

@@ -8,10 +8,22 @@ use anyhow::{Context, Result, ensure};
 
 use crate::steps::root;
 
+/// What the names of the variables begin with that cargo sets for a program that it runs.
+const SET_BY_CARGO: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+
 /// The cargo that runs this, at the top of the repository.
+///
+/// It lacks the variables that cargo has set for `cargo x`. A build script can depend on one of them, and then the
+/// next command in the terminal, which has none, would compile again.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(root());
+    for (name, _) in env::vars_os() {
+        let is_set_by_cargo = |text: &str| SET_BY_CARGO.iter().any(|it| text.starts_with(it));
+        if name.to_str().is_some_and(is_set_by_cargo) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -25,11 +26,10 @@ const SIGNS: &str = ":charset=25b2 25bc 25a0 2581 2588 2502:spacing=mono";
 ///
 /// If something cannot be built, or if anything is missing.
 pub fn prepare() -> Result<()> {
-    let parts = notes()?;
-    let packages = packages(&parts);
-    for package in &packages {
-        println!("Building {package}");
-        build(package)?;
+    let runs = runs(&notes()?)?;
+    for run in &runs {
+        println!("Building for {run}");
+        run.build(&mut cargo())?;
     }
     book::build_book()?;
     deck::write()?;
@@ -41,11 +41,11 @@ pub fn prepare() -> Result<()> {
         }
     }
     let mut missing = Vec::new();
-    for package in &packages {
-        // Each program has been built on its own, and all of them together must still be there.
-        let compiled = build(package)?;
+    for run in &runs {
+        // Each program has been built on its own, and all of them together must still be there. On stage, there may be no network.
+        let compiled = run.build(cargo().env("CARGO_NET_OFFLINE", "true"))?;
         if !compiled.is_empty() {
-            missing.push(format!("cargo run -p {package} compiles {} again", compiled.join(", ")));
+            missing.push(format!("{run} compiles {} again", compiled.join(", ")));
         }
     }
     missing.extend(settings(|name| env::var_os(name).is_some_and(|value| !value.is_empty())));
@@ -58,24 +58,69 @@ pub fn prepare() -> Result<()> {
     bail!("not ready:\n{}", missing.join("\n"))
 }
 
-/// The packages that the notes run with `cargo run -p`.
-fn packages(parts: &[Part]) -> BTreeSet<String> {
+/// A `cargo run` of the notes: what of it decides what cargo builds.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    /// What the line sets before the command, such as `RUSTFLAGS`.
+    settings: Vec<(String, String)>,
+    /// The arguments for cargo, not those for the program.
+    arguments: Vec<String>,
+}
+
+impl Run {
+    /// Reads a line of the notes. `None` if it does not call cargo.
+    ///
+    /// # Errors
+    ///
+    /// If it calls cargo in any other way than `cargo run`.
+    fn of(line: &str) -> Result<Option<Self>> {
+        let (command, _) = line.split_once(" | ").unwrap_or((line, ""));
+        let (command, _) = command.split_once(" -- ").unwrap_or((command, ""));
+        let mut words = command.split_whitespace().peekable();
+        let mut settings = Vec::new();
+        while let Some((name, value)) = words.peek().and_then(|word| word.split_once('=')) {
+            // A clock is for the program.
+            if name != "PALLETO_CLOCK" {
+                settings.push((name.to_owned(), value.to_owned()));
+            }
+            words.next();
+        }
+        if words.next() == Some("cargo") && words.next() == Some("run") {
+            let arguments = words.map(str::to_owned).collect();
+            return Ok(Some(Self { settings, arguments }));
+        }
+        ensure!(!line.contains("cargo"), "it is not known what this compiles: {line}");
+        Ok(None)
+    }
+
+    /// Builds what the command runs, as the command would. Returns the crates that were compiled.
+    fn build(&self, cargo: &mut Command) -> Result<Vec<String>> {
+        cargo.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        cargo.args(["build", "--quiet", "--locked", "--message-format", "json"]);
+        let built = cargo.args(&self.arguments).stderr(Stdio::inherit()).output();
+        let built = built.context("cannot run cargo")?;
+        ensure!(built.status.success(), "{self} cannot be built");
+        compiled(&String::from_utf8_lossy(&built.stdout))
+    }
+}
+
+impl Display for Run {
+    fn fmt(&self, to: &mut Formatter) -> fmt::Result {
+        for (name, value) in &self.settings {
+            write!(to, "{name}={value} ")?;
+        }
+        write!(to, "cargo run {}", self.arguments.join(" "))
+    }
+}
+
+/// All that the notes run with cargo.
+fn runs(parts: &[Part]) -> Result<BTreeSet<Run>> {
     let items = parts.iter().flat_map(|part| &part.items);
-    let commands = items.flat_map(|item| match &item.kind {
+    let lines = items.flat_map(|item| match &item.kind {
         Kind::Type(lines) => &lines[..],
         _ => &[],
     });
-    let after = commands.filter_map(|line| line.split_once("cargo run -p "));
-    after.filter_map(|(_, run)| run.split(' ').next().map(str::to_owned)).collect()
-}
-
-/// Builds a package as `cargo run -p` does. Returns the crates that were compiled.
-fn build(package: &str) -> Result<Vec<String>> {
-    let mut cargo = cargo();
-    cargo.args(["build", "--quiet", "--message-format", "json", "-p", package]);
-    let built = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-    ensure!(built.status.success(), "{package} cannot be built");
-    compiled(&String::from_utf8_lossy(&built.stdout))
+    lines.filter_map(|line| Run::of(line).transpose()).collect()
 }
 
 /// The crates that cargo's messages name as compiled.
@@ -137,26 +182,64 @@ mod tests {
 
     #[test]
     fn every_program_that_the_notes_run_is_built() {
-        let packages = packages(&notes().unwrap());
+        let runs = runs(&notes().unwrap()).unwrap();
         let steps: Vec<_> = steps::all().unwrap().into_iter().map(|step| step.name).collect();
+        let built: Vec<_> = runs.iter().map(|run| &run.arguments[..]).collect();
         // Step 3 is only told.
-        assert_eq!(packages.len(), steps.len() - 1);
-        assert!(packages.iter().all(|package| steps.contains(package)), "{packages:?}");
+        let told = steps.iter().filter(|step| !step.starts_with("step03"));
+        let expected: Vec<_> = told.map(|step| ["-p".to_owned(), step.clone()]).collect();
+        assert_eq!(built, expected.iter().map(|it| &it[..]).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_is_compiled_again_is_named() {
-        let artifact = |name: &str, fresh| {
-            format!(
-                r#"{{"reason":"compiler-artifact","target":{{"name":"{name}"}},"fresh":{fresh}}}"#
-            )
+    fn a_line_of_the_notes_is_built_as_it_runs() {
+        let run = |line| Run::of(line).map(|run| run.map(|run| run.to_string()));
+        for (line, expected) in [
+            ("cargo run -p a -- --watch | grep -p", Some("cargo run -p a")),
+            ("PALLETO_CLOCK=paused cargo run -p a | head -3", Some("cargo run -p a")),
+            (
+                "RUSTFLAGS=-g cargo run --release -p a",
+                Some("RUSTFLAGS=-g cargo run --release -p a"),
+            ),
+            ("echo \"hello\" > hello.txt", None),
+        ] {
+            assert_eq!(run(line).unwrap().as_deref(), expected, "{line}");
+        }
+        for unknown in ["cargo x book", "cd shared && cargo run -p a"] {
+            assert!(run(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    /// A crate with a build script that depends on a variable. Cargo sets it for this test, and for `cargo x`, but not for a terminal.
+    #[test]
+    fn what_a_terminal_would_compile_again_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).unwrap();
+        write("Cargo.toml", "[package]\nname = \"hello\"\nedition = \"2024\"\n[workspace]\n");
+        write("build.rs", "fn main() { println!(\"cargo::rerun-if-env-changed=CARGO_PKG_NAME\") }");
+        fs::create_dir(folder.path().join("src")).unwrap();
+        write("src/main.rs", "fn main() {}");
+        write("Cargo.lock", "version = 4\n[[package]]\nname = \"hello\"\nversion = \"0.0.0\"\n");
+        let run = Run::of("cargo run").unwrap().unwrap();
+        let here = || {
+            let mut cargo = cargo();
+            cargo.current_dir(folder.path()).env("CARGO_TARGET_DIR", folder.path());
+            cargo
         };
-        let messages = [
-            artifact("serde", true),
-            artifact("shared", false),
-            r#"{"reason":"build-finished"}"#.to_owned(),
-        ];
-        assert_eq!(compiled(&messages.join("\n")).unwrap(), ["shared"]);
+        let build = |cargo: &mut Command| run.build(cargo).unwrap();
+        assert_eq!(build(&mut here()), ["build-script-build", "hello"]);
+        assert_eq!(build(&mut here()), [""; 0]);
+        // As a terminal has it.
+        let kept = env::vars_os().filter(|(name, _)| {
+            name.to_str().is_some_and(|name| {
+                ["PATH", "HOME", "CARGO_HOME"].contains(&name) || name.starts_with("RUSTUP")
+            })
+        });
+        let mut terminal = here();
+        terminal.env_clear().envs(kept).env("CARGO_TARGET_DIR", folder.path());
+        assert_eq!(build(&mut terminal), [""; 0]);
+        // This test can tell: the script runs again, and so the program is compiled again.
+        assert_eq!(build(here().env("CARGO_PKG_NAME", "xtask")), ["hello"]);
     }
 
     #[test]

@@ -15,8 +15,11 @@ class Cast {
             return { at, kind, data };
         });
         this.screen = document.createElement("pre");
-        this.screen.className = "screen";
-        this.screen.style.height = `calc(${head.height} * 1.22em + 2 * var(--cast-padding))`;
+        // A log has nothing that must stand below something else, so a narrow screen breaks its lines.
+        const isLog = !events.some(([, , data]) => data.includes("\x1b["));
+        this.screen.className = isLog ? "screen is-log" : "screen";
+        this.screen.style.setProperty("--columns", head.width);
+        this.screen.style.setProperty("--lines", head.height);
         figure.append(this.screen);
         this.reset();
     }
@@ -99,6 +102,7 @@ class Cast {
 
     draw() {
         this.screen.replaceChildren(...this.terminal.lines());
+        this.screen.scrollTop = this.screen.scrollHeight;
     }
 
     // For a button, in the book.

@@ -173,8 +173,8 @@ const player = (() => {
         const load = (svg, its) => {
             figure.querySelector("svg").replaceWith(svg);
             svg.querySelectorAll(".player-mark").forEach(it => it.remove());
-            // As the book has it: the letters get no smaller than that.
-            figure.style.setProperty("--least-width", `${0.57 * svg.viewBox.baseVal.width}px`);
+            // The letters of another picture get no smaller than those of the first.
+            figure.style.setProperty("--least-width", `${least * svg.viewBox.baseVal.width}px`);
             recording = its;
             picture = makePicture(svg, recording);
             [cards, log] = [makeCards(recording), makeLog(recording)];
@@ -185,6 +185,7 @@ const player = (() => {
         };
         const read = name => JSON.parse(recorded.querySelector(`script.${name}`)?.textContent ?? "null");
         const original = [figure.querySelector("svg"), read("recording")];
+        const least = parseFloat(figure.style.getPropertyValue("--least-width")) / original[0].viewBox.baseVal.width;
         load(...original);
         const packed = read("what-if");
         if (packed && recorded === figure) {

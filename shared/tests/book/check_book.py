@@ -10,6 +10,8 @@ import time
 import urllib.request
 from urllib.parse import urldefrag
 
+import pytest
+
 from conftest import BOOK, DESKTOP, NO_PAGES, ROOT, SEE, TELEPHONE, WRITTEN
 
 # For waits whose end something else decides. Nothing takes as long when all is well.
@@ -106,6 +108,69 @@ def test_that_no_page_is_too_wide_for_a_wide_screen(looked_at):
 
 def test_that_no_page_is_too_wide_for_a_telephone(narrow):
     assert not wrong(narrow, lambda page: page["tooWide"] or page["wrong"])
+
+
+# What is seen of the lines above and below a picture, and whether a picture that scrolls says so.
+LINES = """figure => {
+    const frame = figure.getBoundingClientRect();
+    const lines = Array.from(figure.querySelectorAll("text:is(.title, [x='16'])"));
+    const hint = getComputedStyle(figure, "::after").content;
+    return {
+        whole: lines.every(it => it.getBoundingClientRect().left >= frame.left && it.getBoundingClientRect().right <= frame.right + 1),
+        isWider: figure.scrollWidth > figure.clientWidth + 1,
+        says: hint !== "none",
+        isCut: frame.left < 0 || frame.right > innerWidth,
+    };
+}"""
+
+# What is seen of a picture that is opened alone.
+ALONE = """() => {
+    const page = document.scrollingElement, text = document.querySelector("svg text");
+    const matrix = text.getScreenCTM();
+    return {
+        scrolls: (page.scrollWidth > innerWidth + 1) + (page.scrollHeight > innerHeight + 1),
+        letters: parseFloat(getComputedStyle(text).fontSize) * Math.hypot(matrix.a, matrix.b),
+        begins: text.getBoundingClientRect().left >= 0 && text.getBoundingClientRect().top >= 0,
+        paper: [getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.querySelector(".paper")).fill],
+    };
+}"""
+
+
+@pytest.mark.parametrize("width", [TELEPHONE, DESKTOP])
+def test_that_each_picture_can_be_read_in_the_page_and_alone(looked_at, open_page, base, width):
+    page, wider = open_page(width, color_scheme="dark"), 0
+    # A wide screen has room for all but the widest.
+    pages = looked_at if width == TELEPHONE else ["step09_concurrent_processing/index.html"]
+    for path in [path for path in pages if looked_at[path]["pictures"]]:
+        page.goto(base + path)
+        for figure in page.locator("figure.picture").all():
+            name = figure.locator("svg").get_attribute("id")
+            seen = figure.evaluate(LINES)
+            assert seen["whole"] and seen["says"] == seen["isWider"] and not seen["isCut"], (name, seen)
+            wider += seen["isWider"]
+            with page.expect_popup() as opened:
+                figure.press("Enter")
+            alone = opened.value
+            alone.wait_for_load_state()
+            seen = alone.evaluate(ALONE)
+            assert seen["scrolls"] <= 1 and seen["begins"], (name, seen)
+            # The first letters are those of the title, which are larger: the others have at least 8 pixels.
+            assert seen["letters"] > 8 * 18 / 15, (name, seen)
+            assert seen["paper"][0] == seen["paper"][1] == figure.locator(".paper").evaluate("it => getComputedStyle(it).fill"), name
+            alone.close()
+    assert wider > 0 if width == TELEPHONE else wider == 0
+    assert not page.wrong
+
+
+def test_that_a_telephone_shows_all_of_a_recording(open_page, base):
+    page = open_page(TELEPHONE)
+    for step in sorted(ROOT.glob("step0?_*")):
+        page.goto(f"{base}{step.name}/index.html")
+        for figure in page.locator("figure.cast").all():
+            figure.locator("button").click()
+            screen = figure.locator(".screen").evaluate("it => [it.scrollWidth, it.clientWidth, parseFloat(getComputedStyle(it).fontSize)]")
+            assert screen[0] <= screen[1] and screen[2] > 7.5, (step.name, screen)
+    assert not page.wrong
 
 
 def test_that_folded_parts_can_be_unfolded(pages, open_page, base):

@@ -1,6 +1,6 @@
 //! The stages of each lesson.
 
-use super::stages::{Plan, asks, at, does, sends};
+use super::stages::{Box, Edge, Plan, asks, at, does, sends};
 
 /// In the order of the steps.
 pub const PLANS: &[Plan] = &[
@@ -9,9 +9,9 @@ pub const PLANS: &[Plan] = &[
         title: "Step 0: demand",
         lesson: "Each stage asks the one before it for as many events as it has room for, and gets no more than that.",
         boxes: &[
-            at(0, 0, "A").note("a producer"),
-            at(1, 0, "B").note("a producer-consumer"),
-            at(2, 0, "C").note("a consumer"),
+            at(0, 0, "A").note("producer"),
+            at(1, 0, "B").note("producer-consumer"),
+            at(2, 0, "C").note("consumer"),
         ],
         edges: &[
             asks("B", "A", "asks 3"),
@@ -109,48 +109,15 @@ pub const PLANS: &[Plan] = &[
         picture: "step06",
         title: "Step 6: messages from SQS",
         lesson: "The events are in a queue now, which S3 tells of each new file. One consumer again.",
-        boxes: &[
-            at(0, 0, "Server"),
-            at(1, 0, "Producer"),
-            at(2, 0, "Consumer"),
-            at(0, 1, "Loop ⟲"),
-            at(0, 2, "SQS").note("a queue").is_new(),
-            at(1, 2, "S3").note("files").is_new(),
-        ],
-        edges: &[
-            asks("Consumer", "Producer", "asks 10"),
-            asks("Producer", "Server", "pull"),
-            sends("Producer", "Consumer", "files’ names"),
-            does("Server", "Loop ⟲", "starts, terminates"),
-            sends("Loop ⟲", "Producer", "events").corner(),
-            asks("Loop ⟲", "SQS", "receive").is_new(),
-            sends("SQS", "Loop ⟲", "messages").is_new(),
-            does("S3", "SQS", "tells").is_new(),
-        ],
+        boxes: &with_a_queue(true),
+        edges: WITH_A_NEW_QUEUE.split_at(8).0,
     },
     Plan {
         picture: "step07",
         title: "Step 7: release what is done",
         lesson: "When a message’s work is done, it is deleted, and not before.",
-        boxes: &[
-            at(0, 0, "Server"),
-            at(1, 0, "Producer"),
-            at(2, 0, "Consumer"),
-            at(0, 1, "Loop ⟲"),
-            at(0, 2, "SQS").note("a queue"),
-            at(1, 2, "S3").note("files"),
-        ],
-        edges: &[
-            asks("Consumer", "Producer", "asks 10"),
-            asks("Producer", "Server", "pull"),
-            sends("Producer", "Consumer", "files’ names"),
-            does("Server", "Loop ⟲", "starts, terminates"),
-            sends("Loop ⟲", "Producer", "events").corner(),
-            asks("Loop ⟲", "SQS", "receive"),
-            sends("SQS", "Loop ⟲", "messages"),
-            does("S3", "SQS", "tells"),
-            does("Consumer", "SQS", "release: the message is deleted").under().is_new(),
-        ],
+        boxes: &with_a_queue(false),
+        edges: &around_a_queue(false),
     },
     Plan {
         picture: "step08",
@@ -382,3 +349,32 @@ pub const PLANS: &[Plan] = &[
         ],
     },
 ];
+
+/// The boxes of steps 6 and 7. The queue is new in step 6.
+const fn with_a_queue(is_new: bool) -> [Box; 6] {
+    [
+        at(0, 0, "Server"),
+        at(1, 0, "Producer"),
+        at(2, 0, "Consumer"),
+        at(0, 1, "Loop ⟲"),
+        at(0, 2, "SQS").note("a queue").is_new_if(is_new),
+        at(1, 2, "S3").note("files").is_new_if(is_new),
+    ]
+}
+
+/// The arrows of steps 6 and 7. Step 6 lacks the last one, which is new in step 7.
+const fn around_a_queue(is_new: bool) -> [Edge; 9] {
+    [
+        asks("Consumer", "Producer", "asks 10"),
+        asks("Producer", "Server", "pull"),
+        sends("Producer", "Consumer", "files’ names"),
+        does("Server", "Loop ⟲", "starts, terminates"),
+        sends("Loop ⟲", "Producer", "events").corner(),
+        asks("Loop ⟲", "SQS", "receive").is_new_if(is_new),
+        sends("SQS", "Loop ⟲", "messages").is_new_if(is_new),
+        does("S3", "SQS", "tells").is_new_if(is_new),
+        does("Consumer", "SQS", "release: the message is deleted").under().is_new(),
+    ]
+}
+
+const WITH_A_NEW_QUEUE: [Edge; 9] = around_a_queue(true);

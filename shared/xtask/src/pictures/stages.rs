@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, lines_of, width_of};
-use plan::{Box, Edge, Kind, Way};
-pub use plan::{Plan, asks, at, does, sends};
+use super::svg::{Anchor, FONT, LEAST_WIDTH, MARGIN, Svg, line_width, lines_of, width_of};
+pub use plan::{Box, Edge, Plan, asks, at, does, sends};
+use plan::{Kind, Way};
 use routes::{End, Route};
 
 const HALF_HEIGHT: i32 = 25;
@@ -90,7 +90,7 @@ impl Layout {
             columns.push(x + width / 2);
             x += width + gap + spare;
         }
-        let caption = lines_of(plan.lesson, width - 2 * MARGIN).len();
+        let caption = lines_of(plan.lesson, line_width(width)).len();
         let top = 72 + 20 * i32::try_from(caption).unwrap_or_default() + HALF_HEIGHT;
         let lowest = plan.boxes.iter().map(|it| it.row).max().unwrap_or_default();
         let under = if plan.has(Way::Under) || plan.has(Way::Around) { 40 } else { 0 };

@@ -7,6 +7,8 @@ pub const FONT: i32 = 15;
 pub const MARGIN: i32 = 16;
 /// In a narrower picture, browsers would scale the text up too much.
 pub const LEAST_WIDTH: i32 = 540;
+/// How much of a picture a telephone shows at once. A wider picture scrolls there, but the lines above and below it are no wider.
+const TELEPHONE: i32 = 660;
 
 /// A picture that is being drawn. Its id is the file's name, and every id and rule in it begins with that, so that one
 /// page can hold several pictures.
@@ -105,7 +107,7 @@ impl Svg {
     /// The title, and a sentence on what the picture shows.
     pub fn caption(&mut self, title: &str, lesson: &str) {
         self.text("title", (MARGIN, 30), Anchor::Start, title);
-        for (line, y) in lines_of(lesson, self.width - 2 * MARGIN).iter().zip((54..).step_by(20)) {
+        for (line, y) in lines_of(lesson, line_width(self.width)).iter().zip((54..).step_by(20)) {
             self.text("muted", (MARGIN, y), Anchor::Start, line);
         }
     }
@@ -164,6 +166,11 @@ pub fn width_of(text: &str) -> i32 {
 /// Estimates the width of a text in bold.
 pub fn bold_width_of(text: &str) -> i32 {
     width_of(text) * 11 / 10
+}
+
+/// The width of the lines above and below a picture of this width.
+pub fn line_width(width: i32) -> i32 {
+    width.min(TELEPHONE) - 2 * MARGIN
 }
 
 /// Breaks a text into lines of at most this width.

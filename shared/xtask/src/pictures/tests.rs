@@ -11,7 +11,9 @@ use super::story::{Arrow, Place, Stage, Story, tell};
 use super::svg::width_of;
 use super::{PLANS, SCENES, Scene, path, stages, steps};
 
-/// The pictures in the repository, by name.
+const SVG: &str = "http://www.w3.org/2000/svg";
+
+/// The pictures in the repository, by name, with those of the same run with other numbers.
 fn pictures() -> Vec<(String, String)> {
     let scenes = SCENES.iter().map(|scene| (scene.picture, "time"));
     let plans = PLANS.iter().map(|plan| (plan.picture, "stages"));
@@ -21,7 +23,22 @@ fn pictures() -> Vec<(String, String)> {
     });
     let curves = [super::growth::NAME, super::distance::NAME]
         .map(|name| (name.to_owned(), fs::read_to_string(super::file(name)).unwrap()));
-    pictures.chain(curves).collect()
+    let all: Vec<_> = pictures.chain(curves).chain(what_ifs()).collect();
+    assert!(all.iter().filter(|(name, _)| name.contains("what-if")).count() > 20);
+    all
+}
+
+/// The pictures of the grids. They share the rules of their grid.
+fn what_ifs() -> impl Iterator<Item = (String, String)> {
+    ["step05-what-if", "step09-what-if"].into_iter().flat_map(|name| {
+        let kept = fs::read_to_string(super::file(name).with_extension("json")).unwrap();
+        let mut grid: serde_json::Value = serde_json::from_str(&kept).unwrap();
+        let style = format!("<style>{}</style>", grid["style"].take().as_str().unwrap());
+        let variants = grid["variants"].as_object().unwrap().values();
+        let svgs = variants.map(|it| it["svg"].as_str().unwrap());
+        let svgs: Vec<_> = svgs.map(|it| it.replace("<style></style>", &style)).collect();
+        svgs.into_iter().map(move |svg| (format!("{name}-time"), svg))
+    })
 }
 
 fn number(of: &Node, attribute: &str) -> i32 {
@@ -39,6 +56,11 @@ fn place_of(node: &Node) -> (String, Range<i32>, Range<i32>) {
         _ => x - wide / 2,
     };
     (text.to_owned(), left..left + wide, y - 11..y + 3)
+}
+
+/// What tells it from those of the same grid.
+fn title(document: &Document) -> Option<String> {
+    document.descendants().find(|it| it.has_tag_name((SVG, "title")))?.text().map(str::to_owned)
 }
 
 fn size(document: &Document) -> (i32, i32) {
@@ -72,9 +94,7 @@ fn screen_readers_get_a_title_and_a_description() {
         let root = document.root_element();
         assert_eq!(root.attribute("role"), Some("img"));
         let told = ["title", "desc"].map(|tag| {
-            let element = root
-                .children()
-                .find(|child| child.has_tag_name(("http://www.w3.org/2000/svg", tag)));
+            let element = root.children().find(|child| child.has_tag_name((SVG, tag)));
             let element = element.unwrap_or_else(|| panic!("{name} has no {tag}"));
             assert!(element.text().unwrap().len() > 20, "{name}: {tag}");
             element.attribute("id").unwrap()
@@ -150,9 +170,7 @@ fn all_of_it_is_within_it() {
 fn no_text_lies_on_another() {
     for (name, picture) in pictures() {
         let document = Document::parse(&picture).unwrap();
-        let texts = document
-            .descendants()
-            .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
+        let texts = document.descendants().filter(|node| node.has_tag_name((SVG, "text")));
         let boxes: Vec<_> = texts.map(|node| place_of(&node)).collect();
         for (index, (a, a_wide, a_high)) in boxes.iter().enumerate() {
             for (b, b_wide, b_high) in &boxes[index + 1..] {
@@ -160,7 +178,7 @@ fn no_text_lies_on_another() {
                     || b_wide.end <= a_wide.start
                     || a_high.end <= b_high.start
                     || b_high.end <= a_high.start;
-                assert!(apart, "{name}: {a:?} and {b:?}");
+                assert!(apart, "{}: {a:?} and {b:?}", title(&document).unwrap_or(name.clone()));
             }
         }
     }

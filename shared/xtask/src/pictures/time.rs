@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use super::legend::Legend;
 use super::story::{Arrow, Bar, Loop, Place, Stage, Story};
-use super::svg::{Anchor, MARGIN, Svg, bold_width_of, width_of};
+use super::svg::{Anchor, MARGIN, Svg, bold_width_of, line_width, width_of};
 use layout::{Layout, frame_before};
 use words::in_words;
 pub use words::row_in_words;
@@ -79,7 +79,7 @@ pub struct Heights {
 /// If something begins in a row that is shown and ends in one that is left out.
 pub fn draw(scene: &Scene, story: &Story) -> Result<(String, Heights)> {
     let layout = Layout::of(scene, story);
-    let legend = Legend::of(story, layout.width - 2 * MARGIN);
+    let legend = Legend::of(story, line_width(layout.width));
     let note = if scene.has_network { 24 } else { 0 };
     let height = layout.end + 40 + legend.height() + note + MARGIN;
     let id = format!("{}-time", scene.picture);

@@ -91,7 +91,11 @@ impl Box {
     }
 
     pub const fn is_new(self) -> Self {
-        Self { is_new: true, ..self }
+        self.is_new_if(true)
+    }
+
+    pub const fn is_new_if(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
     }
 }
 
@@ -109,7 +113,11 @@ impl Edge {
     }
 
     pub const fn is_new(self) -> Self {
-        Self { is_new: true, ..self }
+        self.is_new_if(true)
+    }
+
+    pub const fn is_new_if(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
     }
 
     pub(super) fn shares_an_end(&self, other: &Self) -> bool {

@@ -1,7 +1,7 @@
 //! Where everything is in a picture of time.
 
 use super::super::story::{Arrow, Place, Stage, Story};
-use super::super::svg::{FONT, LEAST_WIDTH, MARGIN, bold_width_of, lines_of, width_of};
+use super::super::svg::{FONT, LEAST_WIDTH, MARGIN, bold_width_of, line_width, lines_of, width_of};
 use super::{AXIS, DELETES, HALF, ROW, Scene, group_of};
 
 /// The distance of two lanes, but for the number of a loop between them.
@@ -124,7 +124,7 @@ fn widest(widths: impl Iterator<Item = i32>) -> i32 {
 
 /// The height of everything above the columns' titles.
 fn header(scene: &Scene, width: i32) -> i32 {
-    let caption = lines_of(scene.lesson, width - 2 * MARGIN).len();
+    let caption = lines_of(scene.lesson, line_width(width)).len();
     let has_groups = scene.stages.iter().any(|stage| group_of(*stage).is_some());
     54 + 20 * i32::try_from(caption).unwrap_or_default() + if has_groups { 26 } else { 0 }
 }

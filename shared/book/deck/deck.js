@@ -21,7 +21,7 @@ function stepsOf(slide) {
     return frame && (frame.moving ??= new Moving(frame));
 }
 
-// A picture that plays. One of time moves up until all of it was seen. Once it is told to play, the keys that turn the slides go from event
+// A picture that plays. One of time moves to the left and then up until all of it was seen. Once it is told to play, the keys that turn the slides go from event
 // to event while it is paused, and turn the slide again while it plays, at its end, or before its beginning.
 class Moving {
     constructor(frame) {
@@ -31,8 +31,10 @@ class Moving {
         this.player = player(frame, { isOnSlide: true });
         this.leave();
     }
+    // How far it can move, to the left and up.
     get most() {
-        return this.frame.scrollHeight - this.frame.clientHeight;
+        const { scrollWidth, clientWidth, scrollHeight, clientHeight } = this.frame;
+        return { left: scrollWidth - clientWidth, top: scrollHeight - clientHeight };
     }
     // Whether there was something left to do.
     next() {
@@ -41,9 +43,11 @@ class Moving {
             this.player.next();
             return true;
         }
-        if (this.at >= this.most - 1) return false;
-        this.at = Math.min(this.at + 0.7 * this.frame.clientHeight, this.most);
-        this.frame.scrollTo({ top: this.at, behavior: calm.matches ? "instant" : "smooth" });
+        const { at, most } = this;
+        if (at.left < most.left - 1) at.left = most.left;
+        else if (at.top < most.top - 1) at.top = Math.min(at.top + 0.7 * this.frame.clientHeight, most.top);
+        else return false;
+        this.frame.scrollTo({ ...at, behavior: calm.matches ? "instant" : "smooth" });
         return true;
     }
     previous() {
@@ -58,9 +62,9 @@ class Moving {
     }
     leave() {
         this.player.leave();
-        this.at = 0;
-        // If it is too wide, the server is left out first, because the consumers are the point.
-        this.frame.scrollTo({ top: 0, left: this.frame.scrollWidth, behavior: "instant" });
+        // It begins with the server. If it is too wide, the next key shows the consumers.
+        this.at = { left: 0, top: 0 };
+        this.frame.scrollTo({ ...this.at, behavior: "instant" });
         return false;
     }
 }

@@ -213,13 +213,17 @@ const playerParts = (() => {
         const seeks = sources.find(({ it }) => it.dataset.run) ?? sources[0];
         boxes = boxes.filter(box => box === seeks || !sources.includes(box));
         const tokens = makeTokens(svg);
+        const heads = Array.from(svg.querySelectorAll("path.head"));
         for (const box of boxes) {
             const rect = box.it.querySelector("rect");
             const [x, y, width] = ["x", "y", "width"].map(name => Number(rect.getAttribute(name)));
             const text = mark(svg, "text", "player-counts halo", null);
-            text.setAttribute("x", x + width / 2);
+            // Beside the head of an arrow from above, if there is one.
+            const middle = x + width / 2;
+            const isBelow = heads.some(it => it.getAttribute("d").startsWith(`M${middle} ${y}L`));
+            text.setAttribute("x", isBelow ? middle - 10 : middle);
             text.setAttribute("y", y - 7);
-            text.setAttribute("text-anchor", "middle");
+            text.setAttribute("text-anchor", isBelow ? "end" : "middle");
             box.numbers = box.parts.map(([name, kind, title, count], index) => {
                 const part = document.createElementNS(SVG, "tspan");
                 part.setAttribute("class", `counts-${kind}`);

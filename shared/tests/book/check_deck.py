@@ -116,6 +116,13 @@ STAGES = """() => {
     return {
         arrows: all("figure [data-arrows].now").map(it => it.dataset.arrows.split("|")),
         counts: all("figure .player-counts").map(it => it.textContent.trim().split(/\\s+/)),
+        covered: all("figure .player-counts").filter(it => it.textContent.trim()).flatMap(it => {
+            const box = it.getBoundingClientRect();
+            return all("figure svg :is(text, path.head)").filter(other => {
+                const { left, right, top, bottom } = other.getBoundingClientRect();
+                return other !== it && left < box.right && box.left < right && top < box.bottom && box.top < bottom;
+            }).map(other => `${it.textContent} and ${other.textContent || other.getAttribute("class")}`);
+        }),
     };
 }"""
 
@@ -145,6 +152,28 @@ def test_that_each_picture_of_time_plays_its_recording_on_its_slide(window, slid
         assert window.evaluate("[state.slide, slides[state.slide - 1].querySelector('.player.is-idle') !== null]") == [number + 1, True]
 
 
+def test_that_a_picture_of_time_begins_with_its_server_and_shows_all_columns(window, slides):
+    wider = []
+    for number, picture in enumerate(window.evaluate("slides.map(slide => slide.querySelector('.time')?.id ?? null)")):
+        if not picture:
+            continue
+        window.evaluate("slide => show(slide)", number)
+        window.evaluate("() => { for (const it of document.getAnimations()) it.finish(); }")
+        seen = lambda: window.evaluate("""() => {
+            const slide = slides[state.slide];
+            return Array.from(slide.querySelectorAll(".heads .head-text"), it => it.getBoundingClientRect())
+                .map(it => it.left >= 0 && it.right <= 1280);
+        }""")
+        assert seen()[0], picture
+        if not all(seen()):
+            wider.append(picture)
+            window.keyboard.press("PageDown")
+            window.wait_for_function("steps.frame.scrollLeft >= steps.most.left - 1")
+            window.wait_for_function("one('.heads', slides[state.slide]).scrollLeft >= steps.most.left - 1")
+            assert seen()[-1], picture
+    assert wider == ["step05-time", "step09-time"]
+
+
 def test_that_each_picture_of_stages_plays_the_recording_too(window, slides):
     pictures = window.evaluate("slides.map(slide => slide.querySelector('figure.stages:has(script)')?.id ?? null)")
     steps = [path.name[:6] for path in sorted(ROOT.glob("step0?_*"))]
@@ -159,6 +188,7 @@ def test_that_each_picture_of_stages_plays_the_recording_too(window, slides):
         lit = set()
         for row in recording["rows"]:
             seen = window.evaluate(STAGES)
+            assert not seen["covered"], (picture, seen["covered"])
             lit |= check_stages(recording, row, seen)
             assert not window.evaluate(SEE)["wrong"], (picture, row)
             window.keyboard.press("PageDown")

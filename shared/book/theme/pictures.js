@@ -45,7 +45,8 @@
         figure.addEventListener("click", () => getSelection().isCollapsed && open());
         figure.addEventListener("keydown", event => event.key === "Enter" && open());
         // A picture that scrolls says so: book.css.
-        const svg = () => figure.querySelector("svg");
-        new ResizeObserver(() => figure.classList.toggle("is-wider", svg().clientWidth > figure.clientWidth + 1)).observe(figure);
+        const tell = () => figure.classList.toggle("is-wider", figure.querySelector("svg").clientWidth > figure.clientWidth + 1);
+        tell();
+        new ResizeObserver(tell).observe(figure);
     }
 }

@@ -12,8 +12,10 @@
     const boxTooWide = all(boxes).filter(box => box.getBoundingClientRect().right > width + 1);
     const boxStuck = all(boxes).filter(box =>
         box.scrollWidth > box.clientWidth + 1 && !["auto", "scroll"].includes(getComputedStyle(box).overflowX));
+    // A picture may reach into the margin beside the text, which scrolls nothing.
     const scrolling = [document.documentElement, document.body, ...all(".page, .content, main")]
-        .filter(element => element.scrollWidth > element.clientWidth + 1);
+        .filter(element => element.scrollWidth > element.clientWidth + 1)
+        .filter(element => element === document.documentElement || getComputedStyle(element).overflowX !== "visible");
 
     const code = all("pre > code[class*=language-]");
     const language = block => block.className.match(/language-([\w-]+)/)[1];

@@ -12,7 +12,7 @@
             svg { width: 100%; }
             .lies { --wide: max(min(100svh, 100vw * ${width / height}), min(100svh, ${0.8 * width}px)); }
             .lies { width: calc(var(--wide) * ${height / width}); height: 100svh; overflow: hidden; }
-            .lies svg { width: var(--wide); transform-origin: 0 0; transform: translateY(100svh) rotate(-90deg); }
+            .lies svg { width: var(--wide); margin: 0; transform-origin: 0 0; transform: translateY(100svh) rotate(-90deg); }
         }
         @media (max-width: 900px) and (orientation: landscape) {
             svg { width: 100%; }

@@ -130,17 +130,33 @@ ALONE = """() => {
     return {
         scrolls: (page.scrollWidth > innerWidth + 1) + (page.scrollHeight > innerHeight + 1),
         letters: parseFloat(getComputedStyle(text).fontSize) * Math.hypot(matrix.a, matrix.b),
-        begins: text.getBoundingClientRect().left >= 0 && text.getBoundingClientRect().top >= 0,
+        begins: text.getBoundingClientRect().left >= 0 && text.getBoundingClientRect().top >= 0
+            && text.getBoundingClientRect().right <= innerWidth && text.getBoundingClientRect().bottom <= innerHeight,
         paper: [getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.querySelector(".paper")).fill],
     };
 }"""
+
+
+def check_alone(page, figure):
+    """Opens a picture alone, and checks that it can be read."""
+    with page.expect_popup() as opened:
+        figure.press("Enter")
+    alone = opened.value
+    alone.wait_for_load_state()
+    seen, name = alone.evaluate(ALONE), alone.title()
+    assert seen["scrolls"] <= 1 and seen["begins"], (name, seen)
+    # The first letters are those of the title, which are larger: the others have at least 8 pixels.
+    assert seen["letters"] > 8 * 18 / 15, (name, seen)
+    assert seen["paper"][0] == seen["paper"][1] == figure.locator(".paper").evaluate("it => getComputedStyle(it).fill"), name
+    alone.close()
 
 
 @pytest.mark.parametrize("width", [TELEPHONE, DESKTOP])
 def test_that_each_picture_can_be_read_in_the_page_and_alone(looked_at, open_page, base, width):
     page, wider = open_page(width, color_scheme="dark"), 0
     # A wide screen has room for all but the widest.
-    pages = looked_at if width == TELEPHONE else ["step09_concurrent_processing/index.html"]
+    step_9 = "step09_concurrent_processing/index.html"
+    pages = looked_at if width == TELEPHONE else [step_9]
     for path in [path for path in pages if looked_at[path]["pictures"]]:
         page.goto(base + path)
         for figure in page.locator("figure.picture").all():
@@ -148,16 +164,11 @@ def test_that_each_picture_can_be_read_in_the_page_and_alone(looked_at, open_pag
             seen = figure.evaluate(LINES)
             assert seen["whole"] and seen["says"] == seen["isWider"] and not seen["isCut"], (name, seen)
             wider += seen["isWider"]
-            with page.expect_popup() as opened:
-                figure.press("Enter")
-            alone = opened.value
-            alone.wait_for_load_state()
-            seen = alone.evaluate(ALONE)
-            assert seen["scrolls"] <= 1 and seen["begins"], (name, seen)
-            # The first letters are those of the title, which are larger: the others have at least 8 pixels.
-            assert seen["letters"] > 8 * 18 / 15, (name, seen)
-            assert seen["paper"][0] == seen["paper"][1] == figure.locator(".paper").evaluate("it => getComputedStyle(it).fill"), name
-            alone.close()
+            check_alone(page, figure)
+    # The highest picture, that of one pipeline.
+    page.goto(base + step_9)
+    page.locator(".player-what-if select").first.select_option("1")
+    check_alone(page, page.locator("figure.picture:has(> script)"))
     assert wider > 0 if width == TELEPHONE else wider == 0
     assert not page.wrong
 

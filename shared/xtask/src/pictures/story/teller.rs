@@ -1,5 +1,7 @@
 //! Hears the entries of a log one after the other, and writes down the story.
 
+mod rows;
+
 use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
@@ -8,7 +10,7 @@ use super::super::counters::Counters;
 use super::super::recording::{Line, Who};
 use super::super::time::Scene;
 use super::names::Names;
-use super::{Arrow, Bar, Loop, Place, Row, Run, Story};
+use super::{Arrow, Bar, Loop, Place, Run, Story};
 
 pub(super) struct Teller<'a> {
     scene: &'a Scene,
@@ -249,41 +251,6 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// Whether the last row is at this moment, so that it can hold what happens now.
-    fn is_now(&self) -> bool {
-        self.done.is_empty() && self.story.rows.last().is_some_and(|row| row.at == self.now)
-    }
-
-    fn bar(&mut self, stage: usize, waits: bool, note: String) -> Result<()> {
-        let from = self.last_row()?;
-        self.story.bars.push(Bar { stage, from, to: None, waits, note });
-        Ok(())
-    }
-
-    /// The bar of the events that a stage is handling.
-    fn handling(&mut self, who: &Who) -> Result<usize> {
-        let stage = self.names.stage(who)?;
-        let bar = self.story.bars.iter().rposition(|bar| bar.stage == stage && !bar.waits);
-        bar.context("it handles nothing")
-    }
-
-    fn last_row(&self) -> Result<usize> {
-        self.story.rows.len().checked_sub(1).context("nothing has happened yet")
-    }
-
-    /// Adds a row for what happens now. Bars that have ended end there.
-    fn row(&mut self) -> &mut Row {
-        self.row_at(self.now)
-    }
-
-    fn row_at(&mut self, at: u32) -> &mut Row {
-        for (_, bar) in self.done.drain(..) {
-            self.story.bars[bar].to = Some(self.story.rows.len());
-        }
-        let (counts, said) = (self.counters.0.clone(), self.story.said.len());
-        self.story.rows.push_mut(Row { at, counts, sought: self.pending, said, ..Row::default() })
-    }
-
     /// Takes down what the program says in this line, and the numbers after it. Both belong to the last row, or, if that is
     /// of an earlier moment, to the next one.
     pub(super) fn count(&mut self, line: &Line) {
@@ -297,19 +264,6 @@ impl<'a> Teller<'a> {
         {
             row.counts.clone_from(&self.counters.0);
             (row.sought, row.said) = (self.pending, self.story.said.len());
-        }
-    }
-
-    /// If bars ended at an earlier moment and nothing has happened since, that moment gets a row of its own.
-    fn time_passes(&mut self) {
-        if let Some(&(at, _)) = self.done.first().filter(|(at, _)| *at < self.now) {
-            self.row_at(at);
-        }
-    }
-
-    fn arrow(&mut self, from: Place, to: Place, is_ask: bool, label: String) {
-        if let Some(row) = self.story.rows.last_mut() {
-            row.arrows.push(Arrow { from, to, is_ask, label });
         }
     }
 }

@@ -268,7 +268,7 @@ def test_that_without_javascript_answers_are_folded_as_on_github(browser, base):
     page.goto(base + "step05_multiple_consumers/index.html")
     assert page.locator(".answer-field").count() == 0
     page.locator("main details > summary").first.click()
-    assert page.get_by_text("each ask adds to what is unmet").is_visible()
+    assert page.get_by_text("each ask adds to the unmet demand").is_visible()
 
 
 def test_that_a_theme_changes_the_colours_of_page_and_pictures(looked_at, open_page, base):

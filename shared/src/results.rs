@@ -1,6 +1,7 @@
 //! Writes the result of each file to a file of its own in one folder, or to an object of its own in a bucket.
 
 mod bucket;
+mod document;
 mod failures;
 mod named;
 mod output;
@@ -18,7 +19,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use futures_util::future::BoxFuture;
 use metrics::counter;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Span, info};
@@ -88,24 +89,6 @@ pub struct OutputError {
     source: Box<dyn Error + Send + Sync>,
 }
 
-/// The content of a result file.
-#[derive(Serialize)]
-struct Document<'a, T> {
-    bucket: &'a str,
-    key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<&'a str>,
-    /// The consumer's own fields.
-    #[serde(flatten)]
-    outcome: &'a T,
-    /// The unzipped bytes.
-    byte_size: u64,
-    /// In the format of RFC 3339.
-    processed_at: String,
-}
-
 impl Results {
     /// Uses the given folder, and creates it if it does not exist; or uses the given bucket of this S3, whose new objects
     /// the queues must not be told of.
@@ -149,8 +132,9 @@ impl Results {
         })))
     }
 
-    /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` must serialize to
-    /// a JSON object. This method adds bucket, key, version, `etag`, `byte_size` and `processed_at` to it.
+    /// Writes the `outcome` of the work on `object`, whose contents have been read. `outcome` must be a JSON object.
+    /// This method adds `bucket`, `key`, `version_id`, `etag`, `byte_size` and `processed_at` to it, so `outcome` must
+    /// not have them.
     ///
     /// The file is written a little later, together with others, and before the message about the object is deleted. It
     /// is written whole or not at all. In a folder it replaces an earlier result of the same version; in a bucket, the
@@ -159,13 +143,13 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// If the outcome is not a JSON object.
-    pub async fn write<T: Serialize>(
+    /// [`Failure::Permanent`] if the outcome is no such object.
+    pub async fn write(
         &self,
         object: &S3Object,
         contents: &Contents,
-        outcome: &T,
-    ) -> io::Result<()> {
+        outcome: &Value,
+    ) -> Result<(), Failure> {
         self.write_counted(object, contents.etag(), contents.count(), outcome).await
     }
 
@@ -174,24 +158,14 @@ impl Results {
     /// # Errors
     ///
     /// See [`write`](Self::write).
-    pub async fn write_counted<T: Serialize>(
+    pub async fn write_counted(
         &self,
         object: &S3Object,
         etag: Option<&str>,
         count: Count,
-        outcome: &T,
-    ) -> io::Result<()> {
-        let document = Document {
-            bucket: &object.bucket,
-            key: &object.key,
-            version_id: object.version_id.as_deref(),
-            etag,
-            outcome,
-            byte_size: count.bytes(),
-            processed_at: now(),
-        };
-        let mut json = serde_json::to_vec_pretty(&document)?;
-        json.push(b'\n');
+        outcome: &Value,
+    ) -> Result<(), Failure> {
+        let json = document::json(object, etag, count, outcome).map_err(Failure::permanent)?;
         let version = object.version_id.as_deref().or(etag).unwrap_or_default();
         let Inner { files, lines, bytes, waiting, .. } = &*self.0;
         waiting.add(file_name(object, version), json).await;

@@ -10,15 +10,17 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use super::{Replaced, why};
 use crate::error::chain;
 
-/// Why an object was not processed. Any error converts to one with `?`.
+/// Why an object was not processed. Any error converts to one with `?`, and so does a text.
 ///
 /// ```
 /// use shared::aws::Failure;
 ///
-/// fn parse(line: &str) -> Result<u16, Failure> {
-///     Ok(line.parse()?)
+/// fn port(address: &str) -> Result<u16, Failure> {
+///     let (_, port) = address.split_once(':').ok_or("the address has no port")?;
+///     Ok(port.parse()?)
 /// }
-/// assert!(matches!(parse("seven"), Err(Failure::Other(reason)) if reason.contains("invalid digit")));
+/// assert!(matches!(port("a"), Err(Failure::Other(reason)) if reason == "the address has no port"));
+/// assert!(matches!(port("a:b"), Err(Failure::Other(reason)) if reason.contains("invalid digit")));
 /// ```
 #[derive(Debug)]
 pub enum Failure {
@@ -50,10 +52,12 @@ impl Failure {
     }
 }
 
-impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+/// Errors, boxed errors and texts convert into a boxed error.
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
+        let failure: Box<dyn Error + Send + Sync> = error.into();
         // A parser that reads the contents wraps the download's error into one of its own.
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*failure);
         while let Some(error) = cause {
             if let Some(error) = error.downcast_ref::<SdkError<GetObjectError>>() {
                 return match error.code() {
@@ -67,6 +71,6 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
             }
             cause = error.source();
         }
-        Self::Other(chain(&error))
+        Self::Other(chain(&*failure))
     }
 }

@@ -70,12 +70,16 @@ async fn each_version_has_a_file_of_its_own_inside_the_folder() {
     assert_eq!(contents.len(), files.len());
 }
 
+/// No other try can succeed, so the message must not come back.
 #[tokio::test]
-async fn an_outcome_has_to_be_an_object() {
+async fn an_outcome_that_cannot_become_a_result_is_refused_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let contents = Contents::unzip(Download::of(ByteStream::default()), Limits::default()).await;
     let results = open(folder.path()).await.unwrap();
-    assert!(results.write(&object("k", None), &contents, &7).await.is_err());
+    for outcome in [json!(7), json!({ "key": 7 })] {
+        let written = results.write(&object("k", None), &contents, &outcome).await;
+        assert!(matches!(written, Err(Failure::Permanent(_))), "{outcome}");
+    }
     assert!(results.ensure_new(&object("k", None)).await.is_ok());
 }
 

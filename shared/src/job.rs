@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::aws::{AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern};
+use crate::aws::{
+    AwsArgs, Buckets, Meter, Queue, Selection, name_or_pattern, takes_negative_numbers,
+};
 use crate::contents::Limits;
 use crate::metrics::MetricsArgs;
 use crate::results::{Results, ResultsArgs};
@@ -21,6 +23,7 @@ pub use crate::contents::Contents;
 
 /// All settings except those that a step teaches. A step flattens these into its own arguments.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(takes_negative_numbers))]
 pub struct JobArgs {
     #[command(flatten)]
     pub(crate) aws: AwsArgs,
@@ -76,7 +79,13 @@ pub struct JobArgs {
     /// How many files each stage asks for at a time: a number, or auto for 1 and, in step 9, more if they are small
     ///
     /// Two numbers, as in 5,20, are those of the producer-consumer and of the consumer.
-    #[arg(long, value_name = "N|auto", env = "PALLETO_MAX_DEMAND", default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "N|auto",
+        env = "PALLETO_MAX_DEMAND",
+        default_value = "auto",
+        allow_hyphen_values = true
+    )]
     max_demand: Demand,
 }
 

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use local_aws::{ACCESS_KEY, BUCKET, LocalAws, REGION};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
 
 /// Serves SQS and S3 at 127.0.0.1, and prints the commands that a second terminal needs to use
 /// them.
@@ -14,7 +18,7 @@ use tracing_subscriber::filter::LevelFilter;
 #[command(name = "local_aws")]
 struct Args {
     /// The port to serve at; a free one, if it is 0
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     port: u16,
 
     /// The name of the queue
@@ -26,7 +30,7 @@ struct Args {
     samples: bool,
 
     /// How long each answer takes at least, such as 300ms, as if SQS and S3 were far away
-    #[arg(long, value_name = "TIME", value_parser = local_aws::latency)]
+    #[arg(long, value_name = "TIME", value_parser = local_aws::latency, allow_hyphen_values = true)]
     latency: Option<Duration>,
 
     /// Files to put into the bucket
@@ -36,7 +40,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_max_level(LevelFilter::ERROR).with_writer(io::stderr).init();
+    log_errors();
     let local = LocalAws::start(args.port, &args.queue_name).await?;
     if args.samples || !args.files.is_empty() {
         local.fill(&args.files).await?;
@@ -55,6 +59,15 @@ async fn main() -> anyhow::Result<()> {
     println!("export SQS_QUEUE_URL={}", local.queue_url());
     told_to_stop().await?;
     Ok(())
+}
+
+/// Logs only what no answer tells the client: rustack and s3s report their failures to it.
+fn log_errors() {
+    let [ours, quiet] = [LevelFilter::ERROR, LevelFilter::OFF];
+    let filter = Targets::new().with_default(ours).with_target("rustack", quiet);
+    let filter = filter.with_target("s3s", quiet);
+    let log = layer().with_writer(io::stderr).with_ansi(false);
+    registry().with(log.with_filter(filter)).init();
 }
 
 /// Waits for Ctrl-C or SIGTERM.

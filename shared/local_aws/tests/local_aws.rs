@@ -33,26 +33,37 @@ fn exports(child: &mut Child) -> Vec<(String, String)> {
     exports
 }
 
+fn sdk_config(exports: &[(String, String)]) -> SdkConfig {
+    let key = value(exports, "AWS_ACCESS_KEY_ID");
+    let keys = Credentials::new(key, value(exports, "AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(value(exports, "AWS_ENDPOINT_URL"))
+        .region(Region::new(value(exports, "AWS_REGION").to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build()
+}
+
+fn value<'a>(exports: &'a [(String, String)], wanted: &str) -> &'a str {
+    &exports.iter().find(|(name, _)| name == wanted).unwrap().1
+}
+
+fn end(local: &Child) {
+    let kill = Command::new("kill").arg(local.id().to_string()).status().unwrap();
+    assert!(kill.success());
+}
+
 #[tokio::test]
 async fn it_serves_what_it_says_at_this_machine_only_and_ends_when_told_to() {
     let mut local = start("0");
     let exports = exports(&mut local);
-    let value = |wanted| &exports.iter().find(|(name, _)| name == wanted).unwrap().1;
-    let endpoint = value("AWS_ENDPOINT_URL");
+    let endpoint = value(&exports, "AWS_ENDPOINT_URL");
     let port = endpoint.strip_prefix("http://127.0.0.1:").unwrap();
     // A server at all of this machine's addresses would answer at this one too.
     assert!(TcpStream::connect(format!("127.0.0.2:{port}")).is_err());
 
-    let key = value("AWS_ACCESS_KEY_ID");
-    let keys = Credentials::new(key, value("AWS_SECRET_ACCESS_KEY"), None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(value("AWS_ENDPOINT_URL"))
-        .region(Region::new(value("AWS_REGION").clone()))
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    let receive = aws_sdk_sqs::Client::new(&config).receive_message();
-    let receive = receive.queue_url(value("SQS_QUEUE_URL")).max_number_of_messages(10);
+    let receive = aws_sdk_sqs::Client::new(&sdk_config(&exports)).receive_message();
+    let receive = receive.queue_url(value(&exports, "SQS_QUEUE_URL")).max_number_of_messages(10);
     let messages = receive.send().await.unwrap().messages.unwrap();
     assert!(messages[0].body().unwrap().contains("s3:TestEvent"));
     assert!(messages[1].body().unwrap().contains("packrat/data/20160720.gz"));
@@ -62,9 +73,20 @@ async fn it_serves_what_it_says_at_this_machine_only_and_ends_when_told_to() {
     let error = String::from_utf8(second.stderr).unwrap();
     assert!(error.contains(port) && error.contains("in use"), "{error}");
 
-    let kill = Command::new("kill").arg(local.id().to_string()).status().unwrap();
-    assert!(kill.success());
+    end(&local);
     assert!(local.wait().unwrap().success());
+}
+
+/// `--check` asks for the owner of the credentials, and there is no STS here.
+#[tokio::test]
+async fn a_request_that_it_does_not_know_is_its_clients_error_and_not_its_own() {
+    let mut local = start("0");
+    let sts = aws_sdk_sts::Client::new(&sdk_config(&exports(&mut local)));
+    let error = sts.get_caller_identity().send().await.unwrap_err();
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 501);
+    end(&local);
+    let ended = local.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,35 @@ pub(crate) fn is_at_aws(url: &str) -> bool {
     [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|it| host.ends_with(it))
 }
 
+/// Whether an endpoint and a queue's URL seem to be at different servers.
+///
+/// AWS has several addresses of one queue, and LocalStack gives every queue an address in its own domain, whichever
+/// address it has itself.
+pub(super) fn are_two_places(endpoint: &str, queue_url: &str) -> bool {
+    let [endpoint_place, queue_place] = [endpoint, queue_url].map(place);
+    if is_at_aws(endpoint) && is_at_aws(queue_url) {
+        return false;
+    }
+    let is_same_host =
+        endpoint_place.0 == queue_place.0 || queue_place.0.ends_with(".localhost.localstack.cloud");
+    !is_same_host || endpoint_place.1 != queue_place.1
+}
+
+/// The host and the port of a URL. All names of this machine count as one.
+fn place(url: &str) -> (String, &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = if scheme == "https" { "443" } else { "80" };
+    // The address of IPv6 has colons, and ends with a bracket.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, port),
+    };
+    let host = host.to_ascii_lowercase();
+    let is_here = ["localhost", "127.0.0.1", "[::1]"].contains(&&*host);
+    (if is_here { "localhost".to_owned() } else { host }, port)
+}
+
 /// `us-east-1`, `us-gov-west-1`.
 fn is_region(label: &str) -> bool {
     label.contains('-') && label.ends_with(|last: char| last.is_ascii_digit())
@@ -137,6 +166,34 @@ mod tests {
             let found = Address::of_queue(url);
             assert_eq!(found.region.as_ref().map(AsRef::as_ref), region, "{url}");
             assert_eq!(found.endpoint.as_deref(), endpoint, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_and_a_queues_url_can_be_two_places() {
+        for (endpoint, url) in [
+            ("http://127.0.0.1:4566", "http://127.0.0.1:4566/0/q"),
+            ("http://127.0.0.1:4566/", "http://localhost:4566/0/q"),
+            ("http://[::1]:4566", "http://LOCALHOST:4566/0/q"),
+            ("http://localhost:4566", "http://sqs.eu-west-1.localhost.localstack.cloud:4566/0/q"),
+            ("http://localstack:4566", "http://sqs.eu-west-1.localhost.localstack.cloud:4566/0/q"),
+            ("https://sqs.example", "https://sqs.example:443/0/q"),
+            (
+                "https://vpce-1-a.sqs.eu-west-1.vpce.amazonaws.com",
+                "https://sqs.eu-west-1.amazonaws.com/0/q",
+            ),
+        ] {
+            assert!(!are_two_places(endpoint, url), "{endpoint} {url}");
+        }
+        for (endpoint, url) in [
+            ("http://127.0.0.1:4566", "http://127.0.0.1:4567/0/q"),
+            ("http://[::1]:4566", "http://[::1]/0/q"),
+            ("http://localstack:4566", "http://localhost:4566/0/q"),
+            ("http://localhost:4566", "http://sqs.eu-west-1.localhost.localstack.cloud:4567/0/q"),
+            ("http://localhost:4566", "https://sqs.eu-west-1.amazonaws.com/0/q"),
+            ("https://sqs.eu-west-1.amazonaws.com", "http://localhost:4566/0/q"),
+        ] {
+            assert!(are_two_places(endpoint, url), "{endpoint} {url}");
         }
     }
 

@@ -9,7 +9,7 @@ use aws_sdk_s3 as s3;
 use aws_sdk_sqs::Client;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use local_aws::{LocalAws, LocalAwsError};
 use tracing::{info, warn};
 
@@ -19,6 +19,8 @@ use super::{Aws, Backoff, Buckets};
 use crate::surroundings::Surroundings;
 use crate::{UsageError, clock, stop, watch};
 
+const LATENCY_OF_A_REAL_S3: &str = "--latency is for the embedded SQS and S3, but a queue or an endpoint is given (by \
+    --queue-url, --endpoint-url, SQS_QUEUE_URL, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SQS). Leave one of them out";
 const FILES_FOR_A_REAL_S3: &str = "FILES are for the embedded S3, but a queue or an endpoint is given (by --queue-url, \
     --endpoint-url, SQS_QUEUE_URL, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SQS). Leave that out, or put the files into your bucket with \
     `aws s3 cp`: a step never writes to a bucket of yours";
@@ -30,6 +32,7 @@ const PAUSED_CLOCK: &str = "PALLETO_CLOCK=paused is for the embedded SQS and S3:
 /// A step uses a real SQS and S3 only if it is given a queue URL or an endpoint URL, as a flag or in
 /// the environment. Otherwise it starts the embedded ones.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(takes_negative_numbers))]
 pub struct AwsArgs {
     /// The first field, because clap removes the other fields' values from its matches as it reads them.
     #[command(flatten)]
@@ -77,7 +80,13 @@ pub struct AwsArgs {
     wait: u8,
 
     /// How long each answer of the embedded SQS and S3 takes at least, such as 300ms, as if they were far away
-    #[arg(long, value_name = "TIME", value_parser = local_aws::latency, help_heading = "AWS")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = local_aws::latency,
+        allow_hyphen_values = true,
+        help_heading = "AWS"
+    )]
     latency: Option<Duration>,
 
     /// How long a received message stays hidden from other receivers, from 1 to 43200; defaults to the
@@ -122,6 +131,9 @@ impl Consistent {
         let is_real = is_given("queue_url") || is_given("endpoint_url") || has_own_endpoint();
         if is_real && matches.contains_id("files") {
             return Err(UsageError::new(FILES_FOR_A_REAL_S3));
+        }
+        if is_real && matches.contains_id("latency") {
+            return Err(UsageError::new(LATENCY_OF_A_REAL_S3));
         }
         // Not while clap parses, because its own error shows a name as it is, with its control characters.
         matches.get_many("files").into_iter().flatten().try_for_each(readable)?;
@@ -227,7 +239,13 @@ impl AwsArgs {
     }
 
     async fn real(&self) -> Result<(Vec<Queue>, s3::Client), ConnectError> {
-        let Clients { sqs, s3 } = self.configured().await?.sufficient().await?;
+        let configured = self.configured().await?;
+        for url in self.given_queue_urls() {
+            if let Some(says) = configured.contradicts(url) {
+                warn!("{says}");
+            }
+        }
+        let Clients { sqs, s3 } = configured.sufficient().await?;
         let queues = self.find_queues(sqs).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         for queue in &queues {
             info!("Using the queue {}", queue.url);
@@ -304,6 +322,13 @@ impl AwsArgs {
 /// Whether SQS has an endpoint of its own in the environment, as every AWS tool reads it.
 fn has_own_endpoint() -> bool {
     env::var_os("AWS_ENDPOINT_URL_SQS").is_some_and(|url| !url.is_empty())
+}
+
+/// From now on, an option takes a negative number as its value, and says which values it takes. Otherwise, clap advises to
+/// make the number a file.
+pub(crate) fn takes_negative_numbers(option: Arg) -> Arg {
+    let takes_value = option.get_action().takes_values() && !option.is_positional();
+    if takes_value { option.allow_negative_numbers(true) } else { option }
 }
 
 /// Treats an empty environment variable as not set.

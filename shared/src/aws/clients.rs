@@ -132,6 +132,17 @@ impl Configured {
         credentials.map(drop).map_err(|error| ConnectError::NoCredentials(chain(&error)))
     }
 
+    /// Says so if an endpoint is configured, and this URL names another place.
+    pub(crate) fn contradicts(&self, queue_url: &str) -> Option<String> {
+        let endpoint = Address::of(&self.config, "SQS").endpoint?;
+        address::are_two_places(&endpoint, queue_url).then(|| {
+            format!(
+                "SQS is the one at {endpoint}, although the queue's URL is {queue_url}: the endpoint counts more \
+                 (--endpoint-url, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or the profile). Correct one of them, if these are two places"
+            )
+        })
+    }
+
     /// Returns the clients, if a region and credentials are configured.
     pub(crate) async fn sufficient(&self) -> Result<Clients, ConnectError> {
         self.region()?;

@@ -56,6 +56,7 @@ mod why;
 
 pub(crate) use address::is_at_aws;
 pub use args::AwsArgs;
+pub(crate) use args::takes_negative_numbers;
 pub use backoff::Backoff;
 pub(crate) use buckets::{Buckets, is_pattern, name_or_pattern};
 pub(crate) use clients::Configured;

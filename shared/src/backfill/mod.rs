@@ -49,7 +49,7 @@ pub struct BackfillArgs {
     /// notification. Files that are processed already are not downloaded again
     ///
     /// If it is stopped, the last line says with which arguments it goes on.
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["check", "watch"], help_heading = "Backfill")]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["check", "watch", "until_idle"], help_heading = "Backfill")]
     backfill: Option<Place>,
 
     /// Only objects whose keys come after this one, in S3's order

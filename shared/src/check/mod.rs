@@ -27,7 +27,7 @@ use report::Report;
 pub struct CheckArgs {
     /// Check whether everything is set up, report the missing parts, and end; with exit code 0 if files can be
     /// processed
-    #[arg(long, conflicts_with = "watch", help_heading = "Check")]
+    #[arg(long, conflicts_with_all = ["watch", "until_idle"], help_heading = "Check")]
     check: bool,
 
     /// A bucket to check too, besides those that the queue's access policy names
@@ -109,6 +109,11 @@ impl CheckArgs {
                 "AWS answers no request without a region and credentials",
             );
             return found;
+        }
+        for url in aws.given_queue_urls() {
+            if let Some(says) = configured.contradicts(url) {
+                report.warning("Queue's URL", says);
+            }
         }
         let Clients { sqs, s3 } = configured.clients();
         found.s3 = Some(s3);

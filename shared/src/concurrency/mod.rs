@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, Args, value_parser};
 use metrics::gauge;
 use stage::{StageRef, Supervisor};
 
-use crate::aws::{InFlight, Measured, Meter, PerSecond, Rate};
+use crate::aws::{InFlight, Measured, Meter, PerSecond, Rate, takes_negative_numbers};
 use crate::job::{Job, Setting};
 use crate::metrics::{MAX_DEMAND, PIPELINES};
 
@@ -20,7 +20,7 @@ use controller::{Bounds, Controller, Limits};
 
 /// How much to do at the same time. Step 9 flattens these into its own arguments, after those of the job.
 #[derive(Args, Clone, Copy, Debug)]
-#[command(mut_arg("queue_url", several))]
+#[command(mut_arg("queue_url", several), mut_args(takes_negative_numbers))]
 pub struct ConcurrencyArgs {
     /// How many pipelines work at the same time: a number, or auto for 3 and then as many as help
     #[arg(long, value_name = "N|auto", env = "PALLETO_PIPELINES", default_value = "auto")]

@@ -153,6 +153,20 @@ impl Unzip {
 
 impl Read for Unzip {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let format = self.format();
+        self.read_member(buffer).map_err(|error| match format {
+            // The decoders say "incomplete deflate stream" and the like.
+            Some(format) if error.kind() == ErrorKind::UnexpectedEof => {
+                let says = format!("the file is cut off: its {} data have no end", format.name());
+                io::Error::new(ErrorKind::UnexpectedEof, says)
+            }
+            _ => error,
+        })
+    }
+}
+
+impl Unzip {
+    fn read_member(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let size = match self {
                 Self::Plain(zipped) => return zipped.read(buffer),

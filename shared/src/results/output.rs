@@ -32,19 +32,28 @@ const LONGEST_PREFIX: usize = 800;
 impl Output {
     /// # Errors
     ///
-    /// If it begins like the name of a bucket, but is none.
+    /// If it begins like an address, but is not the address of a bucket.
     pub(super) fn parse(given: OsString) -> Result<Self, String> {
-        let Some(rest) = given.to_str().and_then(|given| given.strip_prefix("s3://")) else {
+        let address = given.to_str().and_then(|given| given.split_once(':'));
+        let Some((scheme, rest)) = address.filter(|(scheme, rest)| is_address(scheme, rest)) else {
             return Ok(Self::Folder(given.into()));
         };
+        let rest = rest.strip_prefix("//").filter(|_| scheme == "s3").unwrap_or_default();
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if name.is_empty() || prefix.len() > LONGEST_PREFIX {
-            let most = format!("the prefix can have {LONGEST_PREFIX} bytes");
-            return Err(format!("a bucket is given as s3://BUCKET/PREFIX/, and {most}"));
+            return Err(format!(
+                "a bucket is given as s3://BUCKET/PREFIX/, and the prefix can have {LONGEST_PREFIX} bytes. For a folder \
+                 of this name, write ./ before it"
+            ));
         }
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Ok(Self::Bucket { name: name.to_owned(), prefix: format!("{prefix}{slash}") })
     }
+}
+
+/// Whether `SCHEME:REST` is meant as an address: nobody means a folder by `s3:/bucket` or `gs://bucket`.
+fn is_address(scheme: &str, rest: &str) -> bool {
+    scheme.eq_ignore_ascii_case("s3") || rest.starts_with("//") && !scheme.contains('/')
 }
 
 impl fmt::Display for Output {
@@ -61,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_begins_with_s3_and_everything_else_is_a_folder() {
+    fn a_bucket_begins_with_s3_and_no_other_address_is_taken_for_a_folder() {
         for (given, shown) in [
             ("s3://b", "s3://b/"),
             ("s3://b/", "s3://b/"),
@@ -72,11 +81,17 @@ mod tests {
             assert!(matches!(output, Output::Bucket { .. }), "{given}");
             assert_eq!(output.to_string(), shown);
         }
-        for folder in ["output", "/a/b", "s3", "s3:/b/a", "./s3://b/a"] {
+        for folder in
+            ["output", "/a/b", "s3", "s3/b:", "./s3://b/a", "./s3:", "a:b", r"C:\a", "C:/a"]
+        {
             assert_eq!(Output::parse(folder.into()).unwrap(), Output::Folder(folder.into()));
         }
-        for wrong in ["s3://", "s3:///a", &format!("s3://b/{}", "a".repeat(801))] {
-            assert!(Output::parse(wrong.into()).unwrap_err().contains("s3://BUCKET/PREFIX/"));
+        let too_long = format!("s3://b/{}", "a".repeat(801));
+        for wrong in
+            ["s3://", "s3:///a", &too_long, "s3:/b/a", "s3:b", "S3://b", "gs://b", "file:///a"]
+        {
+            let error = Output::parse(wrong.into()).unwrap_err();
+            assert!(error.contains("s3://BUCKET/PREFIX/"), "{wrong}: {error}");
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;

@@ -63,6 +63,26 @@ async fn the_endpoint_of_a_service_wins_over_that_of_all_and_an_argument_over_bo
     assert_eq!((world.results()["file.gz"], s3.count("GetObject")), ((1, 5), 1));
 }
 
+/// The endpoint counts, because an SQS that is not AWS's can give its queues addresses that lead nowhere.
+#[tokio::test]
+async fn a_queues_url_that_names_another_place_than_the_endpoint_is_told() {
+    let world = World::new().await;
+    world.put("file.gz", gzip("line\n")).await;
+    let says = format!(
+        "SQS is the one at {}, although the queue's URL is {NOBODY}/000000000000/queue",
+        world.local.endpoint_url()
+    );
+    for argument in ["--check", "--until-idle"] {
+        let mut step = world.step(&[argument]);
+        step.env("SQS_QUEUE_URL", format!("{NOBODY}/000000000000/queue"));
+        let told = run(step).await;
+        assert!(told.status.success() && text(&told.stdout).contains(&says));
+        let told = run(world.step(&[argument])).await;
+        assert!(told.status.success() && !text(&told.stdout).contains("although"));
+    }
+    assert_eq!(world.results()["file.gz"], (1, 5));
+}
+
 #[tokio::test]
 async fn a_profile_can_have_an_endpoint_for_each_service() {
     let (world, s3) = with_s3_elsewhere().await;

@@ -76,6 +76,10 @@ fn wrong_input_gets_a_clear_line_and_an_exit_code() {
         (vec!["--no-such-flag"], "--no-such-flag"),
         (vec!["--queue-url", "http://127.0.0.1:1/q", "Cargo.toml"], "FILES"),
         (vec!["--endpoint-url", "http://127.0.0.1:1", "Cargo.toml"], "FILES"),
+        (vec!["--endpoint-url", "http://127.0.0.1:1", "--latency", "1s"], "--latency"),
+        (vec!["--max-demand", "-3"], "a number from 1"),
+        (vec!["--output", "s3:/bucket/prefix"], "s3://BUCKET/PREFIX/"),
+        (vec!["--check", "--until-idle"], "--until-idle"),
     ];
     let others = [
         (vec!["--output", "Cargo.toml/x"], "--output"),

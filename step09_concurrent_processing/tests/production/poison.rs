@@ -68,7 +68,7 @@ async fn what_fails_again_and_again_is_a_dead_letter() {
         .filter(|line: &Value| line["level"] == "ERROR")
         .collect();
     assert_eq!(failures.len(), 6, "{failures:?}");
-    for (key, reason) in [("truncated.gz", "end of file"), ("bomb.gz", "--max-ratio")] {
+    for (key, reason) in [("truncated.gz", "cut off"), ("bomb.gz", "--max-ratio")] {
         let of_key = failures.iter().filter(|line| line["key"] == key);
         let counts: Vec<_> = of_key
             .map(|line| {

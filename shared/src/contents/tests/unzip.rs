@@ -105,6 +105,27 @@ async fn all_members_of_a_gzip_file_are_read() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_cut_off_says_so() {
+    let content = b"hello\n".repeat(20);
+    for (name, file) in
+        [("gzip", gzip(&content)), ("zstd", zstd(&content)), ("bzip2", bzip2(&content))]
+    {
+        let says = format!("the file is cut off: its {name} data have no end");
+        let two = [&file[..], &file].concat();
+        // The first ten bytes tell the format.
+        for length in (10..two.len()).filter(|length| *length != file.len()) {
+            for read in read_cut(&two[..length]).await {
+                let error = read.unwrap_err();
+                assert_eq!(
+                    (error.kind(), error.to_string()),
+                    (io::ErrorKind::UnexpectedEof, says.clone())
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_gzip_file_is_an_error() {
     let file = gzip(&b"hello\n".repeat(1000));
     let truncated = file[..file.len() - 5].to_vec();

@@ -84,7 +84,11 @@ async fn main() -> Result<(), shared::Error> {
     sleep(A_MOMENT).await;
     let (pages, done) = Page::to_do(&PAGES);
     PageProducer::scrape_pages(producer, pages);
-    done.await;
+    tokio::select! {
+        () = done => {}
+        // A consumer has crashed, and its pages stay.
+        () = stage::first_stopped(&consumers) => {}
+    }
 
     // This wait lets the log show the consumers' next asks.
     sleep(A_MOMENT).await;

@@ -41,9 +41,11 @@ async fn main() -> Result<(), shared::Error> {
         consumers.push(SqsConsumer::start(format!("SQSConsumer{number}"), &producer, &queue)?);
     }
 
+    let mut stages = vec![producer.stage()];
+    stages.extend(consumers.iter().map(|consumer| consumer.stage()));
     tokio::select! {
         () = shared::stop_signal() => {}
-        _ = producer.stopped() => {}
+        () = shared::stage::first_stopped(&stages) => {}
     }
     // The messages of a receive in flight are still delivered and deleted. Then the consumers stop too.
     producer.stop();

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run -p stage --example words -- 7777
-//! yes "to be or not to be" | head -n 250 | nc -N localhost 7777
+//! bash -c 'yes "to be or not to be" | head -n 250 > /dev/tcp/127.0.0.1/7777'
 //! ```
 
 use std::collections::HashMap;
@@ -13,7 +13,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use stage::{CancelMode, ProducerConsumer, STOP_LIMIT, SubscribeOptions, stop_in_order};
+use stage::{
+    CancelMode, ProducerConsumer, STOP_LIMIT, SubscribeOptions, first_stopped, stop_in_order,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -95,9 +97,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let _ = writeln!(out, "{count} {word}");
         }
     }));
-    // The end of the socket ends the lines, and Ctrl-C does so earlier. All that was read is counted.
+    // The end of the socket ends the lines, and Ctrl-C does so earlier. All that was read is counted. If another stage ends,
+    // it has crashed, and then there is nothing to wait for.
     tokio::select! {
-        _ = lines.stopped() => {}
+        () = first_stopped(&line) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     stop_in_order(&line, STOP_LIMIT).await?;

@@ -71,7 +71,7 @@ pub use feed::{Call, Feed, NotTaken};
 pub use handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle, all_stopped};
 pub use message::{Exit, StageFailed, SubscriptionId};
 pub use options::{Options, named};
-pub use stage_ref::{STOP_LIMIT, StageRef, stop_in_order, topology};
+pub use stage_ref::{STOP_LIMIT, StageRef, first_stopped, stop_in_order, topology};
 pub use subscription::{CancelMode, InvalidDemand, SubscribeOptions};
 pub use supervisor::{GroupStatus, Supervisor, TooManyRestarts};
 pub use topology::{Kind, StageNow, SubscriptionNow, Topology};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -84,11 +85,23 @@ impl StageRef {
     }
 }
 
+/// Waits until one of these stages has ended, for any reason. A crash somewhere in a pipeline is thus noticed, even if
+/// the stages before it could go on.
+///
+/// # Panics
+///
+/// If there are no stages.
+pub async fn first_stopped(stages: &[StageRef]) {
+    select_all(stages.iter().map(|stage| Box::pin(stage.stopped()))).await;
+}
+
 /// Stops these stages, one after the other: the next is told to stop when the one before it has delivered
 /// its events and has ended. Kills those that still run after `limit`, and waits for their ends.
 ///
+/// A program runs until Ctrl-C or until a stage ends, and says why:
+///
 /// ```
-/// # use stage::{Consumer, StageRef, stop_in_order};
+/// # use stage::{Consumer, STOP_LIMIT, StageRef, first_stopped, stop_in_order};
 /// # struct Printer;
 /// # impl Consumer for Printer {
 /// #     type Event = String;
@@ -98,7 +111,13 @@ impl StageRef {
 /// # async fn main() -> Result<(), stage::StageFailed> {
 /// # let producer = stage::named("P").start_consumer(Printer);
 /// # let consumer = stage::named("C").start_consumer(Printer);
-/// stop_in_order(&[producer.stage(), consumer.stage()], stage::STOP_LIMIT).await
+/// # producer.stop();
+/// let line = [producer.stage(), consumer.stage()];
+/// tokio::select! {
+///     () = first_stopped(&line) => {}
+///     _ = tokio::signal::ctrl_c() => {}
+/// }
+/// stop_in_order(&line, STOP_LIMIT).await
 /// # }
 /// ```
 ///

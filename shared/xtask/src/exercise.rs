@@ -6,6 +6,7 @@ mod hints;
 mod list;
 mod place;
 mod small;
+mod small_tests;
 mod step;
 
 use anyhow::{Context, Result, bail, ensure};

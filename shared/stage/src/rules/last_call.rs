@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
-use super::CancelMode::Temporary;
+use super::CancelMode::{Temporary, Transient};
 use super::*;
 
 /// Makes pairs of events, and emits a single one at the end.
@@ -180,4 +180,26 @@ async fn a_line_is_stopped_from_its_beginning_and_killed_as_a_whole() {
     assert_eq!(error.to_string(), "a stage was killed");
     assert_eq!(b.stopped().await, Exit::Killed);
     assert_eq!(c.stopped().await, Exit::Killed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_anywhere_in_a_line_is_the_first_end_and_the_line_then_stops_with_its_cause() {
+    for crashes in [0, 1] {
+        let (a, b, c) = (producer(0..0), producer_consumer(named("B")), consumer("C"));
+        let other = producer(0..0);
+        c.subscribe(&other, demand(0, 10).cancel(Transient)).unwrap();
+        c.subscribe(&b, demand(0, 10).cancel(Transient)).unwrap();
+        b.subscribe(&a, demand(0, 10)).unwrap();
+        let line = [other.stage(), a.stage(), b.stage(), c.stage()];
+        settle().await;
+        assert!(timeout(MOMENT, first_stopped(&line)).await.is_err());
+        if crashes == 0 {
+            a.cast(Order::Panic);
+        } else {
+            b.kill();
+        }
+        assert!(timeout(MOMENT, first_stopped(&line)).await.is_ok());
+        let error = stop_in_order(&line, STOP_LIMIT).await.unwrap_err().to_string();
+        assert!(error.contains(["out of order", "was killed"][crashes]), "{error}");
+    }
 }

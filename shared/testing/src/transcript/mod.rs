@@ -24,6 +24,7 @@ mod renew;
 mod rule;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use process::Process;
@@ -34,6 +35,7 @@ use rule::Rule;
 const GAP: &str = "...";
 
 pub use difference::Difference;
+pub use process::{Patience, lines_of};
 pub use readme::Change;
 
 /// Checks that the README's transcripts of a program match the real output, and that its answers are right.
@@ -94,16 +96,23 @@ pub struct Deviation {
 }
 
 /// Runs the transcripts that a README has of the program `name`, with `program` in its place, and returns where it first
-/// differs. The numbers of tasks may differ in all of them. The changes that the README proposes are left out.
+/// differs. The numbers of tasks may differ in all of them. The changes that the README proposes are left out. Before it
+/// waits for a command's lines, it tells `begins` the command and how long the command may stay silent.
 ///
 /// # Errors
 ///
 /// If a command cannot be run, or fails.
-pub fn deviation(program: &Path, name: &str, readme: &str) -> Result<Option<Deviation>> {
+pub fn deviation(
+    program: &Path,
+    name: &str,
+    readme: &str,
+    begins: impl Fn(&str, Duration),
+) -> Result<Option<Deviation>> {
     let mut found = None;
     let program = Program { path: program, name: name.to_owned(), change: None };
     let (readme, _) = readme.split_once("\n## Try\n").unwrap_or((readme, ""));
     let ran = run_all(&program, readme, |shown, process| {
+        begins(&shown.command, shown.rule.patience().limit);
         let Err(difference) = shown.rule.leniently().compare(&shown.output, &mut process.lines)
         else {
             return Ok(());
@@ -179,6 +188,10 @@ fn run_all(
     let folder = tempfile::tempdir()?;
     let mut happens = Vec::new();
     let mut run = |shown: &Shown| {
+        ensure!(
+            !(shown.is_ended_there() && shown.command.contains("PALLETO_CLOCK=paused")),
+            "on the paused clock it fills the reader's terminal: let it end, as with `| head -20`"
+        );
         // In place of the shell, so that ending the process ends the program.
         let exec = if shown.is_ended_there() { "exec " } else { "" };
         let path = format!("{exec}'{}'", program.path.display());
@@ -186,7 +199,7 @@ fn run_all(
         let script = script.unwrap_or_else(|| shown.command.clone());
         // A changed program has a name of its own, which a log can show.
         let names = (file_name(program.path), name.clone());
-        let mut process = Process::start(&script, shown.rule.clock(), folder.path(), names)?;
+        let mut process = Process::start(&script, shown.rule, folder.path(), names)?;
         judge(shown, &mut process)?;
         happens.push(format!("$ {}", shown.command));
         happens.extend_from_slice(process.lines.seen());

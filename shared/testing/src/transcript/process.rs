@@ -1,16 +1,36 @@
 //! A running command.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lines::Lines;
+use super::rule::Rule;
 
-/// Longer than any step stays silent, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a program may stay silent, even on a busy machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long.
+    pub limit: Duration,
+    is_over: &'static str,
+}
+
+impl Patience {
+    /// On the paused clock, no wait takes time.
+    pub const PAUSED: Self = Self {
+        limit: Duration::from_secs(20),
+        is_over: "nothing for 20 s: it is stuck, or does not emit",
+    };
+    /// On the real clock, a step can wait for SQS.
+    pub const REAL: Self = Self {
+        limit: Duration::from_mins(1),
+        is_over: "nothing for 60 s: it is stuck, or does not emit",
+    };
+}
+
 /// Longer than any transcript takes.
 const LONGEST: Duration = Duration::from_mins(3);
 
@@ -24,7 +44,7 @@ impl Process {
     /// Starts it. Of two `names`, the second one replaces the first one in its output.
     pub fn start(
         script: &str,
-        clock: &str,
+        rule: Rule,
         folder: &Path,
         names: (String, String),
     ) -> io::Result<Self> {
@@ -35,10 +55,10 @@ impl Process {
         {
             command.env_remove(name);
         }
-        let mut child = command.env("PALLETO_CLOCK", clock).spawn()?;
+        let mut child = command.env("PALLETO_CLOCK", rule.clock()).spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("its output is piped"))?;
-        let output =
-            output(stdout).map(move |line| line.map(|line| line.replace(&names.0, &names.1)));
+        let output = lines_of(stdout, rule.patience())
+            .map(move |line| line.map(|line| line.replace(&names.0, &names.1)));
         Ok(Self { child, lines: Lines::new(output) })
     }
 
@@ -54,7 +74,12 @@ impl Drop for Process {
     }
 }
 
-fn output(stdout: ChildStdout) -> impl Iterator<Item = Result<String, &'static str>> {
+/// Returns the lines that a program prints, as they arrive, and at last the reason why no more are awaited, unless the
+/// program ends.
+pub fn lines_of(
+    stdout: impl Read + Send + 'static,
+    patience: Patience,
+) -> impl Iterator<Item = Result<String, &'static str>> {
     let (sender, lines) = mpsc::sync_channel(100);
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -66,10 +91,13 @@ fn output(stdout: ChildStdout) -> impl Iterator<Item = Result<String, &'static s
     let deadline = Instant::now() + LONGEST;
     std::iter::from_fn(move || {
         let left = deadline.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(PATIENCE.min(left)) {
+        match lines.recv_timeout(patience.limit.min(left)) {
             Ok(line) => Some(Ok(line)),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => Some(Err("it was waited for in vain")),
+            Err(RecvTimeoutError::Timeout) if left < patience.limit => {
+                Some(Err("it goes on for more than 3 minutes"))
+            }
+            Err(RecvTimeoutError::Timeout) => Some(Err(patience.is_over)),
         }
     })
 }

@@ -9,6 +9,7 @@ use regex_lite::Regex;
 use super::GAP;
 use super::difference::Difference;
 use super::lines::Lines;
+use super::process::Patience;
 
 /// How exactly the two outputs have to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl Rule {
     /// Returns the value of `PALLETO_CLOCK`.
     pub fn clock(self) -> &'static str {
         if self == Self::ToTheLetter { "paused" } else { "" }
+    }
+
+    /// Returns how long the program may stay silent.
+    pub fn patience(self) -> Patience {
+        if self == Self::ToTheLetter { Patience::PAUSED } else { Patience::REAL }
     }
 
     /// Returns the line without the parts that may differ.

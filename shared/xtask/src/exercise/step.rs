@@ -37,14 +37,32 @@ pub fn package(step: &Step) -> String {
     format!("step{:02}", step.number)
 }
 
-/// A step's README.
+/// Returns a command or a text of the step's README without the package that cargo runs, because the exercise's folder
+/// has only one.
+pub fn in_its_folder(step: &Step, text: &str) -> String {
+    text.replace(&format!(" -p {}", step.name), "")
+}
+
+/// A step's README, without the comments, which only our tools read.
 ///
 /// # Errors
 ///
 /// If it cannot be read.
 pub fn readme(step: &Step) -> Result<String> {
     let path = step.folder().join("README.md");
-    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    let readme = fs::read_to_string(&path);
+    Ok(without_comments(&readme.with_context(|| format!("cannot read {}", path.display()))?))
+}
+
+fn without_comments(readme: &str) -> String {
+    let mut parts = readme.split("<!--");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let after = part.split_once("-->").map_or("", |(_, after)| after);
+        // Of the blanks before and after it, one is enough.
+        rest += if rest.ends_with([' ', '\n']) { after.trim_start_matches(' ') } else { after };
+    }
+    rest
 }
 
 /// The text below a heading, up to the next one of the same level.
@@ -55,8 +73,8 @@ pub fn section<'a>(readme: &'a str, heading: &str) -> Option<&'a str> {
 
 /// In the exercise, the comment at the top of `main.rs` says what `before` has changed, and that is not the task.
 fn without_its_changes(main: &str, before: &Step, step: &Step) -> String {
-    let (number, package) = (before.number, package(step));
-    let main = main.replace(&format!("-p {}", before.name), &format!("-p {package}"));
+    let number = before.number;
+    let main = in_its_folder(before, main);
     let code = main.find("\n\nmod ").unwrap_or(main.len());
     let changes = main[..code].find("\n//! # Changed since").unwrap_or(code);
     let comment = main[..changes].trim_end_matches("\n//!");
@@ -90,7 +108,7 @@ fn task(before: &Step, step: &Step) -> Result<String> {
     let mut task = format!(
         "# Exercise {title}\n\n\
          The code in `src` is step {}. Make it step {number}, and look at `../../{name}` only afterwards.\n\n\
-         {sentence}\n\n## What to think of\n\n{}\n\n## What it should print\n\n{}\n\n",
+         {sentence}\n\n## What to think of\n\n{}\n\n## What it should print\n\nThe commands are for this folder.\n\n{}\n\n",
         before.number,
         part("Before you run it")?,
         part("Run it")?
@@ -121,10 +139,7 @@ fn task(before: &Step, step: &Step) -> Result<String> {
         );
     }
     // The README of a step is one folder higher.
-    let task = task
-        .replace("](../", "](../../")
-        .replace(&format!("-p {name}"), &format!("-p {}", package(step)));
-    Ok(task)
+    Ok(in_its_folder(step, &task.replace("](../", "](../../")))
 }
 
 #[cfg(test)]
@@ -139,7 +154,7 @@ mod tests {
             let files = files(&pair[0], &pair[1]).unwrap();
             let main = &files["src/main.rs"];
             assert!(!main.contains("Changed since"), "{main}");
-            assert!(main.starts_with("//! ```text\n//! cargo run -p step"), "{main}");
+            assert!(main.starts_with("//! ```text\n//! cargo run"), "{main}");
             assert!(main.contains("\n//!\n//! Step "), "{main}");
             assert!(main.contains("README.md says how.\n\nmod consumer;"), "{main}");
             assert!(!main.contains(&pair[0].name), "{main}");
@@ -165,7 +180,11 @@ mod tests {
             let task = &files["README.md"];
             assert!(task.starts_with(&format!("# Exercise {}: ", pair[1].number)), "{task}");
             assert!(task.contains("\n**In a sentence:** "), "{task}");
-            assert!(task.contains(&format!("\n$ cargo run -p step0{}", pair[1].number)), "{task}");
+            assert!(
+                task.contains("\n$ cargo run\n") || task.contains("\n$ cargo run -- "),
+                "{task}"
+            );
+            assert!(!task.contains("run -p step") && !task.contains("<!--"), "{task}");
             assert!(task.contains("<summary>Which functions</summary>"), "{task}");
             assert!(!task.contains("```diff"), "{task}");
             assert_eq!(task.matches("<details>").count(), task.matches("</details>").count());

@@ -22,7 +22,12 @@ const TESTED: &str = "<!-- tested by ";
 pub fn check(readme: &str) -> Result<()> {
     let text = read(readme)?;
     let at = |line| move || format!("{readme}: line {line}");
-    each(items(&text), |(line, item)| is_tried(&item).with_context(at(line)))?;
+    let items = items(&text);
+    ensure!(
+        text.contains("git restore") || !items.iter().any(|(_, item)| item.contains("  ```diff")),
+        "{readme}: a reader who does not undo a change sees another output after the next one: say `git restore`"
+    );
+    each(items, |(line, item)| is_tried(&item).with_context(at(line)))?;
     each(answers(&text), |(line, answer)| is_checked(answer).with_context(at(line)))?;
     let tested =
         text.lines().zip(1..).filter_map(|(of, line)| Some((of.split_once(TESTED)?.1, line)));

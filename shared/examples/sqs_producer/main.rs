@@ -42,7 +42,7 @@ async fn main() -> Result<(), shared::Error> {
     }
 
     let mut stages = vec![producer.stage()];
-    stages.extend(consumers.iter().map(|consumer| consumer.stage()));
+    stages.extend(consumers.iter().map(shared::stage::Handle::stage));
     tokio::select! {
         () = shared::stop_signal() => {}
         () = shared::stage::first_stopped(&stages) => {}

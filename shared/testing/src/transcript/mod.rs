@@ -214,3 +214,20 @@ fn run_all(
     }
     Ok(happens)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_fills_the_terminal_on_the_paused_clock_is_refused() {
+        let shown = |command: &str, output: &str| {
+            let readme = format!("```console\n$ {command}\n{output}```\n");
+            deviation(Path::new("/usr/bin/yes"), "yes", &readme, |_, _| ()).map(|it| it.is_none())
+        };
+        let error = shown("PALLETO_CLOCK=paused cargo run -p yes", "y\n...\n").unwrap_err();
+        assert!(format!("{error:#}").contains("head -20"), "{error:#}");
+        assert!(shown("PALLETO_CLOCK=paused cargo run -p yes | head -2", "y\ny\n").unwrap());
+        assert!(shown("cargo run -p yes", "y\n...\n").unwrap());
+    }
+}

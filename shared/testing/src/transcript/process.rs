@@ -101,3 +101,22 @@ pub fn lines_of(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_stays_silent_is_not_awaited_for_ever_and_the_reason_is_told() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"one\n").unwrap();
+        let is_short = Patience { limit: Duration::from_millis(20), ..Patience::PAUSED };
+        let mut lines = lines_of(reader, is_short);
+        // On a busy machine, this line can be late too.
+        while lines.next().unwrap() != Err(Patience::PAUSED.is_over) {}
+        drop(writer);
+        assert!(lines.all(|line| line.is_ok()), "it ends when the program does");
+    }
+}

@@ -32,8 +32,8 @@ impl Tests {
         let output = cargo.output().context("cannot run cargo")?;
         ensure!(output.status.success(), DOES_NOT_COMPILE);
         let built = String::from_utf8_lossy(&output.stdout);
-        let built = built.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let program = built.filter_map(|it| it["executable"].as_str().map(PathBuf::from)).last();
+        let mut built = built.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let program = built.find_map(|it| it["executable"].as_str().map(PathBuf::from));
         Ok(Self(program.context("cargo has built no tests")?))
     }
 

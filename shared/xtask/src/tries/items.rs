@@ -23,10 +23,7 @@ pub fn check(readme: &str) -> Result<()> {
     let text = read(readme)?;
     let at = |line| move || format!("{readme}: line {line}");
     let items = items(&text);
-    ensure!(
-        text.contains("git restore") || !items.iter().any(|(_, item)| item.contains("  ```diff")),
-        "{readme}: a reader who does not undo a change sees another output after the next one: say `git restore`"
-    );
+    says_how_to_undo(&text, &items).with_context(|| readme.to_owned())?;
     each(items, |(line, item)| is_tried(&item).with_context(at(line)))?;
     each(answers(&text), |(line, answer)| is_checked(answer).with_context(at(line)))?;
     let tested =
@@ -49,6 +46,16 @@ fn items(readme: &str) -> Vec<(usize, String)> {
         }
     }
     items
+}
+
+/// A reader who does not undo a change sees another output after the next one.
+fn says_how_to_undo(text: &str, items: &[(usize, String)]) -> Result<()> {
+    let changes = items.iter().any(|(_, item)| item.contains("  ```diff"));
+    ensure!(
+        !changes || text.contains("git restore"),
+        "it does not say `git restore` below \"Try\""
+    );
+    Ok(())
 }
 
 fn is_tried(item: &str) -> Result<()> {
@@ -116,6 +123,15 @@ mod tests {
         is_tried("- Two programs. <!-- tested by something -->").unwrap();
         let error = is_tried("- It prints 1.").unwrap_err().to_string();
         assert!(error.contains("nothing checks"), "{error}");
+    }
+
+    #[test]
+    fn a_page_with_changes_says_how_to_undo_them() {
+        says_how_to_undo(README, &items(README)).unwrap();
+        let with_change = README.replace("```console", "```diff");
+        says_how_to_undo(&with_change, &items(&with_change)).unwrap_err();
+        let told = with_change.replace("## Try\n", "## Try\n\nUndo it: `git restore a`.\n");
+        says_how_to_undo(&told, &items(&told)).unwrap();
     }
 
     #[test]

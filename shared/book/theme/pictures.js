@@ -2,8 +2,8 @@
 "use strict";
 
 {
-    // All of it is seen, unless its letters would be too small: then it scrolls down. On a telephone, a picture that is wider than high, or too
-    // wide, lies on its side, as if the telephone was turned.
+    // All of it is seen, unless its letters would be too small: then it scrolls down. On a telephone, a picture that is much larger on its side, or
+    // too wide, lies there, as if the telephone was turned.
     const style = (width, height) => `
         html { background: var(--paper); }
         body { margin: 0; }
@@ -32,7 +32,8 @@
         const part = (parent, name, more) => parent.appendChild(Object.assign(page.createElement(name), more));
         part(page.head, "meta", { name: "viewport", content: "width=device-width" });
         part(page.head, "style", { textContent: style(width, height) });
-        const lies = width > height || width > 1.8 * innerWidth;
+        const [upright, onItsSide] = [innerWidth / width, Math.min(innerHeight / width, innerWidth / height)];
+        const lies = onItsSide > 1.3 * upright || upright < 0.55;
         part(page.body, "div", { className: lies ? "lies" : "" }).append(svg);
         return new Blob([`<!DOCTYPE html><meta charset="utf-8">${page.documentElement.outerHTML}`], { type: "text/html" });
     };

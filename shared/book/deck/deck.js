@@ -122,7 +122,7 @@ function startHere() {
 const commands = {
     next,
     previous: () => steps?.previous?.() || turn(-1),
-    play: () => steps?.play && !state.isDark ? steps.play() : dark(!state.isDark),
+    play: () => state.isDark ? dark(false) : steps?.play?.(),
     first: () => show(0),
     last: () => show(slides.length - 1),
     dark: () => dark(!state.isDark),
@@ -138,8 +138,8 @@ const commands = {
     speaker: () => { speaker = window.open(location.href.split("#")[0] + "#notes", "notes", "popup,width=1180,height=760"); },
 };
 
-// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen. On a picture with
-// a recording, `.` plays it instead.
+// Remotes send Page Up and Page Down, F5 and Escape to start and end, and `.` or `b` for a dark screen. Here `.` plays the picture, and does
+// nothing where none plays, because a speaker who wants to play a picture does not want a dark screen.
 const keys = {
     ArrowRight: "next", ArrowDown: "next", PageDown: "next", " ": "next", Enter: "next",
     ArrowLeft: "previous", ArrowUp: "previous", PageUp: "previous", Backspace: "previous",

@@ -89,12 +89,25 @@ def test_that_a_remote_turns_back_too(window, slides):
 
 
 def test_that_the_screen_can_be_dark_and_framed(window):
-    for key, what in [(".", "#curtain"), ("b", "#curtain"), ("r", "#frame")]:
+    for key, what in [("b", "#curtain"), ("r", "#frame")]:
         window.keyboard.press(key)
         box = window.locator(what).bounding_box()
         assert box == {"x": 0, "y": 0, "width": 1280, "height": 720}, key
         window.keyboard.press(key)
         assert window.locator(what).is_hidden(), key
+
+
+def test_that_a_dot_plays_what_is_marked_and_does_nothing_elsewhere(window, slides):
+    for number in range(len(slides)):
+        window.evaluate("slide => show(slide)", number)
+        marked, has_player, plays = window.evaluate(
+            "[getComputedStyle(slides[state.slide], '::after').content !== 'none', steps instanceof Moving, steps?.play !== undefined]"
+        )
+        assert marked == has_player, number + 1
+        if not plays:
+            window.keyboard.press(".")
+            assert window.locator("#curtain").is_hidden(), number + 1
+            assert window.evaluate("state.slide") == number
 
 
 # The player on a slide: its row, the numbers on its cards, and the last lines of the log.

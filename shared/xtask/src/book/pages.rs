@@ -116,7 +116,7 @@ fn with_recording(content: String, file: &str) -> Result<String> {
     let mut rest = after.to_owned();
     if let Ok(watched) = casts::kept(&format!("{name}-watch")) {
         let package = file.split('/').next().unwrap_or_default();
-        let paragraph = rest.find(&format!("\n`cargo run -p {package} -- --watch`"));
+        let paragraph = rest.find(&format!("\n`cargo run -p {package} -- --watch"));
         let end = paragraph.and_then(|at| Some(at + 1 + rest[at + 1..].find("\n\n")? + 1));
         let end = end.with_context(|| format!("{file} does not tell of --watch"))?;
         rest.insert_str(end, &format!("\n{}\n", casts::figure(&watched.to_text())));
@@ -180,12 +180,15 @@ mod tests {
         );
         assert_eq!(with_recording(text.clone(), "shared/README.md").unwrap(), text);
 
-        let watch = "`cargo run -p step05_multiple_consumers -- --watch` shows\nit.\n\nMore\n";
-        let both = text.replace("More\n", watch);
-        let page = with_recording(both, "step05_multiple_consumers/README.md").unwrap();
-        let parts: Vec<_> = page.split("<figure class=\"cast\">").collect();
-        assert_eq!(parts.len(), 3);
-        assert!(parts[1].ends_with("shows\nit.\n\n") && parts[2].ends_with("\n\nMore\n"), "{page}");
+        for arguments in ["--watch", "--watch --latency 500ms"] {
+            let run = format!("`cargo run -p step05_multiple_consumers -- {arguments}`");
+            let both = text.replace("More\n", &format!("{run} shows\nit.\n\nMore\n"));
+            let page = with_recording(both, "step05_multiple_consumers/README.md").unwrap();
+            let parts: Vec<_> = page.split("<figure class=\"cast\">").collect();
+            assert_eq!(parts.len(), 3);
+            assert!(parts[1].ends_with("shows\nit.\n\n"), "{page}");
+            assert!(parts[2].ends_with("\n\nMore\n"), "{page}");
+        }
         with_recording(text, "step05_multiple_consumers/README.md").unwrap_err();
         with_recording("no transcript".to_owned(), "step05_multiple_consumers/README.md")
             .unwrap_err();

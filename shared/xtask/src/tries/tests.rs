@@ -1,13 +1,17 @@
 //! What the READMEs propose to try in several terminals.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Programs;
+use ignore::gitignore::Gitignore;
+
+use super::{Programs, lessons};
+use crate::steps::root;
 
 /// Longer than any program stays silent, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -160,4 +164,57 @@ fn what_a_killed_program_has_received_comes_back() {
 
     let before = BTreeSet::from_iter(killed.files());
     run().until(|log| before.union(&BTreeSet::from_iter(files(log))).count() == FILES);
+}
+
+/// The READMEs' lines with a command: the README, and the line.
+fn commands() -> Vec<(String, String)> {
+    let lessons = lessons().unwrap().into_iter().map(|lesson| lesson.readme);
+    let readmes: BTreeSet<_> = lessons.chain(["README.md".to_owned()]).collect();
+    let lines = readmes.into_iter().flat_map(|readme| {
+        let text = fs::read_to_string(root().join(&readme)).unwrap();
+        let is_command = |line: &&str| line.trim().starts_with("$ ") || line.contains("`cargo run");
+        let commands: Vec<_> = text.lines().filter(is_command).map(str::to_owned).collect();
+        commands.into_iter().map(move |line| (readme.clone(), line))
+    });
+    lines.collect()
+}
+
+/// The words that follow one of these in a command.
+fn after<'a>(command: &'a str, before: &[&str]) -> Vec<&'a str> {
+    let words: Vec<_> = command.split_whitespace().collect();
+    let pairs = words.windows(2).filter(|pair| before.contains(&pair[0]));
+    pairs.map(|pair| pair[1].trim_end_matches([';', '`', ',', '.'])).collect()
+}
+
+#[test]
+fn what_the_readmes_have_one_make_is_ignored_by_git() {
+    let (ignored, error) = Gitignore::new(root().join(".gitignore"));
+    assert!(error.is_none(), "{error:?}");
+    let mut found = 0;
+    for (readme, command) in commands() {
+        let made = after(&command, &["--output", ">", "mkdir"]);
+        for made in made.into_iter().filter(|made| !made.starts_with('/')) {
+            let ignored = ignored.matched_path_or_any_parents(made, false);
+            assert!(ignored.is_ignore(), "{readme}: {made}");
+            found += 1;
+        }
+    }
+    assert!(found > 8, "{found}");
+}
+
+/// A file that has its result in a folder is skipped, and then there is nothing to see.
+#[test]
+fn each_run_with_the_talks_files_has_a_folder_of_its_own() {
+    for step in ["step08_download_and_process", "step09_concurrent_processing"] {
+        let mut folders = BTreeSet::new();
+        for (readme, command) in commands() {
+            let has_files = ["FILES", ".log", ".gz", "/*"].iter().any(|it| command.contains(it));
+            let runs = command.contains(&format!("cargo run -p {step}"));
+            if readme.starts_with(step) && runs && !has_files {
+                let folder = after(&command, &["--output"]).first().map_or("output", |it| it);
+                assert!(folders.insert(folder.to_owned()), "{readme}: {command}");
+            }
+        }
+        assert!(folders.len() > 1, "{step}");
+    }
 }

@@ -24,7 +24,7 @@ pub(super) enum Message<In, Out, Cast> {
     /// Answer the asks that have waited.
     ForwardDemand,
     CountBuffered(oneshot::Sender<usize>),
-    /// Somebody waits until all that this stage has emitted is handled.
+    /// A caller waits until all events that this stage has emitted are handled.
     Mark(Mark),
     ToAny(ToAny),
     /// A stopping stage sends this to itself. When it arrives, the stage has handled everything

@@ -13,7 +13,7 @@ pub enum FromProducer<T> {
         id: SubscriptionId,
         events: Vec<T>,
     },
-    /// Somebody waits until all events before this one are handled.
+    /// A caller waits until all events before this mark are handled.
     Mark(Mark),
     /// The subscription is over. No message follows this one. Boxed, to keep the frequent messages small.
     Cancelled(Box<Cancelled>),
@@ -43,15 +43,15 @@ pub enum FromConsumer<T> {
     Cancel {
         id: SubscriptionId,
     },
-    /// Somebody waits until all that came before this has arrived, and asks whether the producer has this
-    /// subscription then.
+    /// A caller waits until all earlier messages have arrived, and asks whether the producer has this subscription
+    /// then.
     IsSubscribed {
         id: SubscriptionId,
         reply: oneshot::Sender<bool>,
     },
 }
 
-/// Whoever waits for something holds the receiver. It has happened when all copies of this are dropped.
+/// The waiting caller holds the receiver. It goes on when all copies of this are dropped.
 pub type Mark = mpsc::Sender<Infallible>;
 
 /// A consumer that subscribes.
@@ -126,14 +126,14 @@ pub enum Exit {
     Crashed {
         /// The name of the stage that panicked.
         stage: Arc<str>,
-        /// What it panicked with.
+        /// The message of the panic.
         message: Arc<str>,
     },
     /// The stage was [killed](super::Handle::kill), or the stage before it was, or the runtime was shut
     /// down.
     Killed,
-    /// The stage subscribed to a stage that had stopped. This is not a normal end, even if that stage
-    /// ended normally just before, because a stage that is gone tells nobody how it ended.
+    /// The stage subscribed to a stage that had stopped. This is not a normal end, even if that stage ended normally
+    /// just before, because a stage that is gone cannot say how it ended.
     NoStage,
 }
 

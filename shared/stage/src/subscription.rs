@@ -168,7 +168,7 @@ pub(super) struct Subscription<T> {
     task: task::Id,
     min: usize,
     max: usize,
-    /// Whether somebody else decides when to ask.
+    /// Whether the program asks, and not the stage.
     manual: bool,
     /// The number of events asked for and not handled yet.
     outstanding: usize,

@@ -110,7 +110,7 @@ def test_that_no_page_is_too_wide_for_a_telephone(narrow):
     assert not wrong(narrow, lambda page: page["tooWide"] or page["wrong"])
 
 
-# What is seen of the lines above and below a picture, and whether a picture that scrolls says so.
+# The lines above and below a picture, and whether a picture that scrolls says so.
 LINES = """figure => {
     const frame = figure.getBoundingClientRect();
     const lines = Array.from(figure.querySelectorAll("text:is(.title, [x='16'])"));
@@ -123,7 +123,7 @@ LINES = """figure => {
     };
 }"""
 
-# What is seen of a picture that is opened alone.
+# A picture that is opened alone.
 ALONE = """() => {
     const page = document.scrollingElement, text = document.querySelector("svg text");
     const matrix = text.getScreenCTM();

@@ -1,7 +1,7 @@
 //! Lists the public API of the crate of the stages, so that a change of it is seen.
 //!
 //! The listing comes from the sources: rustdoc's JSON has more in it, but stable Rust writes none, and its format changes
-//! with the compiler. What the sources do not say, such as `Send`, a test of the crate checks.
+//! with the compiler. A test of the crate checks properties that the sources do not say, such as `Send`.
 
 use std::fs;
 use std::io::Write;
@@ -38,7 +38,7 @@ pub fn write() -> Result<()> {
     println!("The public API of {CRATE} has changed:");
     println!("{}", changes(&before.lines().collect::<Vec<_>>(), &now.lines().collect::<Vec<_>>()));
     println!(
-        "What was removed or changed can break other programs. To accept it, commit {LISTING}, with a line in CHANGELOG.md."
+        "Items that were removed or changed can break other programs. To accept it, commit {LISTING}, with a line in CHANGELOG.md."
     );
     Ok(())
 }
@@ -84,7 +84,7 @@ fn listing(folder: &Path) -> Result<String> {
     for (prefix, module, export) in &exports {
         let found = items.iter().find(|(at, item)| at == module && name(item) == *export);
         let (_, item) = found.with_context(|| format!("{prefix}{export} is not found"))?;
-        // The compiler's lint for this also asks for it where nobody can name the type.
+        // The compiler's lint for this also asks for it where no user can name the type.
         let is_type = matches!(item, Item::Struct(_) | Item::Enum(_));
         ensure!(!is_type || is_debug(item, &items), "{prefix}{export} has no Debug");
         listing.extend(["\n// ", prefix, export, "\n"]);
@@ -149,7 +149,7 @@ fn read(
     Ok(())
 }
 
-/// What the crate exports: a prefix for its name, the module in which it is, and its name there.
+/// The exports of the crate: a prefix for the name, the module of the item, and its name there.
 fn exports(items: &[(Module, Item)]) -> Result<Vec<(String, Module, String)>> {
     let mut exports = Vec::new();
     for (_, item) in items.iter().filter(|(module, _)| module.is_empty()) {
@@ -226,7 +226,7 @@ fn last_of(path: &syn::Path) -> String {
     path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
 }
 
-/// An item without what its users do not see.
+/// An item without the parts that its users do not see.
 fn shown(item: Item) -> Result<impl ToTokens + ToString> {
     Ok(match item {
         Item::Const(mut it) => {
@@ -304,7 +304,7 @@ fn hide_private(fields: &mut Fields) {
     }
 }
 
-/// The header of an implementation, and what it adds for users. Nothing if it adds nothing.
+/// The header of an implementation, and its items for users. Nothing if it has none.
 fn shown_impl(it: &ItemImpl) -> impl ToTokens + ToString {
     let (generics, _, bounds) = it.generics.split_for_impl();
     let of = &it.self_ty;

@@ -1,6 +1,6 @@
-//! How far step 9 goes: a small model of how many processes a number of files needs, and of what runs out first.
+//! How far step 9 goes: a small model of how many processes a number of files needs, and which resource runs out first.
 //!
-//! Its constants are those of the benchmark's table in `deploy/OPERATING.md`, which compares it with what was measured.
+//! Its constants are those of the benchmark's table in `deploy/OPERATING.md`, which compares it with measurements.
 
 use clap::Args;
 
@@ -32,7 +32,7 @@ pub struct CapacityArgs {
     peak: f64,
 }
 
-/// Processor time for a file, whatever its size, in seconds. A quarter of it went into serving SQS and S3 on the same machine.
+/// Processor time for a file of any size, in seconds. A quarter of it went into serving SQS and S3 on the same machine.
 const FILE: f64 = 1.2e-3;
 /// Processor time for a megabyte that is unzipped and counted, in seconds.
 const MEGABYTE: f64 = 1.2e-3;
@@ -42,7 +42,7 @@ const PIPELINES: f64 = 64.;
 const ROUND_TRIPS: f64 = 1.4;
 /// Requests to SQS for each file, under load: a receive and a deletion for ten, and some that bring fewer.
 const SQS_REQUESTS: f64 = 0.23;
-/// What a process has in hand, and what waits for its deletion, in seconds of its work.
+/// The files that a process holds, and the messages that wait for their deletion, in seconds of its work.
 const IN_HAND: f64 = 0.5;
 
 // AWS's own figures, of 2026.
@@ -64,7 +64,7 @@ pub fn rate(megabytes: f64, round_trip: f64, processors: u32) -> f64 {
     by_processors.min(PIPELINES / seconds)
 }
 
-/// Prints what the files need.
+/// Prints the needs of the files.
 pub fn print(args: &CapacityArgs) {
     let CapacityArgs { megabytes, round_trip, processors, .. } = *args;
     #[allow(clippy::cast_precision_loss)] // Precise enough to read.

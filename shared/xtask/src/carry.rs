@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The lower edge is a change of step 5, which the next merge carries into step 6. So no merge spans
-//! more than one lesson, and a conflict that somebody has resolved in step 5 stays resolved in step 6.
+//! more than one lesson, and a conflict that is resolved in step 5 stays resolved in step 6.
 
 mod repository;
 #[cfg(test)]
@@ -36,8 +36,7 @@ type Files = BTreeMap<String, String>;
 ///
 /// # Errors
 ///
-/// If a merge has conflicts, if later steps have changes that nobody has committed, or if git cannot
-/// be run.
+/// If a merge has conflicts, if later steps have uncommitted changes, or if git cannot be run.
 pub fn carry(number: u8, base: &str) -> Result<()> {
     let steps = steps::all()?;
     steps::numbered(&steps, number)?;

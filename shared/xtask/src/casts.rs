@@ -1,12 +1,12 @@
 //! `cargo x casts`: recordings of the steps in the terminal, in asciinema's format.
 //!
 //! A recording is on tokio's paused clock, so its times are those of a run, and each recording is the same to the byte. It
-//! stops at what the talk notes point at.
+//! stops where the talk notes point at something.
 //!
 //! | file | content |
 //! |---|---|
 //! | [`cast`] | a recording, as a file has it |
-//! | [`command`] | the commands of the notes, and how they shorten what is printed |
+//! | [`command`] | the commands of the notes, and how they shorten the output |
 
 mod cast;
 mod command;
@@ -34,7 +34,7 @@ struct Plan {
     arguments: &'static [&'static str],
     /// After this many seconds on the clock, the recording ends.
     seconds: u32,
-    /// With `--watch`: when to stop, in milliseconds, and what the view shows then.
+    /// With `--watch`: when to stop, in milliseconds, and a text that the view shows then.
     stops: &'static [(u32, &'static str)],
 }
 
@@ -117,7 +117,7 @@ pub fn write() -> Result<()> {
     Ok(())
 }
 
-/// What the notes point at after the first command that runs this.
+/// The texts that the notes point at after the first command that runs this.
 fn points(parts: &[Part], plan: &Plan) -> Vec<String> {
     let runs_it =
         |line: &String| matches!(Shown::of(line), Ok(Some(it)) if it.plan.name == plan.name);

@@ -1,7 +1,7 @@
 //! `cargo x deck`: slides for the talk, made from its notes and from the steps.
 //!
-//! The notes say what each slide is: a question, a command, a sentence, or functions whose code it shows. Everything is in
-//! one file, which needs neither a server nor a network.
+//! The notes say the kind of each slide: a question, a command, a sentence, or functions whose code it shows. Everything
+//! is in one file, which needs neither a server nor a network.
 
 mod code;
 mod html;

@@ -35,7 +35,7 @@ pub fn write() -> Result<()> {
     Ok(())
 }
 
-/// `process`, and what follows after the implementation of `Consumer`.
+/// `process`, and the code after the implementation of `Consumer`.
 fn excerpt(code: &str) -> Option<String> {
     let begin = code.find("    async fn process(")?;
     let comment = code[..begin].lines().rev().take_while(|line| line.starts_with("    ///"));

@@ -23,13 +23,13 @@ use small::Small;
 pub struct Args {
     /// A step to write yourself, from 2 to 9, or the name of a smaller exercise
     exercise: Option<String>,
-    /// Runs what you have written, and shows the first difference
+    /// Runs your code, and shows the first difference
     #[arg(long, group = "what", requires = "exercise")]
     check: bool,
     /// Shows the next hint: each says more than the one before it, and the last one is the solution
     #[arg(long, group = "what", requires = "exercise")]
     hint: bool,
-    /// Starts again; puts aside what you have written
+    /// Starts again; puts aside your code
     #[arg(long, group = "what", requires = "exercise")]
     again: bool,
 }
@@ -51,7 +51,7 @@ impl Exercise {
         }
     }
 
-    /// What the learner types after `cargo x exercise`.
+    /// The argument after `cargo x exercise`.
     pub fn argument(&self) -> String {
         match self {
             Self::Step { step, .. } => step.number.to_string(),
@@ -75,7 +75,7 @@ pub fn all() -> Result<Vec<Exercise>> {
     Ok(all)
 }
 
-/// Does what the arguments say, in the folder `exercises` at the top of the repository.
+/// Carries out the arguments, in the folder `exercises` at the top of the repository.
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ fn begin(place: &Place, exercise: &Exercise, again: bool) -> Result<()> {
              `cargo x exercise {argument} --again` puts it aside and starts again",
             place.shown(&name)
         );
-        println!("What was there is now in {}.", place.put_aside(&name)?);
+        println!("Your earlier files are now in {}.", place.put_aside(&name)?);
     }
     let files = match exercise {
         Exercise::Step { before, step } => step::files(before, step)?,
@@ -126,8 +126,8 @@ fn begin(place: &Place, exercise: &Exercise, again: bool) -> Result<()> {
     place.write(&name, &files)?;
     println!(
         "{folder} is yours to change. Begin with {folder}/README.md.\n\n  \
-         cargo x exercise {argument} --check   what is right, and the first thing that is not\n  \
-         cargo x exercise {argument} --hint    a hint, and a plainer one each time\n  \
+         cargo x exercise {argument} --check   runs your code, and shows the first difference\n  \
+         cargo x exercise {argument} --hint    shows a hint, and a plainer one each time\n  \
          cargo x exercise {argument} --again   puts your work aside, and starts again",
         folder = place.shown(&name)
     );

@@ -1,8 +1,8 @@
 //! Whether imports run downwards only: between our crates, and between the files of each crate under `shared`.
 //!
 //! A file that imports from another one knows it. If two files know each other, be it by way of others, a reader has to
-//! read all of them to understand one. So no file may import, by whatever way, from a file that imports from it. What the
-//! `mod.rs` or `lib.rs` of its own folder defines, a file may use: a folder is one room.
+//! read all of them to understand one. So no file may import, directly or not, from a file that imports from it. A file
+//! may use the items of the `mod.rs` or `lib.rs` of its own folder: a folder is one room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, UseTree, Visibility};
 use crate::programs::cargo;
 use crate::steps::root;
 
-/// Our crates, and what each may depend on. Tests may depend on more.
+/// Our crates, and the ones that each may depend on. Tests may depend on more.
 const CRATES: [(&str, &[&str]); 9] = [
     ("stage", &[]),
     ("local_aws", &[]),
@@ -145,7 +145,7 @@ impl Modules {
             }
             rest = after;
         }
-        // What is only passed on is that of the module where it comes from.
+        // An item that is only passed on belongs to the module where it comes from.
         let passed_on = rest.first().and_then(|name| passed_on(self.0.get(&at)?, name));
         passed_on.and_then(|path| self.resolve(&at, &path)).or(Some(at))
     }
@@ -245,7 +245,7 @@ impl Visit<'_> for Imports<'_> {
     }
 }
 
-/// The groups of modules that import from each other, by whatever way.
+/// The groups of modules that import from each other, directly or not.
 fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<BTreeSet<Module>> {
     let reached: BTreeMap<_, _> =
         imports.keys().map(|from| (from, reached(imports, from))).collect();

@@ -68,7 +68,7 @@ enum Command {
     },
     /// Writes the steps' diffs into their READMEs
     Diffs,
-    /// Lists the public API of the crate of the stages, and says what has changed: shared/stage/api.txt
+    /// Lists the public API of the crate of the stages, and shows its changes: shared/stage/api.txt
     Api,
     /// Writes the functions of the examples of your own work into their README
     Excerpts,
@@ -78,7 +78,7 @@ enum Command {
         #[arg(value_parser = steps::number)]
         steps: Vec<u8>,
     },
-    /// Makes the changes that the READMEs propose to try, and writes what the changed programs print if it differs
+    /// Makes the changes that the READMEs propose to try, and writes the output of the changed programs if it differs
     Tries,
     /// Carries a change of one step through the later steps, and stops at a conflict
     #[command(override_usage = "cargo x carry <STEP>, for instance: cargo x carry 4")]
@@ -102,9 +102,9 @@ enum Command {
     Book(book::Args),
     /// Makes slides for the talk from its notes and from the steps
     Deck(deck::Args),
-    /// The day before the talk: makes everything ready that its notes need, and says what is missing
+    /// The day before the talk: makes everything ready that its notes need, and names the missing things
     Talk,
-    /// Tells how many processes a number of files a day needs, what it costs, and what runs out first
+    /// Tells how many processes a number of files a day needs, the price, and which resource runs out first
     Capacity(capacity::CapacityArgs),
     /// Runs step 9 in simulated worlds, in which everything goes wrong that can: cargo x worlds -- --help
     Worlds {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::steps::root;
 
-/// What the names of the variables begin with that cargo sets for a program that it runs.
+/// The prefixes of the variables that cargo sets for a program that it runs.
 const SET_BY_CARGO: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The cargo that runs this, at the top of the repository.

@@ -29,7 +29,7 @@ fn write_one(from: &Step, to: &Step) -> Result<()> {
     let begin = format!("<!-- cargo x diff {} {} -->", from.number, to.number);
     let renewed = replace(&readme, &begin, &block(from, to)?).ok_or_else(|| {
         anyhow!(
-            "README of {} lacks its diff block: put `{begin}` and `{END}` where it is to be",
+            "README of {} lacks its diff block: put `{begin}` and `{END}` in its place",
             to.name
         )
     })?;
@@ -49,7 +49,7 @@ fn block(from: &Step, to: &Step) -> Result<String> {
     Ok(format!("<details>\n<summary>{summary}</summary>\n\n```diff\n{diff}```\n\n</details>"))
 }
 
-/// Replaces the text between two marks, each of which has a line of its own.
+/// Replaces the text between two marks. Each mark has a line of its own.
 pub fn replace(text: &str, begin: &str, block: &str) -> Option<String> {
     let (before, rest) = text.split_once(&format!("{begin}\n"))?;
     let end = if rest.starts_with(END) { 0 } else { rest.find(&format!("\n{END}"))? + 1 };

@@ -107,7 +107,7 @@ fn too_large(sizes: &[Size]) -> Vec<String> {
     }
     let median = twice_the_median(sizes);
     if median > 2 * MEDIAN {
-        broken.push(format!("the median of what is changed: {}, at most {MEDIAN}", halves(median)));
+        broken.push(format!("the median of changed lines: {}, at most {MEDIAN}", halves(median)));
     }
     broken
 }

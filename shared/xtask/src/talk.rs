@@ -1,4 +1,4 @@
-//! `cargo x talk`: the day before the talk, makes everything ready that its notes need, and says what is missing.
+//! `cargo x talk`: the day before the talk, makes everything ready that its notes need, and names the missing things.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -58,10 +58,10 @@ pub fn prepare() -> Result<()> {
     bail!("not ready:\n{}", missing.join("\n"))
 }
 
-/// A `cargo run` of the notes: what of it decides what cargo builds.
+/// A `cargo run` of the notes: the parts that matter for the build.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Run {
-    /// What the line sets before the command, such as `RUSTFLAGS`.
+    /// The variables that the line sets before the command, such as `RUSTFLAGS`.
     settings: Vec<(String, String)>,
     /// The arguments for cargo, not those for the program.
     arguments: Vec<String>,
@@ -89,11 +89,11 @@ impl Run {
             let arguments = words.map(str::to_owned).collect();
             return Ok(Some(Self { settings, arguments }));
         }
-        ensure!(!line.contains("cargo"), "it is not known what this compiles: {line}");
+        ensure!(!line.contains("cargo"), "this compiles unknown programs: {line}");
         Ok(None)
     }
 
-    /// Builds what the command runs, as the command would. Returns the crates that were compiled.
+    /// Builds the command's program, as the command would. Returns the crates that were compiled.
     fn build(&self, cargo: &mut Command) -> Result<Vec<String>> {
         cargo.envs(self.settings.iter().map(|(name, value)| (name, value)));
         cargo.args(["build", "--quiet", "--locked", "--message-format", "json"]);
@@ -142,7 +142,7 @@ fn settings(is_set: impl Fn(&str) -> bool) -> Option<String> {
     (!set.is_empty()).then(|| format!("these are set in this terminal; unset {}", set.join(" ")))
 }
 
-/// `size` is what `stty` says: lines and columns.
+/// `size` is the output of `stty`: lines and columns.
 fn terminal(size: Option<&str>) -> Option<String> {
     let Some((lines, columns)) = size.and_then(|size| size.trim().split_once(' ')) else {
         return Some(
@@ -161,7 +161,7 @@ fn terminal(size: Option<&str>) -> Option<String> {
     })
 }
 
-/// `families` is what `fc-list` says, or nothing where there is none: then the terminal brings its own fonts.
+/// `families` is the output of `fc-list`, or nothing where there is none: then the terminal brings its own fonts.
 fn fonts(families: Option<&str>) -> Option<String> {
     let has_none = families.is_some_and(|families| families.trim().is_empty());
     has_none.then(|| {
@@ -169,7 +169,7 @@ fn fonts(families: Option<&str>) -> Option<String> {
     })
 }
 
-/// What a program prints, if it is there and succeeds.
+/// The output of a program, if it is there and succeeds.
 fn output(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Option<String> {
     let output = Command::new(program).args(arguments).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

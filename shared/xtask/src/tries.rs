@@ -1,8 +1,8 @@
-//! Runs what the READMEs propose to try.
+//! Runs the changes and commands that the READMEs propose to try.
 //!
-//! A `diff` block in a list changes the lesson's program, and the `console` blocks after it in the same item show what the
-//! changed program prints. Each changed program is a member of a workspace in `target/tries`, which else has the members
-//! of this one, as links to their folders. So cargo builds the changed programs, and nothing else once more.
+//! A `diff` block in a list changes the lesson's program, and the `console` blocks after it in the same item show the
+//! output of the changed program. Each changed program is a member of a workspace in `target/tries`, which else has the
+//! members of this one, as links to their folders. So cargo builds the changed programs, and nothing else once more.
 
 mod change;
 mod items;
@@ -49,7 +49,7 @@ struct Lesson {
 /// # Errors
 ///
 /// If a proposal shows nothing that is checked, if a change does not fit the program, or if a changed program cannot be
-/// built, or does not do what the README says.
+/// built, or does not do as the README says.
 pub fn write() -> Result<()> {
     let lessons = lessons()?;
     // With the same features as theirs, so that nothing but the changed programs is left to build.
@@ -112,7 +112,7 @@ fn build(lessons: &[Lesson]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the workspace. What is unchanged in it stays as it is, so that cargo does not build it again.
+/// Makes the workspace. Unchanged files in it stay as they are, so that cargo does not build them again.
 fn prepare(workspace: &Path, changed: &BTreeSet<String>) -> Result<()> {
     let tries = workspace.join("tries");
     fs::create_dir_all(&tries)?;
@@ -191,7 +191,7 @@ fn renew(lesson: &Lesson, programs: &Programs) -> Result<()> {
     }
     if text != before {
         fs::write(root().join(readme), text).with_context(|| format!("cannot write {readme}"))?;
-        println!("{readme}: what its changes do is written");
+        println!("{readme}: the output of its changes is written");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What `SECURITY.md` claims: each claim names tests that exist, and the image has nothing that it need not have.
+//! The claims of `SECURITY.md`: each names tests that exist, and the image has nothing that it need not have.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 

@@ -1,4 +1,4 @@
-//! The single shape by hand once more, with more of what stages have.
+//! The single shape by hand again, with more of the parts that stages have.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

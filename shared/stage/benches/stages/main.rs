@@ -8,7 +8,7 @@
 //! - single: a producer and a consumer
 //! - chain: a producer, a producer-consumer, and three consumers
 //!
-//! Then, on one thread, what supervision costs, and what cancellation costs.
+//! Then, on one thread, the cost of supervision, and that of cancellation.
 
 mod by_hand;
 mod costs;

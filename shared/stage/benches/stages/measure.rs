@@ -1,4 +1,4 @@
-//! What is measured, and how.
+//! Runs the shapes, and measures their rates.
 
 use std::fmt;
 use std::io;

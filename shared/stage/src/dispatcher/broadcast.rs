@@ -124,7 +124,7 @@ impl<T: Clone + Send> OtherDispatch<T> for ToAll<T> {
 
     fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {
         self.asked_for = self.asked_for.saturating_sub(events.len());
-        // They are sent first and stored then, so that the buffer discards none that somebody wants.
+        // They are sent first and stored then, so that the buffer discards none that a consumer wants.
         let wanted = self.wanted().saturating_sub(self.buffer.len());
         let mut events = events.into_iter();
         self.buffer.store_unlimited(events.by_ref().take(wanted));

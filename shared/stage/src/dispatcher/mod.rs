@@ -181,7 +181,7 @@ impl<T> Dispatch<T> {
         }
     }
 
-    /// Sends events to consumers, and buffers what nobody has asked for. Returns the events that the buffer
+    /// Sends events to consumers, and buffers those that no consumer has asked for. Returns the events that the buffer
     /// had to discard.
     #[inline]
     pub(super) fn dispatch(&mut self, events: Vec<T>) -> Vec<T> {

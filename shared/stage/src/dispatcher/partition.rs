@@ -12,8 +12,8 @@ use crate::message::{Exit, FromProducer, NewConsumer, SubscriptionId};
 
 /// GenStage's *partition dispatcher*. Several consumers of one partition share its events by demand.
 ///
-/// GenStage asks the producer for whatever its consumers ask for, so the events of a slow partition pile up while
-/// the others go on. Here events that wait for a slow partition are taken off what the producer is asked for. So no more
+/// GenStage asks the producer for as many events as its consumers ask for, so the events of a slow partition pile up
+/// while the others go on. Here the producer is asked for fewer events while some wait for a slow partition. So no more
 /// wait than all consumers have asked for, and a partition that stands still stops the others in the end.
 pub struct ByPartition<T, F> {
     name: Arc<str>,

@@ -1,4 +1,4 @@
-//! What a worker tells the others when its stage has ended.
+//! The worker's last messages to the others, when its stage has ended.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `messages` | the change that each message makes |
 //! | `subscriptions` | the subscriptions of a stage that consumes, and the events that have come on them |
-//! | `end` | what the task tells the others when the stage has ended |
+//! | `end` | the task's last messages to the others, when the stage has ended |
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -48,7 +48,7 @@ pub(crate) struct Worker<S: Stage> {
     accumulates: bool,
     /// Asks that have waited, the oldest first.
     asks: VecDeque<(SubscriptionId, usize)>,
-    /// Those who wait until all that was emitted is handled. They can be told of when nothing is buffered.
+    /// Callers that wait until all emitted events are handled. Consumers hear of them when nothing is buffered.
     marks: Vec<Mark>,
     /// How many calls of `stop` and `cancel` this stage has not come to yet. While there are any, it
     /// asks for nothing: the messages that tell of them may wait behind a lot of work.
@@ -79,7 +79,7 @@ enum Phase {
     Finished,
 }
 
-/// A call of the stage's own code. What the rare ones need is boxed, to keep the frequent ones small.
+/// A call of the stage's own code. The rare ones are boxed, to keep the frequent ones small.
 enum Call<S: Stage> {
     Demand(usize),
     Events,
@@ -267,15 +267,15 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Whether the stage has handled everything that it received, or has no consumer left to take what it
-    /// would make of it.
+    /// Whether the stage has handled everything that it received, or has no consumer left to take the events that it
+    /// would make.
     fn has_handled_all(&self) -> bool {
         self.subscriptions.all.is_empty()
             && (self.subscriptions.has_handed_out_all() || !self.dispatcher.may_want_more())
     }
 
-    /// Returns the reason to end, once the stage has delivered everything that it has made, or has no
-    /// consumer left to take it.
+    /// Returns the reason to end, once the stage has delivered everything that it has made, or has no consumer left to
+    /// take them.
     #[inline]
     fn ended(&self) -> Option<Exit> {
         if self.phase != Phase::Finished {

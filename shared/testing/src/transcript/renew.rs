@@ -57,7 +57,7 @@ fn find_again(
     match (0..rest.len()).max_by_key(|&start| (same(start), Reverse(start))) {
         Some(start) if same(start) > 0 => Ok(at + start),
         _ => Err(format!(
-            "what is shown after a gap does not happen any more; put there what does. It begins with:\n{first}"
+            "the lines after a gap do not happen any more; put other lines there. The output begins with:\n{first}"
         )),
     }
 }

@@ -125,7 +125,7 @@ fn with_recording(content: String, file: &str) -> Result<String> {
     Ok(format!("{before}\n{}\n{rest}", casts::figure(&cast.to_text())))
 }
 
-/// The link from `page` to `target`, both of which are paths in the book.
+/// The link from `page` to `target`. Both are paths in the book.
 pub fn from(page: &str, target: &str) -> String {
     format!("{}{target}", "../".repeat(page.matches('/').count()))
 }

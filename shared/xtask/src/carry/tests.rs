@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Three steps, of which each adds a line to the one before it. In step 3, `b` has become `B`.
+/// Three steps. Each adds a line to the one before it. In step 3, `b` has become `B`.
 const STEPS: [(&str, &str); 3] = [
     ("step01_one", "a\n\nb\n\nc\n\nd\n"),
     ("step02_two", "a\n\nb\n\ntwo\n\nc\n\nd\n"),

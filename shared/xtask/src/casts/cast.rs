@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The size of the terminal. Letters of 20 pixels fill a slide with this many columns.
 const SIZE: (u64, u64) = (98, 20);
 
-/// What was printed, and when, in milliseconds.
+/// The output, with the time of each piece in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cast {
     title: String,
@@ -71,7 +71,7 @@ impl Cast {
         Ok(None)
     }
 
-    /// The same with a mark at each of these texts, one after the other. What is not there has no mark.
+    /// The same with a mark at each of these texts, one after the other. Texts that are not there have no mark.
     pub fn marked(mut self, texts: &[String]) -> Self {
         self.marks.clear();
         let mut from = 0;

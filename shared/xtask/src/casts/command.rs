@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{PLANS, Plan};
 
-/// A command of the notes, and how it shortens what the program prints.
+/// A command of the notes, and how it shortens the program's output.
 pub(super) struct Shown {
     pub(super) plan: &'static Plan,
     pub(super) filters: Vec<Filter>,
@@ -24,7 +24,7 @@ impl Shown {
     ///
     /// # Errors
     ///
-    /// If it is one that is not recorded, or has a pipe that is not understood.
+    /// If the command is not recorded, or has a pipe that is not understood.
     pub(super) fn of(line: &str) -> Result<Option<Self>> {
         let line = line.strip_prefix("PALLETO_CLOCK=paused ").unwrap_or(line);
         let Some(run) = line.strip_prefix("cargo run -p ") else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The code on a slide: some functions of a step, with what has changed since the step before.
+//! The code on a slide: some functions of a step, with the changes since the step before.
 
 use anyhow::{Context, Result};
 use similar::DiffOp;
@@ -97,7 +97,7 @@ fn excerpt(rows: &[Row], name: &str) -> Result<Vec<Row>> {
     Ok(moved.collect())
 }
 
-/// Whether a line begins the item `name`: a function, or whatever has this text.
+/// Whether a line begins the item `name`: a function, or any line with this text.
 fn begins(line: &str, name: &str) -> bool {
     let line = line.strip_prefix("pub ").unwrap_or(line);
     let line = line.strip_prefix("async ").unwrap_or(line);

@@ -1,4 +1,4 @@
-//! Reads the talk notes: the parts with their minutes, and in each part what becomes a slide.
+//! Reads the talk notes: the parts with their minutes, and the slides of each part.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub struct Part {
     /// Its minutes in a talk of 25.
     pub minutes_if_short: u32,
     pub items: Vec<Item>,
-    /// What to leave out if late.
+    /// The things to leave out if late.
     late: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Item {
     pub kind: Kind,
     /// For the speaker.
     pub html: String,
-    /// What it names in code, such as `pull`.
+    /// The words in code, such as `pull`.
     pub code: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ fn code_of(event: &Event) -> Option<String> {
     }
 }
 
-/// What stands between the first and the last quotation mark, as HTML.
+/// The text between the first and the last quotation mark, as HTML.
 fn quoted(events: &[Event]) -> Result<String> {
     let html = html::of_events(events.iter().cloned());
     let (from, to) = (html.find("&quot;"), html.rfind("&quot;"));

@@ -87,7 +87,7 @@ pub fn of_step(step: &Step, folder: &Path, program: &Path) -> Result<Option<Stri
         return Ok(Some(told(&shown(&deviation.command), &deviation)));
     }
     let Some(criterion) = criteria::of(step) else { return Ok(None) };
-    println!("The transcript is right. Now to what it does not show.");
+    println!("The transcript is right. Now to a criterion that it does not show.");
     (criterion.check)(folder, program)
 }
 

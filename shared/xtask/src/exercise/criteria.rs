@@ -1,6 +1,6 @@
-//! What a transcript does not show.
+//! Criteria that a transcript does not show.
 //!
-//! Step 3 differs from step 2 by a word, and step 7 prints what step 6 prints. Step 5 prints the same without the care
+//! Step 3 differs from step 2 by a word, and step 7 prints the same as step 6. Step 5 prints the same without the care
 //! that it takes of events on their way.
 
 use std::collections::BTreeSet;
@@ -14,15 +14,15 @@ use testing::transcript::{Patience, lines_of};
 use crate::code;
 use crate::steps::Step;
 
-/// What else a step must do.
+/// A further criterion of a step.
 pub struct Criterion {
     /// The criterion, as the task says it.
     pub task: &'static str,
-    /// Returns what is wrong with the code in this folder, of which this is the program.
+    /// Returns the mistake in the code in this folder, if there is one. The second path is its program.
     pub check: fn(&Path, &Path) -> Result<Option<String>>,
 }
 
-/// Returns what the transcript of a step does not show.
+/// Returns the criterion that the transcript of a step does not show.
 pub fn of(step: &Step) -> Option<Criterion> {
     match step.number {
         3 => Some(Criterion {

@@ -23,7 +23,7 @@ pub struct Place {
 /// The contents of files, by their paths in the folder of an exercise.
 pub type Files = BTreeMap<String, String>;
 
-/// What is known of an exercise that has begun, in a hidden file of its folder.
+/// The state of an exercise that has begun, in a hidden file of its folder.
 #[derive(Default, Serialize, Deserialize)]
 pub struct State {
     /// Whether the last check found nothing wrong.
@@ -62,14 +62,14 @@ impl Place {
         self.folder(name).exists()
     }
 
-    /// What is known of an exercise.
+    /// Reads the state of an exercise.
     pub fn state(&self, name: &str) -> State {
         let text = fs::read_to_string(self.folder(name).join(STATE)).unwrap_or_default();
-        // Somebody may have deleted it, or written into it. Then it starts again.
+        // The learner may have deleted it, or written into it. Then it starts again.
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Keeps what is known of an exercise.
+    /// Writes the state of an exercise.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Place {
         if has_new_members || changed(&its) < changed(&ours) {
             write(&its, &read(&ours)?)?;
             write(&manifest, &renewed)?;
-            // It adds the exercises to the lock file, and removes what they do not need.
+            // It adds the exercises to the lock file, and removes crates that they do not need.
             let output =
                 self.cargo_as_it_is()?.args(["metadata", "--format-version=1"]).output()?;
             let error = String::from_utf8_lossy(&output.stderr);

@@ -1,11 +1,11 @@
 //! The smaller exercises, in `shared/stage/exercises`. Each is a folder there:
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
 //! | `README.md` | the task, and the hints |
 //! | `start.rs` | where the learner starts: it compiles, and does something wrong |
-//! | `tests.rs` | what must hold |
-//! | `solution.rs` | a solution, for which it holds |
+//! | `tests.rs` | the tests |
+//! | `solution.rs` | a solution that passes them |
 
 use std::fs;
 use std::path::PathBuf;

@@ -71,7 +71,7 @@ pub fn section<'a>(readme: &'a str, heading: &str) -> Option<&'a str> {
     Some(rest.split("\n## ").next().unwrap_or(rest).trim())
 }
 
-/// In the exercise, the comment at the top of `main.rs` says what `before` has changed, and that is not the task.
+/// In the exercise, the comment at the top of `main.rs` lists the changes of `before`, and those are not the task.
 fn without_its_changes(main: &str, before: &Step, step: &Step) -> String {
     let number = before.number;
     let main = in_its_folder(before, main);
@@ -85,7 +85,7 @@ fn without_its_changes(main: &str, before: &Step, step: &Step) -> String {
     )
 }
 
-/// The step's manifest, because the exercise needs what the step depends on. It has no tests of its own.
+/// The step's manifest, because the exercise needs the step's dependencies. It has no tests of its own.
 fn of_the_exercise(manifest: &str, step: &Step) -> String {
     let sections = manifest.replace(&step.name, &package(step));
     let (package, rest) = sections.split_once("\n[dependencies]").unwrap_or((&sections, ""));

@@ -11,7 +11,7 @@ fn arguments(exercise: &str) -> Args {
     Args { exercise: Some(exercise.to_owned()), check: false, hint: false, again: false }
 }
 
-/// What is wrong with each exercise, if it is done with the step of the same number, or with the one before it.
+/// The mistake in each exercise, if it is done with the step of the same number, or with the one before it.
 fn wrong(done_with_itself: bool) -> Vec<(String, Option<String>)> {
     let programs = Programs::build().unwrap();
     let all = all().unwrap();
@@ -140,7 +140,7 @@ fn an_exercise_is_begun_checked_solved_and_begun_again() {
     let wrong = check().unwrap();
     assert!(wrong.contains("still knows the messages of the producer"), "{wrong}");
 
-    // What somebody has written stays.
+    // The learner's code stays.
     let error = run_in(&place, &arguments("3")).unwrap_err().to_string();
     assert!(error.contains("--again"), "{error}");
     assert_eq!(fs::read_to_string(&server).unwrap(), changed);

@@ -5,7 +5,7 @@
 pub struct Count {
     /// Its consumers have asked for them, and it has not sent them.
     pub demand: u32,
-    /// They wait in its buffer, because nobody has asked for them.
+    /// They wait in its buffer, because no consumer has asked for them.
     pub buffer: u32,
     /// It has asked for them, and has not received them.
     pub asked: u32,

@@ -1,4 +1,4 @@
-//! How many pipelines step 9 runs when nobody says how many, drawn from a run far from S3.
+//! How many pipelines step 9 runs by itself, drawn from a run far from S3.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ const FILES: usize = 700;
 const UNTIL: u32 = 300;
 const HEIGHT: i32 = 480;
 
-/// What happened in each tenth of a second.
+/// The events of the run, by tenths of a second.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Growth {
     /// How many pipelines run.

@@ -23,7 +23,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         picture: "step01",
         title: "Step 1: a basic pipeline",
-        lesson: "Who wants events asks for them. They go the other way.",
+        lesson: "A stage asks for the events that it wants. They go the other way.",
         boxes: &[at(0, 0, "Server"), at(1, 0, "Producer"), at(2, 0, "Consumer")],
         edges: &[
             asks("Consumer", "Producer", "asks 10"),
@@ -53,7 +53,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         picture: "step03",
         title: "Step 3: a client API",
-        lesson: "The task calls a function of the producer. What message that sends is the producer’s own business.",
+        lesson: "The task calls a function of the producer. The message behind it is the producer’s own business.",
         boxes: &[at(0, 0, "Server"), at(1, 0, "Producer"), at(2, 0, "Consumer"), at(0, 1, "Task")],
         edges: &[
             asks("Consumer", "Producer", "asks 10"),
@@ -202,7 +202,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         picture: "sqs_producer",
         title: "SQS producer: a stage that polls",
-        lesson: "The producer counts what it is asked for, and starts one poll after the other until it has that.",
+        lesson: "The producer counts the events that it owes, and starts one poll after the other until it has them.",
         boxes: &[
             at(0, 0, "Poll").note("one at a time").is_new(),
             at(1, 0, "SQSProducer").note("demand: 20").is_new(),
@@ -219,13 +219,13 @@ pub const PLANS: &[Plan] = &[
             sends("SQSProducer", "SQSConsumer1", "messages"),
             asks("SQSConsumer2", "SQSProducer", "asks 10"),
             sends("SQSProducer", "SQSConsumer2", "messages"),
-            does("SQSConsumer2", "SQS", "deletes what it has shown").under(),
+            does("SQSConsumer2", "SQS", "deletes shown messages").under(),
         ],
     },
     Plan {
         picture: "stage_bridges",
         title: "Bridges: streams, sinks and callers",
-        lesson: "At both ends, demand goes on: a stream is polled for what is asked for, and a caller waits until somebody asks.",
+        lesson: "At both ends, demand goes on: a stream is polled for as many as are asked for, and a caller waits for an ask.",
         boxes: &[
             at(0, 0, "socket").note("a Stream"),
             at(1, 0, "Lines").note("start_stream").is_new(),
@@ -315,7 +315,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         picture: "stage_last_call",
         title: "The last call: a stop goes downstream",
-        lesson: "Each stage handles what it has, emits its rest, and ends. Then the next one does so. Nothing is lost.",
+        lesson: "Each stage handles its events, emits the rest, and ends. Then the next one does so. Nothing is lost.",
         boxes: &[
             at(0, 0, "Lines").note("prepare_for_draining").is_new(),
             at(1, 0, "Counter").note("finish: the counts").is_new(),
@@ -331,7 +331,7 @@ pub const PLANS: &[Plan] = &[
     Plan {
         picture: "stage_testing",
         title: "Probes: a test at both ends",
-        lesson: "The test feeds the source and lets the sink demand. Both record what happens, until all stages wait.",
+        lesson: "The test feeds the source and lets the sink demand. Both record events and demand, until all stages wait.",
         boxes: &[
             at(0, 0, "Source").note("records demand").is_new(),
             at(1, 0, "Even").note("is tested"),

@@ -1,5 +1,5 @@
-//! What a picture of time does not show of a run, as JSON for the book's player: the numbers of each stage, the lines of
-//! the log, and the moment and the height of each row.
+//! The facts of a run that a picture of time does not show, as JSON for the book's player: the numbers of each stage,
+//! the lines of the log, and the moment and the height of each row.
 //!
 //! The player lights up elements of the picture by the numbers of their rows: `data-row`, or `data-from` and `data-to`.
 
@@ -42,7 +42,7 @@ struct Moment<'a> {
     #[serde(skip_serializing_if = "is_false")]
     run: bool,
     sought: u32,
-    /// Of each stage: its demand, its buffer, what it has asked for, and what it holds.
+    /// Of each stage: its demand, its buffer, and the numbers of events that it has asked for and that it holds.
     counts: Vec<[u32; 4]>,
     /// How many lines of the log there are by then.
     said: usize,

@@ -1,4 +1,4 @@
-//! What a step's log tells of a run, as far as a picture shows it: the fields of its lines.
+//! The lines of a step's log, with the fields that a picture shows.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -66,8 +66,8 @@ impl Line {
         Who { name: self.consumer.clone(), subscription: self.subscription }
     }
 
-    /// What the transcript of a run shows of this line. The last line of steps 8 and 9 is left out: the seconds in it are those
-    /// of a clock that is not paused.
+    /// The part of this line that the transcript of a run shows. The last line of steps 8 and 9 is left out: the seconds in it
+    /// are those of a clock that is not paused.
     pub fn said(&self) -> Option<&str> {
         let is_shown = ["INFO", "WARN", "ERROR"].contains(&&*self.level);
         let is_real = self.span.name.is_empty() || !["new", "close"].contains(&&*self.message);
@@ -119,7 +119,7 @@ pub fn record(program: &Path, arguments: &[&str], folder: &Path, until: u32) -> 
         let text = line?;
         let line = parse(&text).with_context(|| format!("cannot read {text}"))?;
         if lines.is_empty() && line.message != "ask" {
-            // The program is still being set up: what it says is the beginning of the transcript.
+            // The program is still being set up: its lines are the beginning of the transcript.
             before.extend(line.said().is_some().then_some(line));
             continue;
         }

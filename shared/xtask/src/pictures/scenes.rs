@@ -5,7 +5,7 @@ use super::time::Scene;
 const PRODUCER: (&str, &str) = ("SQS.Producer", "Producer");
 const CONSUMER: (&str, &str) = ("SQS.Consumer", "Consumer");
 
-/// What most scenes have in common.
+/// The settings that most scenes share.
 pub const SCENE: Scene = Scene {
     picture: "",
     program: "",
@@ -31,7 +31,7 @@ pub const SCENES: &[Scene] = &[
         picture: "step01",
         program: "step01_basic_pipeline",
         title: "Step 1: no event moves before it is asked for",
-        lesson: "The consumer takes a second for ten events. Until it asks again, nobody else does anything.",
+        lesson: "The consumer takes a second for ten events. Until it asks again, all others wait.",
         source: "Server",
         stages: &[PRODUCER, CONSUMER],
         until: 20,
@@ -54,7 +54,7 @@ pub const SCENES: &[Scene] = &[
         picture: "step03",
         program: "step03_client_api",
         title: "Step 3: others call a function of the producer",
-        lesson: "As in step 2, except that the task calls enqueue, and does not know what is sent then.",
+        lesson: "As in step 2, except that the task calls enqueue, and does not know the message that it sends.",
         source: "Server’s tasks",
         stages: &[PRODUCER, CONSUMER],
         verb: "enqueue ",
@@ -94,7 +94,7 @@ pub const SCENES: &[Scene] = &[
         program: "step06_process_messages",
         title: "Step 6: messages come back",
         has_network: true,
-        lesson: "A receive waits 2 seconds for messages. What nobody deletes is hidden for 10 seconds, \
+        lesson: "A receive waits 2 seconds for messages. A message that is not deleted is hidden for 10 seconds, \
                  and then comes again.",
         arguments: &["--visibility-timeout", "10", "hello.txt"],
         stages: &[PRODUCER, CONSUMER],
@@ -107,7 +107,7 @@ pub const SCENES: &[Scene] = &[
         program: "step07_release_messages",
         title: "Step 7: released, and gone",
         has_network: true,
-        lesson: "As in step 6, except that the consumer releases what it has handled. It does not come again.",
+        lesson: "As in step 6, except that the consumer releases each event that it has handled. It does not come again.",
         arguments: &["--visibility-timeout", "10", "hello.txt"],
         stages: &[PRODUCER, CONSUMER],
         until: 136,
@@ -132,8 +132,8 @@ pub const SCENES: &[Scene] = &[
         program: "step09_concurrent_processing",
         title: "Step 9: three pipelines at a time",
         has_network: true,
-        lesson: "Each pipeline asks for one, and the server looks for what all of them lack. A loop that is \
-                 terminated still hands on what its receive brings.",
+        lesson: "Each pipeline asks for one, and the server looks for as many as all of them lack. A loop that is \
+                 terminated still hands on the events of its receive.",
         arguments: &[
             "--until-idle",
             "one.log",
@@ -159,7 +159,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         picture: "scraper",
         program: "scraper",
-        title: "Scraper: what nobody has asked for waits",
+        title: "Scraper: events without demand wait",
         lesson: "Five pages come, three are asked for, so two stay in the producer’s buffer. The next ask gets these \
                  two, and the producer hears of the one that is missing.",
         arguments: &["--seed", "1"],

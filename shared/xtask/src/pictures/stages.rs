@@ -1,4 +1,5 @@
-//! Draws the stages of a lesson: which stage asks which, where the events go, and what is new.
+//! Draws the stages of a lesson: which stage asks which, where the events go, and which parts are
+//! new.
 
 mod plan;
 mod routes;

@@ -41,18 +41,18 @@ impl Svg {
         self.body.push_str("/>\n");
     }
 
-    /// Draws what happens in a row. The player finds it by the row's number.
+    /// Draws the event of a row. The player finds it by the row's number.
     pub fn row(&mut self, row: usize, draw: impl FnOnce(&mut Self)) {
         self.marked(&[("data-row", row.to_string())], draw);
     }
 
-    /// The same for what lasts from one row to another, or until the picture ends.
+    /// The same for an event that lasts from one row to another, or until the picture ends.
     pub fn stretch(&mut self, from: usize, to: Option<usize>, draw: impl FnOnce(&mut Self)) {
         let to = to.map(|to| to.to_string()).unwrap_or_default();
         self.marked(&[("data-from", from.to_string()), ("data-to", to)], draw);
     }
 
-    /// Draws what the player finds by these attributes. Those that are empty are left out.
+    /// Draws an element that the player finds by these attributes. Those that are empty are left out.
     pub fn marked(&mut self, attributes: &[(&str, String)], draw: impl FnOnce(&mut Self)) {
         let shown = attributes.iter().filter(|(_, value)| !value.is_empty());
         let shown: Vec<_> =
@@ -104,7 +104,7 @@ impl Svg {
         );
     }
 
-    /// The title, and a sentence on what the picture shows.
+    /// The title, and the sentence below it.
     pub fn caption(&mut self, title: &str, lesson: &str) {
         self.text("title", (MARGIN, 30), Anchor::Start, title);
         for (line, y) in lines_of(lesson, line_width(self.width)).iter().zip((54..).step_by(20)) {

@@ -58,7 +58,7 @@ fn place_of(node: &Node) -> (String, Range<i32>, Range<i32>) {
     (text.to_owned(), left..left + wide, y - 11..y + 3)
 }
 
-/// What tells it from those of the same grid.
+/// The title, which tells it from pictures of the same grid.
 fn title(document: &Document) -> Option<String> {
     document.descendants().find(|it| it.has_tag_name((SVG, "title")))?.text().map(str::to_owned)
 }
@@ -291,7 +291,8 @@ fn new_demand_takes_over() {
     assert_eq!((loops[0].to, loops[0].is_terminated), (Some(1), true));
     assert_eq!((loops[1].to, loops[1].lane), (None, 1));
     assert_eq!((bars[0].stage, bars[0].from, bars[0].to), (2, 2, Some(3)));
-    // What the stages are asked for, have asked for, and have, after each row.
+    // The numbers of events that the stages are asked for, have asked for, and have, after each
+    // row.
     let demand: Vec<_> = rows.iter().map(|row| (row.sought, row.counts[0].demand)).collect();
     assert_eq!(demand, [(10, 10), (20, 20), (15, 15), (15, 15), (15, 15)]);
     let second: Vec<_> =

@@ -23,7 +23,7 @@ pub struct Scene {
     /// The program that is run. Step 9 has a program of its own here, because it needs a runtime of one thread.
     pub program: &'static str,
     pub title: &'static str,
-    /// A sentence on what the picture shows.
+    /// The sentence below the title.
     pub lesson: &'static str,
     /// The program's arguments.
     pub arguments: &'static [&'static str],
@@ -38,7 +38,7 @@ pub struct Scene {
     pub verb: &'static str,
     /// Where the picture ends, in tenths of a second.
     pub until: u32,
-    /// A stretch that repeats what came before.
+    /// A stretch that repeats an earlier one.
     pub leave_out: Option<RangeInclusive<u32>>,
     /// The extra length of a second.
     pub second: i32,
@@ -110,7 +110,7 @@ impl Layout {
         };
         ensure!(
             self.rows[from].is_some() <= to.is_some(),
-            "what begins in row {from} ends where it is left out"
+            "a stretch that begins in row {from} ends in a part that is left out"
         );
         Ok(self.rows[from].zip(to))
     }

@@ -10,7 +10,7 @@ use super::read;
 use crate::each::each;
 use crate::steps::root;
 
-/// Names the test that proves what one program cannot show.
+/// Names the test, for proposals that one program cannot show.
 const TESTED: &str = "<!-- tested by ";
 
 /// Checks that each item is tried: that it has a `console` block, names a test that there is, or only asks. Checks also that
@@ -61,7 +61,7 @@ fn says_how_to_undo(text: &str, items: &[(usize, String)]) -> Result<()> {
 fn is_tried(item: &str) -> Result<()> {
     ensure!(
         item.contains("  ```console") || item.contains(TESTED) || item.trim_end().ends_with('?'),
-        "nothing checks what this proposes: show what is printed in a `console` block, or only ask"
+        "nothing checks this proposal: show its output in a `console` block, or only ask"
     );
     Ok(())
 }

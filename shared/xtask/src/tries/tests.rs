@@ -1,4 +1,4 @@
-//! What the READMEs propose to try in several terminals.
+//! The proposals of the READMEs for several terminals.
 
 use std::collections::BTreeSet;
 use std::fs;

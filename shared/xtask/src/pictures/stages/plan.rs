@@ -1,4 +1,4 @@
-//! The plan of a picture: boxes and arrows, and what the player calls them.
+//! The plan of a picture: boxes and arrows, and the player's names for them.
 //!
 //! The player lights up arrows and boxes by their names in the recording of the lesson's run: `data-arrows` and `data-places`.
 //! `data-run` is where a run of a loop shows.
@@ -15,7 +15,7 @@ pub struct Plan {
     /// How the picture's file name begins.
     pub picture: &'static str,
     pub title: &'static str,
-    /// A sentence on what is new.
+    /// A sentence on the new part.
     pub lesson: &'static str,
     pub boxes: &'static [Box],
     pub edges: &'static [Edge],

@@ -223,7 +223,7 @@ impl<'a> Teller<'a> {
             Some(last) => last.lane,
             None => 0,
         };
-        let pull = self.story.rows[from].arrows.last_mut().context("nobody pulls")?;
+        let pull = self.story.rows[from].arrows.last_mut().context("nothing pulls")?;
         pull.to = Place::Loop(self.story.loops.len());
         let (id, to) = (self.names.id_of(task)?, None);
         let it = Loop { id, from, to, is_terminated: false, lane, missing: 0, last_act: from };
@@ -251,8 +251,8 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// Takes down what the program says in this line, and the numbers after it. Both belong to the last row, or, if that is
-    /// of an earlier moment, to the next one.
+    /// Takes down the text of this line, and the numbers after it. Both belong to the last row, or, if that is of an
+    /// earlier moment, to the next one.
     pub(super) fn count(&mut self, line: &Line) {
         if let Some(said) = line.said() {
             let said =

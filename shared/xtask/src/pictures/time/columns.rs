@@ -1,4 +1,4 @@
-//! Draws what stands still in a picture of time: the axis, the columns with their titles, and the frames of the pipelines.
+//! Draws the fixed parts of a picture of time: the axis, the columns with their titles, and the frames of the pipelines.
 
 use super::super::story::Story;
 use super::super::svg::{Anchor, Svg, bold_width_of};

@@ -1,4 +1,4 @@
-//! Writes down what is heard: the rows, and the bars and arrows in them.
+//! Writes down the story: the rows, and the bars and arrows in them.
 
 use anyhow::{Context, Result};
 
@@ -7,7 +7,7 @@ use super::super::{Arrow, Bar, Place, Row};
 use super::Teller;
 
 impl Teller<'_> {
-    /// Whether the last row is at this moment, so that it can hold what happens now.
+    /// Whether the last row is at this moment, so that it can hold the next event.
     pub(super) fn is_now(&self) -> bool {
         self.done.is_empty() && self.story.rows.last().is_some_and(|row| row.at == self.now)
     }
@@ -29,7 +29,7 @@ impl Teller<'_> {
         self.story.rows.len().checked_sub(1).context("nothing has happened yet")
     }
 
-    /// Adds a row for what happens now. Bars that have ended end there.
+    /// Adds a row for this moment. Bars that have ended end there.
     pub(super) fn row(&mut self) -> &mut Row {
         self.row_at(self.now)
     }

@@ -96,7 +96,7 @@ pub(crate) fn is_at_aws(url: &str) -> bool {
 
 /// Whether an endpoint and a queue's URL seem to be at different servers.
 ///
-/// AWS has several addresses of one queue, and LocalStack gives every queue an address in its own domain, whichever
+/// AWS has several addresses of one queue, and `LocalStack` gives every queue an address in its own domain, whichever
 /// address it has itself.
 pub(super) fn are_two_places(endpoint: &str, queue_url: &str) -> bool {
     let [endpoint_place, queue_place] = [endpoint, queue_url].map(place);

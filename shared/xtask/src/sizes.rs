@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn the_median_can_be_too_large() {
         let broken = too_large(&sizes(&[(1, 0), (1, 40), (1, 41)]));
-        assert_eq!(broken, ["the median of what is changed: 40.5, at most 40"]);
+        assert_eq!(broken, ["the median of changed lines: 40.5, at most 40"]);
         assert_eq!(too_large(&sizes(&[(1, 0), (1, 39), (1, 41)])), [""; 0]);
     }
 

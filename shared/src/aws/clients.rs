@@ -138,7 +138,7 @@ impl Configured {
         address::are_two_places(&endpoint, queue_url).then(|| {
             format!(
                 "SQS is the one at {endpoint}, although the queue's URL is {queue_url}: the endpoint counts more \
-                 (--endpoint-url, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or the profile). Correct one of them, if these are two places"
+                 (--endpoint-url, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or the profile). Correct one of them, unless both are the same SQS"
             )
         })
     }

@@ -199,7 +199,8 @@ fn run_all(
         let script = script.unwrap_or_else(|| shown.command.clone());
         // A changed program has a name of its own, which a log can show.
         let names = (file_name(program.path), name.clone());
-        let mut process = Process::start(&script, shown.rule, folder.path(), names)?;
+        let (clock, patience) = (shown.rule.clock(), shown.rule.patience());
+        let mut process = Process::start(&script, clock, patience, folder.path(), names)?;
         judge(shown, &mut process)?;
         happens.push(format!("$ {}", shown.command));
         happens.extend_from_slice(process.lines.seen());

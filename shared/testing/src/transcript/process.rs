@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lines::Lines;
-use super::rule::Rule;
 
 /// How long a program may stay silent, even on a busy machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +43,8 @@ impl Process {
     /// Starts it. Of two `names`, the second one replaces the first one in its output.
     pub fn start(
         script: &str,
-        rule: Rule,
+        clock: &str,
+        patience: Patience,
         folder: &Path,
         names: (String, String),
     ) -> io::Result<Self> {
@@ -55,9 +55,9 @@ impl Process {
         {
             command.env_remove(name);
         }
-        let mut child = command.env("PALLETO_CLOCK", rule.clock()).spawn()?;
+        let mut child = command.env("PALLETO_CLOCK", clock).spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("its output is piped"))?;
-        let output = lines_of(stdout, rule.patience())
+        let output = lines_of(stdout, patience)
             .map(move |line| line.map(|line| line.replace(&names.0, &names.1)));
         Ok(Self { child, lines: Lines::new(output) })
     }

@@ -2,11 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tokio::sync::mpsc;
-use tokio::sync::{oneshot, watch};
-use tracing::{Instrument, Span};
+use tokio::sync::watch;
 
 use super::buffer::{Buffer, Keep};
 use super::casts::{ACastConsumer, ACastProducerConsumer, CastConsumer, CastProducerConsumer};
@@ -14,11 +11,8 @@ use super::consumer_supervisor::{Restart, TaskPerEvent};
 use super::dispatcher::{Broadcast, Demand, Dispatcher, Partition};
 use super::handle::{ConsumerHandle, Handle, ProducerConsumerHandle, ProducerHandle};
 use super::kind::{AConsumer, AProducer, AProducerConsumer, Stage};
-use super::mailbox::{Message, ToAny};
 use super::message::End;
-use super::stage_ref::StageRef;
-use super::worker::{MessageTo, Worker};
-use super::{Consumer, Producer, ProducerConsumer};
+use super::{Consumer, Producer, ProducerConsumer, worker};
 
 /// The options of a stage. [`named`] makes them, and starting the stage uses them up.
 #[must_use = "a stage runs when it is started"]
@@ -296,38 +290,7 @@ impl<D> Options<D> {
     where
         D: Dispatcher<S::Out>,
     {
-        let (mailbox, receiver) = mpsc::unbounded_channel::<MessageTo<S>>();
-        let (told, end) = watch::channel(End::default());
-        // The task exists before the stage, because `init` needs a complete handle.
-        let (worker, ready) = oneshot::channel::<Worker<S>>();
-        let task = Worker::run(ready);
-        // Log lines of a stage belong to the span in which the stage was started.
-        let task = match Span::current() {
-            span if span.is_none() => tokio::spawn(task),
-            span => tokio::spawn(task.instrument(span)),
-        };
-        let unheard = Arc::<AtomicUsize>::default();
-        let send = {
-            let (mailbox, unheard) = (mailbox.clone(), unheard.clone());
-            Arc::new(move |message: ToAny| {
-                if matches!(message, ToAny::Stop) {
-                    unheard.fetch_add(1, Relaxed);
-                }
-                let _ = mailbox.send(Message::ToAny(message)); // A stage that has stopped needs none.
-            })
-        };
-        let stage = StageRef { name: self.name.clone(), end, task: task.abort_handle(), send };
-        let handle = Handle { stage, mailbox, unheard };
-
         let buffer = Buffer::new(buffer_size, self.buffer_keep);
-        let dispatcher =
-            self.dispatcher.make(self.name.clone(), Arc::new(handle.mailbox.clone()), buffer);
-        let dispatcher = (dispatcher, self.accumulates);
-        let (mailbox, unheard) = ((handle.mailbox.clone(), receiver), handle.unheard.clone());
-        let stage = init(&handle, &told);
-        // If the task was killed already, the worker is dropped here, and its `Drop` reports the
-        // end.
-        let _ = worker.send(Worker::new(self.name, stage, mailbox, dispatcher, unheard, told));
-        handle
+        worker::start(self.name, self.dispatcher, buffer, self.accumulates, init)
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! | File | Contents |
 //! |---|---|
+//! | `start` | the start of the task |
 //! | `messages` | the change that each message makes |
 //! | `subscriptions` | the subscriptions of a stage that consumes, and the events that have come on them |
 //! | `end` | the task's last messages to the others, when the stage has ended |
@@ -28,9 +29,11 @@ use crate::message::{Cancelled, End, Exit, FromProducer, Mark, SubscriptionId};
 
 mod end;
 mod messages;
+mod start;
 mod subscriptions;
 
 pub(crate) use end::panic_message;
+pub(crate) use start::start;
 use subscriptions::{Chunk, Subscriptions};
 
 /// The messages in the mailbox of the stage `S`.

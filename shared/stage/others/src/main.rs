@@ -114,7 +114,7 @@ fn main() {
             let events = events.min(200_000);
             print!("| {demand} | {word} |");
             for (rate, _) in rates(&ways, &runtime, demand, events) {
-                print!(" {:.1} M/s |", rate / 1e6);
+                print!(" {:.1} |", rate / 1e6);
             }
             println!();
         }

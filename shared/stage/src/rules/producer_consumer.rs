@@ -53,3 +53,13 @@ async fn rule_09_a_slow_consumer_holds_up_the_whole_pipeline() {
     }
     assert_eq!(c.record().await.concat(), [0, 1, 2, 3, 4, 5, 6, 7]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_14_a_producer_consumer_without_a_consumer_stops_and_counts_the_events_that_waited() {
+    let (a, mut b) = (producer(0..5), producer_consumer(named("B")));
+    b.subscribe(&a, demand(0, 5)).unwrap();
+    settle().await;
+    b.stop();
+    assert_eq!(end_of(b.stage()).await, Some(Exit::Normal));
+    assert_eq!((b.record().await, b.stage().lost()), (vec![], 5));
+}

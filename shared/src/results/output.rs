@@ -51,7 +51,7 @@ impl Output {
     }
 }
 
-/// Whether `SCHEME:REST` is meant as an address: nobody means a folder by `s3:/bucket` or `gs://bucket`.
+/// Whether `SCHEME:REST` is meant as an address: `s3:/bucket` and `gs://bucket` are hardly meant as folders.
 fn is_address(scheme: &str, rest: &str) -> bool {
     scheme.eq_ignore_ascii_case("s3") || rest.starts_with("//") && !scheme.contains('/')
 }

@@ -82,7 +82,7 @@ enum Phase {
     Finished,
 }
 
-/// A call of the stage's own code. The rare ones are boxed, to keep the frequent ones small.
+/// A call of the stage's own code. The data of rare calls are boxed, to keep the frequent ones small.
 enum Call<S: Stage> {
     Demand(usize),
     Events,
@@ -132,7 +132,7 @@ impl<S: Stage> Worker<S> {
         }
     }
 
-    /// Runs the stage that comes until it has stopped, or has panicked.
+    /// Waits for the stage, and runs it until it has stopped, or has panicked.
     pub(crate) async fn run(worker: oneshot::Receiver<Self>) {
         let Ok(mut worker) = worker.await else { return };
         // It is safe to catch a panic here: only the stage's own state can be half changed, and

@@ -88,7 +88,7 @@ impl<T> Subscriptions<T> {
         if self.rest() > 0 {
             return true;
         }
-        // These have nothing before them any more.
+        // No event is left before these marks.
         while self.waiting.front().is_some_and(|it| matches!(it, Waiting::Mark { .. })) {
             self.waiting.pop_front();
         }
